@@ -1,0 +1,229 @@
+//! What is published, and the frames made from it.
+//!
+//! A frame is encoded at the first need, once for each message and framing, and then shared by
+//! reference: it belongs to the message and goes with it.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+
+use super::{ChannelId, MessageId};
+
+/// A message as its publisher handed it in, before it has a place.
+///
+/// The bytes must own exactly what they hold: a slice of a larger buffer would keep all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// The message itself.
+    pub body: Bytes,
+    /// The publisher's `Content-Type`, verbatim.
+    pub content_type: Option<Bytes>,
+    /// The name of its `EventSource` event.
+    pub event: Option<Bytes>,
+}
+
+/// A published message.
+#[derive(Debug)]
+pub struct Message {
+    id: MessageId,
+    previous: MessageId,
+    channel: ChannelId,
+    draft: Draft,
+    frames: Frames,
+    charge: Charge,
+}
+
+impl Message {
+    /// Gives a draft its place; `previous` is the id before it in its channel, zero for the first.
+    pub fn new(
+        channel: ChannelId,
+        id: MessageId,
+        previous: MessageId,
+        draft: Draft,
+        budget: Arc<Budget>,
+    ) -> Self {
+        let size = size_of::<Self>()
+            + draft.body.len()
+            + draft.content_type.as_ref().map_or(0, Bytes::len)
+            + draft.event.as_ref().map_or(0, Bytes::len);
+        Self {
+            id,
+            previous,
+            channel,
+            draft,
+            frames: Frames::default(),
+            charge: Charge::new(budget, size),
+        }
+    }
+
+    /// Its place.
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The id before it in its channel: a cursor below that has missed something.
+    pub fn previous(&self) -> MessageId {
+        self.previous
+    }
+
+    /// The channel it was published to.
+    pub fn channel(&self) -> &ChannelId {
+        &self.channel
+    }
+
+    /// The message itself.
+    pub fn body(&self) -> &Bytes {
+        &self.draft.body
+    }
+
+    /// The publisher's `Content-Type`, verbatim.
+    pub fn content_type(&self) -> Option<&Bytes> {
+        self.draft.content_type.as_ref()
+    }
+
+    /// The name of its `EventSource` event.
+    pub fn event(&self) -> Option<&Bytes> {
+        self.draft.event.as_ref()
+    }
+
+    /// The frame of a slot, made by `encode` if nobody needed it before.
+    pub fn frame(&self, slot: FrameSlot, encode: impl FnOnce(&Self) -> Frame) -> Frame {
+        let mut encode = Some(encode);
+        let mut cell = &self.frames.0;
+        loop {
+            let node = cell.get_or_init(|| {
+                // Runs at most once: after it, this node carries the slot.
+                let frame = encode.take().map_or_else(Frame::default, |encode| encode(self));
+                self.charge.add(size_of::<Node>() + frame.bytes.len());
+                Box::new(Node { slot, frame, next: Frames::default() })
+            });
+            if node.slot == slot {
+                return node.frame.clone();
+            }
+            cell = &node.next.0;
+        }
+    }
+}
+
+/// The place of one framing among a message's frames; every outlet of a location has its own.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct FrameSlot(pub u16);
+
+/// Encoded bytes, and where in them the payload proper lies.
+///
+/// What surrounds the payload belongs to HTTP/1.1: the lines of a chunk around a streamed message,
+/// the response head before a polled one.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Frame {
+    /// Everything, ready for the socket.
+    pub bytes: Bytes,
+    /// Where the payload begins.
+    pub start: usize,
+    /// Where the payload ends.
+    pub end: usize,
+}
+
+impl Frame {
+    /// The payload alone.
+    pub fn payload(&self) -> Bytes {
+        self.bytes.slice(self.start..self.end)
+    }
+}
+
+/// A list that only grows, so that readers need no lock.
+#[derive(Debug, Default)]
+struct Frames(OnceLock<Box<Node>>);
+
+#[derive(Debug)]
+struct Node {
+    slot: FrameSlot,
+    frame: Frame,
+    next: Frames,
+}
+
+/// The bytes that messages and their frames take, of those that are allowed.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { used: AtomicUsize::new(0), limit }
+    }
+
+    /// Bytes that living messages take now.
+    pub fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Bytes that are allowed.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+/// What one message owes to the budget; paid back when it goes.
+#[derive(Debug)]
+struct Charge {
+    budget: Arc<Budget>,
+    bytes: AtomicUsize,
+}
+
+impl Charge {
+    fn new(budget: Arc<Budget>, bytes: usize) -> Self {
+        budget.used.fetch_add(bytes, Relaxed);
+        Self { budget, bytes: AtomicUsize::new(bytes) }
+    }
+
+    fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.budget.used.fetch_add(bytes, Relaxed);
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(*self.bytes.get_mut(), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(budget: &Arc<Budget>) -> Message {
+        let draft = Draft { body: Bytes::from_static(b"hi"), ..Draft::default() };
+        Message::new(ChannelId::new(b"5"), MessageId::ZERO, MessageId::ZERO, draft, budget.clone())
+    }
+
+    fn frame(text: &'static str) -> Frame {
+        Frame { bytes: Bytes::from_static(text.as_bytes()), start: 0, end: text.len() }
+    }
+
+    #[test]
+    fn each_slot_is_encoded_once() {
+        let message = message(&Arc::new(Budget::new(0)));
+        assert_eq!(message.frame(FrameSlot(1), |_| frame("one")).bytes, "one");
+        assert_eq!(message.frame(FrameSlot(2), |_| frame("two")).bytes, "two");
+        assert_eq!(message.frame(FrameSlot(1), |_| unreachable!()).bytes, "one");
+        assert_eq!(message.frame(FrameSlot(2), |_| unreachable!()).bytes, "two");
+    }
+
+    #[test]
+    fn the_budget_knows_bodies_and_frames_and_gets_them_back() {
+        let budget = Arc::new(Budget::new(1000));
+        let message = message(&budget);
+        let bare = budget.used();
+        assert!(bare >= 2);
+        message.frame(FrameSlot(1), |_| frame("twelve bytes"));
+        assert!(budget.used() >= bare + 12);
+        drop(message);
+        assert_eq!(budget.used(), 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! What a location is told to do: inherited, checked, plain values.
+
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+
+use super::variable::Template;
+use crate::{
+    access::Access,
+    channel::{Concurrency, First, Retention},
+    cors::Cors,
+    router::Pattern,
+};
+
+/// One `[[server.location]]`.
+#[derive(Debug)]
+pub struct Location {
+    /// `path`.
+    pub pattern: Pattern,
+    /// `access`; of a publisher location without rules: loopback and Unix sockets.
+    pub access: Access,
+    /// `push_allowed_origins` and `push_allow_credentials`.
+    pub cors: Cors,
+    /// `client_max_body_size` in bytes.
+    pub max_body_size: usize,
+    /// `client_body_timeout`: between two reads of a body.
+    pub body_timeout: Duration,
+    /// Which channels a request means.
+    pub channels: Channels,
+    /// `push_publisher`, `push_pubsub`.
+    pub publisher: Option<Publisher>,
+    /// `push_subscriber`, `push_pubsub`.
+    pub subscriber: Option<Subscriber>,
+}
+
+/// Which channels a request means.
+#[derive(Debug)]
+pub struct Channels {
+    /// `push_channel_id`.
+    pub ids: Vec<Template>,
+    /// `push_channel_id_split_delimiter`.
+    pub delimiter: Option<Vec<u8>>,
+    /// `push_channel_group`.
+    pub group: Template,
+    /// `push_max_channel_id_length` in bytes.
+    pub max_id_length: usize,
+    /// `push_group_max_channels`: 0 is any number.
+    pub group_max_channels: usize,
+    /// `push_group_max_subscribers`: 0 is any number.
+    pub group_max_subscribers: usize,
+}
+
+/// The publisher's half of a location.
+#[derive(Debug)]
+pub struct Publisher {
+    /// `push_publish_status`; `None`: 201 or 202.
+    pub status: Option<StatusCode>,
+    /// What the channel keeps of what is published here.
+    pub retention: Retention,
+}
+
+/// The subscriber's half of a location.
+#[derive(Debug)]
+pub struct Subscriber {
+    /// `push_subscriber`, in the order of the file.
+    pub transports: Vec<Transport>,
+    /// `push_subscriber_concurrency`.
+    pub concurrency: Concurrency,
+    /// `push_first_message`.
+    pub first_message: First,
+    /// `push_last_message_id`: where else the client may say where it left off.
+    pub last_message_id: Vec<Template>,
+    /// `push_subscriber_timeout`.
+    pub timeout: Option<Duration>,
+    /// `push_ping_interval`.
+    pub ping_interval: Option<Duration>,
+    /// `push_authorized_channels_only`.
+    pub authorized_channels_only: bool,
+    /// `push_max_channel_subscribers`: 0 is any number.
+    pub max_channel_subscribers: usize,
+    /// `push_channel_timeout` of a channel that a subscriber creates.
+    pub channel_timeout: Duration,
+    /// `default_type`: of a message that came without a `Content-Type`.
+    pub default_type: Option<HeaderValue>,
+    /// `push_poll_format`.
+    pub poll_format: PollFormat,
+    /// The templates of the `stream` transport.
+    pub stream: StreamFormat,
+    /// `push_gap_events`.
+    pub gap_events: bool,
+    /// `push_retry`: what an `EventSource` is told to wait before it reconnects.
+    pub retry: Option<Duration>,
+    /// `push_hold`.
+    pub hold: Hold,
+}
+
+/// A way to listen; the names are the values of `push_subscriber`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Transport {
+    /// `event-source`.
+    EventSource,
+    /// `interval-poll`.
+    IntervalPoll,
+    /// `long-poll`.
+    LongPoll,
+    /// `stream`.
+    Stream,
+}
+
+/// What an interval poll answers: `push_poll_format`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum PollFormat {
+    /// `"json"`: everything after the cursor, newest first, always 200.
+    Json,
+    /// `"message"`: the next message as published, or 304.
+    #[default]
+    Message,
+}
+
+/// The templates of the `stream` transport.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum StreamFormat {
+    /// `push_stream_preset = "iframe"`.
+    Iframe {
+        /// `push_header_template`, if it replaces the preset's page head.
+        header: Option<String>,
+        /// `push_footer_template`, if it replaces the preset's end of page.
+        footer: Option<String>,
+    },
+    /// Each message alone, as published.
+    #[default]
+    Plain,
+    /// `push_header_template`, `push_message_template`, `push_footer_template`.
+    Templates {
+        /// Before the first message.
+        header: String,
+        /// Each message.
+        message: String,
+        /// When the server ends the response.
+        footer: String,
+    },
+}
+
+/// Who waits for a plain connection's messages: `push_hold`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Hold {
+    /// `"body"`: a task with a response body, as TLS and HTTP/2 need it.
+    Body,
+    /// `"hall"`: the worker's hall, which costs next to nothing.
+    #[default]
+    Hall,
+}

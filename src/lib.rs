@@ -1,0 +1,5 @@
+//! pushgate holds browser connections so that application servers do not have to.
+
+pub mod access;
+pub mod channel;
+pub mod framing;

@@ -1,0 +1,3 @@
+//! Arguments, configuration, log, server; the only exit codes.
+
+fn main() {}
