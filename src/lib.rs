@@ -2,4 +2,6 @@
 
 pub mod access;
 pub mod channel;
+pub mod cors;
 pub mod framing;
+pub mod response;
