@@ -5,3 +5,4 @@ pub mod channel;
 pub mod cors;
 pub mod framing;
 pub mod response;
+pub mod subscribe;
