@@ -4,5 +4,6 @@ pub mod access;
 pub mod channel;
 pub mod cors;
 pub mod framing;
+pub mod publish;
 pub mod response;
 pub mod subscribe;

@@ -1,5 +1,7 @@
 //! Wire formats: how a message looks on each transport. Pure: messages in, bytes out.
 
+pub mod event_source;
+pub mod interval_poll;
 pub mod long_poll;
 
 use std::fmt;
