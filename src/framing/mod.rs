@@ -1,8 +1,10 @@
 //! Wire formats: how a message looks on each transport. Pure: messages in, bytes out.
 
+mod escape;
 pub mod event_source;
 pub mod interval_poll;
 pub mod long_poll;
+pub mod template;
 
 use std::fmt;
 
