@@ -2,4 +2,8 @@
 
 pub mod access;
 pub mod channel;
+pub mod cors;
 pub mod framing;
+pub mod publish;
+pub mod response;
+pub mod subscribe;

@@ -1,0 +1,3 @@
+//! Publisher locations.
+
+pub mod info;

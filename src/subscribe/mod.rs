@@ -1,0 +1,3 @@
+//! Subscriber locations.
+
+pub mod position;
