@@ -4,6 +4,7 @@ pub mod access;
 pub mod channel;
 pub mod cors;
 pub mod framing;
+pub mod hold;
 pub mod publish;
 pub mod response;
 pub mod subscribe;

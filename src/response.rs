@@ -1,30 +1,22 @@
 //! What is answered: the one body type, and every refusal with its status and its sentence.
 
-use std::{borrow::Cow, convert::Infallible};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt, Either, Full, combinators::UnsyncBoxBody};
+use http_body_util::Full;
 
-/// A response body: bytes in hand, or something that goes on.
-pub type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Infallible>>;
+/// A response body: bytes in hand. What goes on is not a response but a hold.
+pub type Body = Full<Bytes>;
 
 /// A body of bytes in hand; its length is known.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Either::Left(Full::new(bytes.into()))
+    Full::new(bytes.into())
 }
 
 /// A body of no bytes.
 pub fn empty() -> Body {
     full(Bytes::new())
-}
-
-/// A body that goes on: chunked, or the frames of HTTP/2.
-pub fn endless<B>(body: B) -> Body
-where
-    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
-{
-    Either::Right(body.boxed_unsync())
 }
 
 /// A request that is refused; its `Display` is the sentence that goes into the body.

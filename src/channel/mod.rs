@@ -84,9 +84,10 @@ impl Channel {
         &self.group
     }
 
-    /// A worker begins to wait here for subscribers of its own; it has read up to the end.
-    pub fn attach(&self, mailbox: &Arc<Mailbox>, local: u32) {
-        self.state().attach(mailbox, local);
+    /// A worker begins to wait here for subscribers of its own. They are to read what there is up
+    /// to the id that is returned; from there on new messages put notes into the mailbox.
+    pub fn attach(&self, mailbox: &Arc<Mailbox>, local: u32) -> MessageId {
+        self.state().attach(mailbox, local)
     }
 
     /// A worker has no subscribers left here.

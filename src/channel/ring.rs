@@ -121,6 +121,24 @@ impl Ring {
         }
     }
 
+    /// As [`Ring::received`], for all messages in `(after, last]`.
+    pub(super) fn received_between(
+        &mut self,
+        after: MessageId,
+        last: MessageId,
+        served: MessageId,
+    ) {
+        while self.delete_received_above.is_some() {
+            let Some(oldest) = self.oldest().filter(|id| *id > after && *id <= last) else {
+                return;
+            };
+            self.received(oldest, served);
+            if self.oldest() == Some(oldest) {
+                return;
+            }
+        }
+    }
+
     /// All messages after a cursor, oldest first.
     pub(super) fn after(&self, cursor: MessageId) -> impl Iterator<Item = &Arc<Message>> {
         let start = self.slots.partition_point(|slot| slot.message.id() <= cursor);

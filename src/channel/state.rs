@@ -65,9 +65,14 @@ impl State {
         }
     }
 
-    pub(super) fn attach(&mut self, mailbox: &Arc<Mailbox>, local: u32) {
+    pub(super) fn attach(&mut self, mailbox: &Arc<Mailbox>, local: u32) -> MessageId {
         let served = self.ring.last();
         self.workers.push(Waiting { mailbox: mailbox.clone(), local, served, noted: false });
+        if self.closed {
+            let before = self.tickets.wrapping_add(1);
+            mailbox.put(Note::Dismiss { local, before, why: Dismissal::Deleted });
+        }
+        served
     }
 
     pub(super) fn detach(&mut self, mailbox: &Arc<Mailbox>) {
@@ -85,10 +90,12 @@ impl State {
     }
 
     pub(super) fn serve(&mut self, mailbox: &Arc<Mailbox>, served: MessageId) {
-        if let Some(worker) = self.worker(mailbox) {
-            worker.served = worker.served.max(served);
-        }
-        self.ring.trim(self.served(), Instant::now());
+        let Some(worker) = self.worker(mailbox) else { return };
+        let before = worker.served;
+        worker.served = before.max(served);
+        let least = self.served();
+        self.ring.received_between(before, served, least);
+        self.ring.trim(least, Instant::now());
     }
 
     pub(super) fn received(&mut self, id: MessageId) {
