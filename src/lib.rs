@@ -2,4 +2,7 @@
 
 pub mod access;
 pub mod channel;
+pub mod config;
+pub mod cors;
 pub mod framing;
+pub mod router;
