@@ -1,0 +1,5 @@
+//! The configuration.
+
+mod nearest;
+mod unit;
+pub mod variable;
