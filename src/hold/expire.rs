@@ -1,9 +1,27 @@
 //! What happens to a connection when its time has come.
 
+use std::time::Duration;
+
 use super::{hall::Hall, held::Phase, wheel::Tick};
 use crate::{framing::Farewell, response::Refusal};
 
 impl Hall {
+    /// The phase of a connection ends after this time; `None`: never.
+    pub(super) fn set_deadline(&mut self, key: u32, after: Option<Duration>) {
+        let tick = after.map_or(Tick::NEVER, |after| self.wheel.after(self.now, after));
+        self.held[key as usize].deadline = tick;
+        self.schedule(key);
+    }
+
+    /// Makes the wheel look at a connection no later than it has to.
+    pub(super) fn schedule(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        let next = held.deadline.min(held.ping);
+        if next < held.queued {
+            held.queued = self.wheel.insert(key, next);
+        }
+    }
+
     /// Looks at the connections whose time has come.
     pub(super) fn expire(&mut self) {
         while let Some((tick, keys)) = self.wheel.due(self.now) {

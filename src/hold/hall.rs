@@ -20,9 +20,9 @@ use slab::Slab;
 
 use super::{
     Client,
+    bodies::Bodies,
     held::{Held, Phase, Place},
     local::Locals,
-    stream::Bodies,
     wheel::{Tick, Wheel},
 };
 use crate::channel::{Channel, Mailbox};
@@ -258,22 +258,6 @@ impl Hall {
             return Some(&mut body.place);
         }
         self.held.get_mut(key as usize).map(|held| &mut held.place)
-    }
-
-    /// The phase of a connection ends after this time; `None`: never.
-    pub(super) fn set_deadline(&mut self, key: u32, after: Option<Duration>) {
-        let tick = after.map_or(Tick::NEVER, |after| self.wheel.after(self.now, after));
-        self.held[key as usize].deadline = tick;
-        self.schedule(key);
-    }
-
-    /// Makes the wheel look at a connection no later than it has to.
-    pub(super) fn schedule(&mut self, key: u32) {
-        let held = &mut self.held[key as usize];
-        let next = held.deadline.min(held.ping);
-        if next < held.queued {
-            held.queued = self.wheel.insert(key, next);
-        }
     }
 
     /// Reads once. `None`: there is nothing now.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod batch;
+mod bodies;
 mod deliver;
 mod exchange;
 mod expire;
@@ -16,6 +17,7 @@ mod local;
 mod receive;
 mod request;
 mod stream;
+mod wait;
 mod wheel;
 mod wire;
 mod worker;
