@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Longer durations are refused, so that every deadline can be computed: a hundred years.
-const MAX_DURATION: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+const MAX_DURATION: Duration = Duration::from_hours(36_500 * 24);
 
 /// The units of a duration in milliseconds, the largest first.
 const DURATIONS: [(&str, u64); 5] =

@@ -20,7 +20,7 @@ pub(super) enum Source {
 
 /// The variables with a fixed name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Known {
+pub(super) enum Known {
     Args,
     ChannelId,
     Connection,
@@ -89,9 +89,9 @@ impl Source {
         {
             Ok(Self::Header(header))
         } else {
-            let named = groups.iter().flatten().map(String::as_str);
+            let captures = groups.iter().flatten().map(String::as_str);
             let families = ["arg_NAME", "cookie_NAME", "http_NAME"];
-            let names = KNOWN.iter().map(|known| known.0).chain(families).chain(named);
+            let names = KNOWN.iter().map(|known| known.0).chain(families).chain(captures);
             let nearest = nearest(name, names).map(str::to_owned);
             Err(TemplateError::Unknown { name: name.to_owned(), nearest })
         }
