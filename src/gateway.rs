@@ -1,7 +1,6 @@
 //! One request: route, access, channels, role.
 
 use std::{
-    borrow::Cow,
     io,
     sync::{
         Arc,
@@ -19,8 +18,7 @@ use crate::{
         variable::{Push, Scope},
     },
     hold::{Answer, Client, Handler, RequestBody},
-    log,
-    publish,
+    log, publish,
     response::{Refusal, empty},
     router::{Captures, normalize},
     subscribe::{self, Outlets, Visit},
@@ -29,7 +27,7 @@ use crate::{
 /// Everything that requests need, built once from the configuration.
 #[derive(Debug)]
 pub struct Gateway {
-    servers: Vec<Site>,
+    sites: Vec<Site>,
     /// The servers of each listening socket, the default one first.
     by_listener: Vec<Vec<usize>>,
     hub: Hub,
@@ -54,7 +52,7 @@ impl Gateway {
     /// Builds it; `by_listener` says which servers each listening socket serves.
     pub fn new(config: Config, by_listener: Vec<Vec<usize>>, hub: Hub) -> io::Result<Self> {
         let mut number = 0;
-        let mut servers = Vec::with_capacity(config.servers.len());
+        let mut sites = Vec::with_capacity(config.servers.len());
         for server in config.servers {
             let mut outlets = Vec::with_capacity(server.locations.len());
             for location in &server.locations {
@@ -63,10 +61,10 @@ impl Gateway {
                 outlets.push(built.transpose().map_err(io::Error::other)?);
                 number += 1;
             }
-            servers.push(Site { server, outlets });
+            sites.push(Site { server, outlets });
         }
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
-        Ok(Self { servers, by_listener, hub, seed, requests: AtomicU64::new(0) })
+        Ok(Self { sites, by_listener, hub, seed, requests: AtomicU64::new(0) })
     }
 
     /// The channels.
@@ -91,14 +89,19 @@ impl Gateway {
     /// The server of a listening socket whose name the request says, or its first.
     fn site(&self, client: Client, headers: &HeaderMap) -> &Site {
         let numbers = &self.by_listener[usize::from(client.listener)];
-        let host = headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-        let host = host.split(|byte| *byte == b':').next().unwrap_or_default();
-        let named = |number: &&usize| {
-            let names = &self.servers[**number].server.names;
-            names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(host))
+        let first = numbers.first().copied().unwrap_or_default();
+        if numbers.len() <= 1 {
+            return &self.sites[first];
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let servers: Vec<&Server> = numbers.iter().map(|at| &self.sites[*at].server).collect();
+        let chosen = Server::choose(&servers, host);
+        let same = |at: &&usize| {
+            chosen.is_some_and(|server| std::ptr::eq(server, &raw const self.sites[**at].server))
         };
-        let number = numbers.iter().find(named).or(numbers.first()).copied().unwrap_or_default();
-        &self.servers[number]
+        &self.sites[numbers.iter().find(same).copied().unwrap_or(first)]
     }
 
     /// The way of a request, from its URI to its answer.
@@ -128,7 +131,8 @@ impl Gateway {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let visit = Visit { hub: &self.hub, location, subscriber, outlets, head, scope: &scope };
+                let visit =
+                    Visit { hub: &self.hub, location, subscriber, outlets, head, scope: &scope };
                 visit.answer(&channels).await.map_err(refused)
             }
             (Some(publisher), ..) => {
@@ -164,7 +168,7 @@ impl Gateway {
             connection: client.connection,
             request_id: u128::from(self.seed) << 64 | u128::from(number),
             scheme: SCHEME,
-            server_name: site.server.names.first().map(String::as_str).unwrap_or_default(),
+            server_name: site.server.name(),
             push: Push::default(),
         }
     }
@@ -253,7 +257,7 @@ fn channels(location: &Location, scope: &Scope<'_>) -> Result<Vec<ChannelId>, Re
     if channels.is_empty() { Err(Refusal::NoChannelId) } else { Ok(channels) }
 }
 
-fn split<'a>(value: &'a Cow<'_, [u8]>, delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
+fn split<'a>(value: &'a [u8], delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
     let Some(delimiter) = delimiter.filter(|delimiter| !delimiter.is_empty()) else {
         return vec![value];
     };

@@ -5,7 +5,8 @@ use std::{fs::OpenOptions, io, path::PathBuf, sync::Mutex};
 use http::{StatusCode, request};
 use tracing::{Level, info};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
+    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, registry,
+    util::SubscriberInitExt,
 };
 
 use crate::access::Peer;

@@ -10,7 +10,6 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::{
     error::Level,
     location::{Hold, PollFormat, Preset, Transport},
-    process::{LogFormat, LogTarget},
     server::{Listen, ServerName},
     value::{self, At, Read, Reader, Value},
 };
@@ -18,6 +17,7 @@ use crate::{
     access::{Network, Rule},
     channel::{Concurrency, First},
     cors::Origins,
+    log::{Format, Target},
     router::Pattern,
 };
 
@@ -117,9 +117,9 @@ directives! {
     workers: Option<NonZeroUsize> = workers, Root;
     user: Option<String> = some_text, Root;
     pid_file: Option<PathBuf> = some_path, Root;
-    log_format: LogFormat = log_format, Root;
-    error_log: LogTarget = log_target, Root;
-    access_log: LogTarget = log_target, Root;
+    log_format: Format = log_format, Root;
+    error_log: Target = log_target, Root;
+    access_log: Target = log_target, Root;
     shutdown_timeout: Duration = duration, Root;
     push_max_reserved_memory: usize = some_size, Root;
     push_max_channels: usize = count, Root;

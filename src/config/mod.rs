@@ -24,7 +24,7 @@ use error::{Faults, Level, Place, Source};
 pub use location::{
     Channels, Hold, Location, PollFormat, Preset, Publisher, StreamFormat, Subscriber, Transport,
 };
-pub use process::{LogFormat, LogTarget, Process};
+pub use process::Process;
 pub use server::{Listen, Server, ServerName};
 pub use unit::UnitError;
 pub use variable::{Push, Scope, Template, TemplateError};

@@ -60,7 +60,7 @@ pub(super) struct Hall {
 /// How long a connection that we closed may go on sending: nginx's `lingering_timeout`.
 const LINGER: Duration = Duration::from_secs(5);
 /// How long the rest of an answer may take to go out without any progress.
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

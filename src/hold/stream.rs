@@ -2,13 +2,12 @@
 //! `push_hold = "body"`.
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     future::poll_fn,
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,19 +15,15 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::{Either, Full};
-use slab::Slab;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     Handler, Holding, Outlet, Style,
-    deliver::earlier,
     exchange::{Outgoing, State},
-    hall::Hall,
-    held::{Member, Place},
     worker::{HallCell, Shared},
 };
 use crate::{
-    channel::{Message, MessageId, Subscription, read},
+    channel::{Message, MessageId, Subscription},
     framing::{Farewell, long_poll::LongPoll},
 };
 

@@ -54,7 +54,7 @@ impl Wire {
     }
 
     /// From now on reads and writes wait for the socket.
-    pub(super) fn into_task(&self) -> io::Result<()> {
+    pub(super) fn become_task(&self) -> io::Result<()> {
         let mut inner = self.0.borrow_mut();
         if let Socket::InHand(fd) = std::mem::replace(&mut inner.socket, Socket::Gone) {
             inner.socket = Socket::Task(watch(fd)?);

@@ -1,11 +1,13 @@
 //! The daemon: sockets and threads, from start to drain.
 
 mod listener;
+mod process;
 mod signal;
 
 use std::{future::Future, io, sync::Arc, thread, time::Duration};
 
 pub use listener::{BindError, Bound};
+pub use process::{PidFile, SetupError, settle};
 pub use signal::stop_signal;
 use tokio::{
     sync::{mpsc, watch},

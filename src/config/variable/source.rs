@@ -152,7 +152,7 @@ fn shown<'a>(text: Option<String>) -> Cow<'a, [u8]> {
 }
 
 /// The first argument of the name that has a `=`, percent-decoded once; a `+` stays a `+`.
-fn argument<'a>(query: &'a str, name: &str) -> Cow<'a, [u8]> {
+pub(super) fn argument<'a>(query: &'a str, name: &str) -> Cow<'a, [u8]> {
     let mut arguments = query.split('&').filter_map(|argument| argument.split_once('='));
     let found = arguments.find(|(key, _)| key.eq_ignore_ascii_case(name));
     found.map_or(Cow::Borrowed(b""), |(_, value)| percent_decode(value.as_bytes()).into())
