@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod channel;
+pub mod cli;
 pub mod config;
 pub mod cors;
 pub mod framing;

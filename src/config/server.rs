@@ -199,7 +199,10 @@ fn or_listed<T: Clone + Eq + fmt::Display>(
 pub(super) fn note_conflicts(tables: &[Table], servers: &[Server], faults: &mut Faults) {
     for (index, (table, server)) in tables.iter().zip(servers).enumerate() {
         for (earlier, other) in tables.iter().zip(&servers[..index]) {
-            if table.block.faulty || earlier.block.faulty {
+            if [table, earlier]
+                .iter()
+                .any(|table| table.block.is_suspect(&["listen", "server_name"]))
+            {
                 continue;
             }
             let Some(listen) = server.listen.iter().find(|one| other.listen.contains(one)) else {
