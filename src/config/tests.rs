@@ -432,6 +432,14 @@ fn servers_that_cannot_be_told_apart_are_errors() {
 }
 
 #[test]
+fn garbage_is_no_server_name() {
+    for text in ["", ".", "*", "*.", "a b", "a/b", "~^a", "*.*.a"] {
+        assert_eq!(ServerName::parse(text), None, "{text:?}");
+    }
+    assert_eq!(ServerName::parse("A.example.").unwrap().to_string(), "a.example");
+}
+
+#[test]
 fn addresses_are_read_as_nginx_reads_them() {
     for (text, address) in [
         ("127.0.0.1:8080", "127.0.0.1:8080"),
