@@ -65,6 +65,7 @@ impl Config {
 
     /// Reads a text; the name is that of its file, for errors.
     pub fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Self, Errors> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut sources = vec![Source { name, text }];
         sources.extend(overrides.iter().map(|text| Source { name: OVERRIDE, text }));
         let mut faults = Faults::default();
