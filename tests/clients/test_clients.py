@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
+import re
 import subprocess
+import tempfile
 import threading
 import unittest
 from pathlib import Path
@@ -12,7 +14,7 @@ import aiohttp
 import requests
 import sseclient
 
-from gateway import ROOT, Gateway
+from gateway import BINARY, ROOT, Gateway
 
 TIMEOUT = 20
 
@@ -163,6 +165,20 @@ class Curl(unittest.TestCase):
             stream.terminate()
         self.assertRegex(event.pop(0), r"^id: \d+:\d+\n$")
         self.assertEqual(event, ["data: a\n", "data: b\n"])
+
+
+class Readme(unittest.TestCase):
+    def test_its_configurations_are_accepted(self):
+        blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+        self.assertGreaterEqual(len(blocks), 4)
+        for block in blocks:
+            if "[[server]]" not in block:
+                block = '[[server]]\nlisten = ["127.0.0.1:8080"]\n\n' + block
+            with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+                file.write(block)
+                file.flush()
+                done = subprocess.run([BINARY, "-t", "-c", file.name], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr + block)
 
 
 if __name__ == "__main__":
