@@ -2,4 +2,11 @@
 
 pub mod access;
 pub mod channel;
+pub mod config;
+pub mod cors;
 pub mod framing;
+pub mod hold;
+pub mod publish;
+pub mod response;
+pub mod router;
+pub mod subscribe;

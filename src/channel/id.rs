@@ -1,37 +1,63 @@
-//! The name of a channel.
+//! The name of a channel within its group.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-/// An id within its group: any bytes, cheap to clone.
+/// Group and id in one key, cheap to clone; both may be any bytes.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ChannelId(Arc<[u8]>);
 
+/// Length of the group's name, in front of both.
+const PREFIX: usize = size_of::<u16>();
+
 impl ChannelId {
-    /// A channel id as the publisher or subscriber named it.
+    /// A channel of the nameless group.
     pub fn new(id: &[u8]) -> Self {
-        Self(id.into())
+        Self::grouped(&[], id)
+    }
+
+    /// A channel of a group; a group's name beyond 65,535 bytes is cut.
+    pub fn grouped(group: &[u8], id: &[u8]) -> Self {
+        let length = u16::try_from(group.len()).unwrap_or(u16::MAX);
+        let group = &group[..length.into()];
+        Self([&length.to_be_bytes(), group, id].concat().into())
     }
 
     /// The bytes of the id.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.get(PREFIX + self.group_length()..).unwrap_or_default()
     }
-}
 
-impl Borrow<[u8]> for ChannelId {
-    fn borrow(&self) -> &[u8] {
-        &self.0
+    /// The bytes of the group's name.
+    pub fn group(&self) -> &[u8] {
+        self.0.get(PREFIX..PREFIX + self.group_length()).unwrap_or_default()
+    }
+
+    fn group_length(&self) -> usize {
+        usize::from(u16::from_be_bytes([self.0[0], self.0[1]]))
     }
 }
 
 impl fmt::Display for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
     }
 }
 
 impl fmt::Debug for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+        write!(f, "{:?}", String::from_utf8_lossy(self.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn group_and_id_are_told_apart() {
+        let a = ChannelId::grouped(b"a", b"bc");
+        assert_eq!((a.group(), a.as_bytes()), (&b"a"[..], &b"bc"[..]));
+        assert_ne!(a, ChannelId::grouped(b"ab", b"c"));
+        assert_eq!(ChannelId::new(b"x"), ChannelId::grouped(b"", b"x"));
     }
 }

@@ -15,6 +15,8 @@ const TAG_BITS: u32 = 26;
 impl MessageId {
     /// Before every message.
     pub const ZERO: Self = Self(0);
+    /// After every message.
+    pub const LAST: Self = Self(u64::MAX);
     /// The largest second that fits.
     pub const MAX_TIME: u64 = u64::MAX >> TAG_BITS;
     /// The largest counter that fits.
@@ -71,7 +73,7 @@ impl MessageId {
     }
 
     /// The reverse of [`MessageId::to_bits`].
-    pub fn from_bits(bits: u64) -> Self {
+    pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 }

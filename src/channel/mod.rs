@@ -1,16 +1,39 @@
 //! The heart: channels, messages and their order. No sockets, no HTTP, no configuration.
+//!
+//! Locks are taken in this order and never held over an await: a group's sequencer, a shard of the
+//! hub, a channel, then the leaves (a mailbox, the heap of oldest messages).
 
+mod error;
+mod group;
+mod hub;
 mod id;
+mod mailbox;
 mod message;
 mod message_id;
+mod oldest;
+mod registry;
 mod ring;
+mod state;
+mod store;
 mod subscription;
 
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+pub use error::{PublishError, SubscribeError, TooManyChannels};
+pub use group::Group;
+pub use hub::{Clock, Hub, Request, Settings};
 pub use id::ChannelId;
+pub use mailbox::{Dismissal, Mailbox, Note};
 pub use message::{Budget, Draft, Frame, FrameSlot, Message};
 pub use message_id::{MessageId, ParseMessageIdError};
+pub use registry::Creation;
 pub use ring::Retention;
-pub use subscription::{Concurrency, First};
+use state::State;
+pub use store::{Interest, Store, StoreError, StoreFuture, Stored};
+pub use subscription::{Concurrency, First, SeatError, Seats, Start, Subscription, read};
 
 /// The state of a channel, as publishers are told it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -23,4 +46,117 @@ pub struct ChannelInfo {
     pub subscribers: usize,
     /// The id of the latest message; zero before the first.
     pub last_message_id: MessageId,
+}
+
+impl ChannelInfo {
+    /// The state of several channels as one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let requested = match (self.requested, other.requested) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        Self {
+            messages: self.messages + other.messages,
+            requested,
+            subscribers: self.subscribers + other.subscribers,
+            last_message_id: self.last_message_id.max(other.last_message_id),
+        }
+    }
+}
+
+/// A named queue of messages and those who wait for more.
+#[derive(Debug)]
+pub struct Channel {
+    id: ChannelId,
+    group: Arc<Group>,
+    state: Mutex<State>,
+}
+
+impl Channel {
+    /// Its name.
+    pub fn id(&self) -> &ChannelId {
+        &self.id
+    }
+
+    /// The channels it shares its order with.
+    pub fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+
+    /// A worker begins to wait here for subscribers of its own. They are to read what there is up
+    /// to the id that is returned; from there on new messages put notes into the mailbox.
+    pub fn attach(&self, mailbox: &Arc<Mailbox>, local: u32) -> MessageId {
+        self.state().attach(mailbox, local)
+    }
+
+    /// A worker has no subscribers left here.
+    pub fn detach(&self, mailbox: &Arc<Mailbox>) {
+        self.state().detach(mailbox);
+    }
+
+    /// Adds all messages after a cursor, oldest first.
+    pub fn read(&self, cursor: MessageId, messages: &mut Vec<Arc<Message>>) {
+        messages.extend(self.state().ring.after(cursor).cloned());
+    }
+
+    /// As [`Channel::read`]; from now on a new message puts a new note into the worker's mailbox.
+    pub fn collect(
+        &self,
+        mailbox: &Arc<Mailbox>,
+        cursor: MessageId,
+        messages: &mut Vec<Arc<Message>>,
+    ) {
+        let mut state = self.state();
+        state.noted(mailbox);
+        messages.extend(state.ring.after(cursor).cloned());
+    }
+
+    /// A worker has handed everything up to `served` to its subscribers that can take it, and
+    /// `left` of them are done with that.
+    pub fn served(&self, mailbox: &Arc<Mailbox>, served: MessageId, left: u32) {
+        self.state().serve(mailbox, served);
+        self.leave(left);
+    }
+
+    /// `push_delete_oldest_received_message`: somebody received a message.
+    pub fn received(&self, id: MessageId) {
+        self.state().received(id);
+    }
+
+    /// So many subscribers give up their seats.
+    pub fn leave(&self, seats: u32) {
+        if seats > 0 {
+            self.state().leave(seats, Instant::now());
+            self.group.leave(seats);
+        }
+    }
+
+    /// The state of the channel.
+    pub fn info(&self) -> ChannelInfo {
+        self.state().info(Instant::now())
+    }
+
+    fn sit(&self, seats: Seats) -> Result<u32, SeatError> {
+        self.group.sit(seats.group)?;
+        let mut state = self.state();
+        let ticket = if state.closed {
+            Err(SeatError::Gone)
+        } else {
+            state.sit(seats.concurrency, seats.channel)
+        };
+        if ticket.is_err() {
+            self.group.leave(1);
+        }
+        ticket
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        locked(&self.state)
+    }
+}
+
+/// A lock whose holder panicked is taken over: no state here is left torn by any line under it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::variable::Template;
 use crate::{
-    access::Access,
+    access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
     cors::Cors,
     router::Pattern,
@@ -19,6 +19,8 @@ pub struct Location {
     pub pattern: Pattern,
     /// `access`; of a publisher location without rules: loopback and Unix sockets.
     pub access: Access,
+    /// `real_ip_from` and `real_ip_header`.
+    pub real_ip: RealIp,
     /// `push_allowed_origins` and `push_allow_credentials`.
     pub cors: Cors,
     /// `client_max_body_size` in bytes.
@@ -107,6 +109,22 @@ pub enum Transport {
     Stream,
 }
 
+impl Transport {
+    /// What `push_subscriber = true` means; the first is what a plain request gets.
+    pub const ALL: [Self; 4] =
+        [Self::LongPoll, Self::IntervalPoll, Self::Stream, Self::EventSource];
+
+    /// The name in `push_subscriber` and `$push_subscriber_type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EventSource => "event-source",
+            Self::IntervalPoll => "interval-poll",
+            Self::LongPoll => "long-poll",
+            Self::Stream => "stream",
+        }
+    }
+}
+
 /// What an interval poll answers: `push_poll_format`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum PollFormat {
@@ -115,6 +133,13 @@ pub enum PollFormat {
     /// `"message"`: the next message as published, or 304.
     #[default]
     Message,
+}
+
+/// Ready-made templates: `push_stream_preset`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Preset {
+    /// `"iframe"`: a page of `<script>` elements that call `parent.handle`.
+    Iframe,
 }
 
 /// The templates of the `stream` transport.
@@ -134,7 +159,7 @@ pub enum StreamFormat {
     Templates {
         /// Before the first message.
         header: String,
-        /// Each message.
+        /// Each message; `"~text~"` if only the others are given.
         message: String,
         /// When the server ends the response.
         footer: String,

@@ -1,5 +1,11 @@
 //! Wire formats: how a message looks on each transport. Pure: messages in, bytes out.
 
+mod escape;
+pub mod event_source;
+pub mod interval_poll;
+pub mod long_poll;
+pub mod template;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -63,4 +69,33 @@ pub fn chunk(payload: &[u8]) -> Frame {
     let end = bytes.len();
     bytes.extend_from_slice(b"\r\n");
     Frame { bytes: bytes.into(), start, end }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::channel::{Budget, ChannelId, Draft, Message, MessageId};
+
+    /// A message of channel `5` as the framings' tests need it.
+    pub(super) fn drafted(
+        (time, tag): (u64, u64),
+        body: &[u8],
+        content_type: Option<&str>,
+        event: Option<&str>,
+    ) -> Message {
+        let draft = Draft {
+            body: body.to_vec().into(),
+            content_type: content_type.map(|text| text.to_owned().into()),
+            event: event.map(|text| text.to_owned().into()),
+        };
+        let id = MessageId::new(time, tag).unwrap();
+        let budget = Arc::new(Budget::new(usize::MAX));
+        Message::new(ChannelId::new(b"5"), id, MessageId::ZERO, draft, budget)
+    }
+
+    /// The same, of neither type nor event.
+    pub(super) fn message(time: u64, tag: u64, body: &[u8]) -> Message {
+        drafted((time, tag), body, None, None)
+    }
 }

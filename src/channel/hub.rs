@@ -1,0 +1,310 @@
+//! Every channel of the process: publish, subscribe, describe, delete, reap.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, UNIX_EPOCH},
+};
+
+use super::{
+    Budget, Channel, ChannelId, ChannelInfo, Concurrency, Creation, Draft, Group, Interest,
+    Message, MessageId, PublishError, Retention, Start, Store, StoreError, Stored, SubscribeError,
+    Subscription, TooManyChannels, error::OpenError, group::Totals, locked, oldest::Oldest,
+    registry::Registry,
+};
+
+/// Unix seconds; may step back.
+pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// What the whole process allows.
+pub struct Settings {
+    /// `push_max_reserved_memory` in bytes.
+    pub memory: usize,
+    /// `push_max_channels`: 0 is any number.
+    pub max_channels: usize,
+    /// `push_max_subscribers`: 0 is any number.
+    pub max_subscribers: usize,
+    /// Where messages are kept beside the rings.
+    pub store: Option<Arc<dyn Store>>,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let clock = || UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+        Self {
+            memory: 32 << 20,
+            max_channels: 0,
+            max_subscribers: 0,
+            store: None,
+            clock: Box::new(clock),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("memory", &self.memory)
+            .field("max_channels", &self.max_channels)
+            .field("max_subscribers", &self.max_subscribers)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a subscriber asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Where it begins.
+    pub start: Start,
+    /// Who else may wait.
+    pub concurrency: Concurrency,
+    /// How a channel that does not exist comes to be; `None`: it does not.
+    pub creation: Option<Creation>,
+}
+
+/// Every channel of the process.
+#[derive(Debug)]
+pub struct Hub {
+    registry: Registry,
+    budget: Arc<Budget>,
+    oldest: Oldest,
+    settings: Settings,
+}
+
+impl Hub {
+    /// A hub without channels.
+    pub fn new(settings: Settings) -> Self {
+        let totals = Totals::new(settings.max_subscribers);
+        Self {
+            registry: Registry::new(totals),
+            budget: Arc::new(Budget::new(settings.memory)),
+            oldest: Oldest::default(),
+            settings,
+        }
+    }
+
+    /// Publishes one message to some channels of one group, creating them where needed. The
+    /// answer is their state as it was for this publish: with the message, and with the
+    /// subscribers who were waiting for it.
+    pub async fn publish(
+        &self,
+        ids: &[ChannelId],
+        draft: Draft,
+        keep: &Retention,
+        creation: Creation,
+    ) -> Result<ChannelInfo, PublishError> {
+        if size_of::<Message>() + draft.body.len() > self.budget.limit() {
+            return Err(PublishError::BudgetSpent);
+        }
+        let mut channels = Vec::with_capacity(ids.len());
+        for id in ids {
+            channels.push(self.open(id, creation).await?);
+        }
+        let Some(group) = channels.first().map(|channel| channel.group().clone()) else {
+            return Ok(ChannelInfo::default());
+        };
+        let info = match &self.settings.store {
+            None => self.append(&group, &mut channels, &draft, keep, creation)?,
+            Some(store) => {
+                let store = store.clone();
+                self.append_through(&*store, &group, channels, &draft, keep, creation).await?
+            }
+        };
+        self.oldest.evict(&self.budget);
+        Ok(info)
+    }
+
+    /// Creates the channels that do not exist, and tells the state of all.
+    pub async fn create(
+        &self,
+        ids: &[ChannelId],
+        creation: Creation,
+    ) -> Result<ChannelInfo, PublishError> {
+        let mut info = ChannelInfo::default();
+        for id in ids {
+            info = info.and(self.open(id, creation).await?.info());
+        }
+        Ok(info)
+    }
+
+    /// The state of those channels that exist, if any does.
+    pub fn info(&self, ids: &[ChannelId]) -> Option<ChannelInfo> {
+        let infos = ids.iter().filter_map(|id| Some(self.registry.find(id)?.info()));
+        infos.reduce(ChannelInfo::and)
+    }
+
+    /// Deletes channels and what they keep; who waits there is told. The answer is the state of
+    /// those that existed, from before.
+    pub async fn delete(&self, ids: &[ChannelId]) -> Result<Option<ChannelInfo>, StoreError> {
+        let mut deleted: Option<ChannelInfo> = None;
+        for id in ids {
+            if let Some(store) = &self.settings.store {
+                store.delete(id).await?;
+            }
+            let info = self.registry.remove(id, |state| {
+                let info = state.info(Instant::now());
+                state.delete();
+                info
+            });
+            deleted = [deleted, info].into_iter().flatten().reduce(ChannelInfo::and);
+        }
+        Ok(deleted)
+    }
+
+    /// Finds the place of a reader, which has no seat yet.
+    pub async fn subscribe(
+        &self,
+        ids: &[ChannelId],
+        request: Request,
+    ) -> Result<Subscription, SubscribeError> {
+        let mut channels = Vec::with_capacity(ids.len());
+        for id in ids {
+            channels.push(match request.creation {
+                Some(creation) => self.open(id, creation).await?,
+                None => self.registry.find(id).ok_or(SubscribeError::NoSuchChannel)?,
+            });
+        }
+        let watermark = channels.first().map_or(MessageId::ZERO, |first| first.group.watermark());
+        let (now, mut oldest) = (Instant::now(), None);
+        for channel in &channels {
+            let mut state = channel.state();
+            if state.taken(request.concurrency) {
+                return Err(SubscribeError::Conflict);
+            }
+            state.ask(now);
+            if let Start::First(first) = request.start {
+                oldest = [oldest, state.ring.begin(first)].into_iter().flatten().min();
+            }
+        }
+        // An id from the future, say of another clock, would wait for ever.
+        let cursor = match request.start {
+            Start::After(id) => id.min(watermark),
+            Start::First(_) => oldest.unwrap_or(watermark),
+        };
+        Ok(Subscription::new(channels, cursor))
+    }
+
+    /// Drops what has expired and channels that are idle, a part at each call; `turn` counts the
+    /// calls.
+    pub fn reap(&self, turn: usize) {
+        let gone = self.registry.sweep(turn);
+        self.oldest.sweep();
+        if let Some(store) = &self.settings.store {
+            for id in &gone {
+                store.interest(id, Interest::Ends);
+            }
+        }
+    }
+
+    /// Assigns ids and appends, under the group's sequencer.
+    fn append(
+        &self,
+        group: &Group,
+        channels: &mut [Arc<Channel>],
+        draft: &Draft,
+        keep: &Retention,
+        creation: Creation,
+    ) -> Result<ChannelInfo, PublishError> {
+        let now = (self.settings.clock)();
+        let mut last = locked(&group.sequencer);
+        let mut info = ChannelInfo::default();
+        for channel in channels {
+            let id = last.following(now);
+            info = info.and(self.place(channel, id, draft, keep, creation)?);
+            *last = id;
+        }
+        Ok(info)
+    }
+
+    /// Appends what a store has given ids; one publisher at a time, so that ids rise.
+    async fn append_through(
+        &self,
+        store: &dyn Store,
+        group: &Group,
+        mut channels: Vec<Arc<Channel>>,
+        draft: &Draft,
+        keep: &Retention,
+        creation: Creation,
+    ) -> Result<ChannelInfo, PublishError> {
+        let _turn = group.turn.lock().await;
+        let mut info = ChannelInfo::default();
+        for channel in &mut channels {
+            let id = store.append(channel.id(), draft, keep).await?;
+            let mut last = locked(&group.sequencer);
+            info = info.and(self.place(channel, id, draft, keep, creation)?);
+            *last = id.max(*last);
+        }
+        Ok(info)
+    }
+
+    /// Puts a message into a channel; one that was closed meanwhile is made anew.
+    fn place(
+        &self,
+        channel: &mut Arc<Channel>,
+        id: MessageId,
+        draft: &Draft,
+        keep: &Retention,
+        creation: Creation,
+    ) -> Result<ChannelInfo, TooManyChannels> {
+        let now = Instant::now();
+        loop {
+            let mut state = channel.state();
+            if !state.closed {
+                let draft = draft.clone();
+                let name = channel.id().clone();
+                let message = Message::new(name, id, state.ring.last(), draft, self.budget.clone());
+                state.append(Arc::new(message), keep, now);
+                if !state.in_heap
+                    && let Some(oldest) = state.ring.oldest()
+                {
+                    state.in_heap = true;
+                    self.oldest.push(oldest, channel);
+                }
+                return Ok(state.info(now));
+            }
+            drop(state);
+            let most = self.settings.max_channels;
+            *channel = self
+                .registry
+                .open(&channel.id().clone(), creation, most, true)
+                .ok_or(TooManyChannels)?;
+        }
+    }
+
+    /// The channel, made if need be, with what the store has of it.
+    async fn open(&self, id: &ChannelId, creation: Creation) -> Result<Arc<Channel>, OpenError> {
+        let store = self.settings.store.as_ref();
+        let channel = self
+            .registry
+            .open(id, creation, self.settings.max_channels, store.is_none())
+            .ok_or(OpenError::TooManyChannels)?;
+        if let Some(store) = store
+            && !channel.state().loaded
+        {
+            let _turn = channel.group.turn.lock().await;
+            if !channel.state().loaded {
+                self.load(&channel, &**store).await?;
+            }
+        }
+        Ok(channel)
+    }
+
+    async fn load(&self, channel: &Arc<Channel>, store: &dyn Store) -> Result<(), StoreError> {
+        store.interest(channel.id(), Interest::Begins);
+        let stored = store.read_after(channel.id(), MessageId::ZERO).await?;
+        let mut last = locked(&channel.group.sequencer);
+        let mut state = channel.state();
+        for Stored { id, draft, keep } in stored {
+            let previous = state.ring.last();
+            let budget = self.budget.clone();
+            let message = Message::new(channel.id().clone(), id, previous, draft, budget);
+            state.append(Arc::new(message), &keep, Instant::now());
+            *last = id.max(*last);
+        }
+        state.loaded = true;
+        Ok(())
+    }
+}

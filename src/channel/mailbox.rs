@@ -1,0 +1,75 @@
+//! How a worker learns that one of its channels needs it.
+
+use std::{
+    mem,
+    sync::Mutex,
+    task::{Context, Waker},
+};
+
+use super::locked;
+
+/// A worker's letter box: channels put notes into it, the worker empties it.
+#[derive(Debug, Default)]
+pub struct Mailbox(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    notes: Vec<Note>,
+    sleeper: Option<Waker>,
+}
+
+/// What a channel tells a worker that has subscribers of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Note {
+    /// There is something to read.
+    Messages {
+        /// The worker's own number for the channel.
+        local: u32,
+    },
+    /// Subscribers have to go.
+    Dismiss {
+        /// The worker's own number for the channel.
+        local: u32,
+        /// Those who took their seat before this one.
+        before: u32,
+        /// Why.
+        why: Dismissal,
+    },
+}
+
+/// Why a channel sends subscribers away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dismissal {
+    /// `push_subscriber_concurrency = "last"`: a later subscriber came.
+    Conflict,
+    /// The channel was deleted.
+    Deleted,
+}
+
+impl Mailbox {
+    pub(super) fn put(&self, note: Note) {
+        let sleeper = {
+            let mut inner = locked(&self.0);
+            inner.notes.push(note);
+            inner.sleeper.take()
+        };
+        if let Some(waker) = sleeper {
+            waker.wake();
+        }
+    }
+
+    /// Swaps the notes into an empty buffer.
+    pub fn take(&self, notes: &mut Vec<Note>) {
+        mem::swap(&mut locked(&self.0).notes, notes);
+    }
+
+    /// Whether there is nothing in it; then the next note wakes the caller.
+    pub fn sleep(&self, cx: &mut Context<'_>) -> bool {
+        let mut inner = locked(&self.0);
+        let empty = inner.notes.is_empty();
+        if empty {
+            inner.sleeper = Some(cx.waker().clone());
+        }
+        empty
+    }
+}

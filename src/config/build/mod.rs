@@ -1,0 +1,253 @@
+//! Makes locations of blocks: fills in defaults, checks what belongs together.
+
+mod subscriber;
+
+use std::time::Duration;
+
+use super::{
+    directive::Block,
+    error::{Faults, Level, Place, Reason},
+    location::{Channels, Location, PollFormat, Publisher, Transport},
+    value::{At, or},
+    variable::Template,
+};
+use crate::{
+    access::{Access, RealIp, X_FORWARDED_FOR},
+    channel::Retention,
+    cors::{Cors, Origins},
+    router::Pattern,
+};
+
+/// nginx's `client_max_body_size`.
+const MAX_BODY_SIZE: usize = 1 << 20;
+/// nginx's `client_body_timeout`.
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+/// The defaults of the push module, from here on.
+const MAX_CHANNEL_ID_LENGTH: usize = 1024;
+const MIN_MESSAGES: usize = 1;
+const MAX_MESSAGES: usize = 10;
+const MESSAGE_TIMEOUT: Duration = Duration::from_hours(1);
+const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Long enough for a client to poll again over a bad line.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Builds a location of a block with what it inherits; none if it cannot be one.
+pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Option<Location> {
+    let Some(At { value: pattern, .. }) = &block.path else {
+        if !block.faulty {
+            faults.add_key(table, "path", Reason::Missing("every location needs one"));
+        }
+        return None;
+    };
+    let mut build = Build { block, pattern, faults };
+    let (publisher, transports) = build.roles();
+    build.note_missing(table, publisher || !transports.is_empty());
+    build.note_idle(&transports);
+    let channels = build.channels();
+    let retention = build.retention();
+    let subscriber = build.subscriber(transports);
+    let cors = build.cors();
+    Some(Location {
+        pattern: pattern.clone(),
+        access: access(block, publisher),
+        real_ip: real_ip(block),
+        cors,
+        max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
+        body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
+        channels,
+        publisher: publisher.then(|| Publisher {
+            status: block.push_publish_status.as_ref().map(|at| at.value),
+            retention,
+        }),
+        subscriber,
+    })
+}
+
+/// Without rules a publisher admits this machine only, and any other location everyone.
+fn access(block: &Block, publisher: bool) -> Access {
+    let rules = block.access.as_ref().map(|at| at.value.clone()).unwrap_or_default();
+    if publisher && rules.is_empty() { Access::local() } else { Access::new(rules) }
+}
+
+/// `real_ip_from` and `real_ip_header` of any block.
+pub(super) fn real_ip(block: &Block) -> RealIp {
+    RealIp {
+        from: block.real_ip_from.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
+        header: block.real_ip_header.as_ref().map_or(X_FORWARDED_FOR, |at| at.value.clone()),
+    }
+}
+
+struct Build<'a> {
+    block: &'a Block,
+    pattern: &'a Pattern,
+    faults: &'a mut Faults,
+}
+
+impl Build<'_> {
+    /// Whether it publishes, and the transports by which it may be listened to.
+    fn roles(&mut self) -> (bool, Vec<Transport>) {
+        let Block { push_publisher, push_subscriber, .. } = self.block;
+        let publisher = push_publisher.as_ref().map(|at| (at.value, at.place));
+        let publisher = self.role(publisher);
+        let listed = push_subscriber.as_ref().map(|at| (!at.value.is_empty(), at.place));
+        let transports = match (self.role(listed), push_subscriber) {
+            (false, _) => Vec::new(),
+            (true, Some(at)) if !at.value.is_empty() => at.value.clone(),
+            (true, _) => Transport::ALL.to_vec(),
+        };
+        (publisher, transports)
+    }
+
+    /// A role by its own key and by `push_pubsub`, which means both roles: the nearer one decides,
+    /// and on the same level they add up.
+    fn role(&mut self, own: Option<(bool, Place)>) -> bool {
+        let pubsub = self.block.push_pubsub.as_ref();
+        match (own, pubsub) {
+            (None, None) => false,
+            (None, Some(pubsub)) => pubsub.value,
+            (Some((own, _)), None) => own,
+            (Some((own, place)), Some(pubsub)) if place.level == pubsub.place.level => {
+                if pubsub.value && !own {
+                    self.faults.add(place, Reason::Conflict("push_pubsub = true"));
+                }
+                own || pubsub.value
+            }
+            (Some((own, place)), Some(pubsub)) => {
+                if place.level > pubsub.place.level {
+                    own
+                } else {
+                    pubsub.value
+                }
+            }
+        }
+    }
+
+    /// Notes what every location needs; where something could not be read, it may be just that.
+    fn note_missing(&mut self, table: Place, has_role: bool) {
+        if self.block.faulty {
+            return;
+        }
+        if !has_role {
+            let roles = "push_publisher, push_subscriber or push_pubsub";
+            self.faults.add(table, Reason::Missing(roles));
+        } else if self.block.push_channel_id.as_ref().is_none_or(|at| at.value.is_empty()) {
+            let why = "publishers and subscribers need one";
+            self.faults.add_key(table, "push_channel_id", Reason::Missing(why));
+        }
+    }
+
+    /// Notes keys of the location's own that no transport of it looks at; inherited ones are meant
+    /// for other locations.
+    fn note_idle(&mut self, transports: &[Transport]) {
+        let block = self.block;
+        let json = block.push_poll_format.as_ref().filter(|at| at.value == PollFormat::Json);
+        let templates = [
+            &block.push_header_template,
+            &block.push_message_template,
+            &block.push_footer_template,
+        ];
+        let templates = templates.into_iter().flatten().filter(|at| !at.value.is_empty());
+        let preset = block.push_stream_preset.as_ref().filter(|at| at.value.is_some());
+        let stream = templates.map(|at| at.place).chain(preset.map(|at| at.place));
+        let stream = stream.map(|place| (place, Transport::Stream));
+        let json = json.map(|at| (at.place, Transport::IntervalPoll));
+        for (place, transport) in stream.chain(json) {
+            if place.level == Level::Location
+                && !self.block.faulty
+                && !transports.contains(&transport)
+            {
+                let why = match transport {
+                    Transport::Stream => "push_subscriber does not offer \"stream\"",
+                    _ => "push_subscriber does not offer \"interval-poll\"",
+                };
+                self.faults.add(place, Reason::NoEffect(why));
+            }
+        }
+    }
+
+    fn channels(&mut self) -> Channels {
+        let block = self.block;
+        let delimiter = block.push_channel_id_split_delimiter.as_ref();
+        let delimiter = delimiter.map(|at| at.value.clone().into_bytes());
+        let group = block.push_channel_group.as_ref().and_then(|at| self.template(at));
+        Channels {
+            ids: self.templates(block.push_channel_id.as_ref()),
+            delimiter: delimiter.filter(|delimiter| !delimiter.is_empty()),
+            group: group.unwrap_or_default(),
+            max_id_length: or(block.push_max_channel_id_length.as_ref(), MAX_CHANNEL_ID_LENGTH),
+            group_max_channels: or(block.push_group_max_channels.as_ref(), 0),
+            group_max_subscribers: or(block.push_group_max_subscribers.as_ref(), 0),
+        }
+    }
+
+    fn template(&mut self, text: &At<String>) -> Option<Template> {
+        let template = Template::parse(&text.value, self.pattern);
+        template.map_err(|error| self.faults.add(text.place, error)).ok()
+    }
+
+    fn templates(&mut self, texts: Option<&At<Vec<At<String>>>>) -> Vec<Template> {
+        let texts = texts.into_iter().flat_map(|texts| &texts.value);
+        texts.filter_map(|text| self.template(text)).collect()
+    }
+
+    fn retention(&mut self) -> Retention {
+        let block = self.block;
+        let min = self.length(block.push_min_message_buffer_length.as_ref());
+        let max = self.length(block.push_max_message_buffer_length.as_ref());
+        if let (Some(min), Some(max)) = (min, max)
+            && max.value < min.value
+        {
+            let nearer = if min.place.level > max.place.level { min } else { max };
+            let bound = "push_min_message_buffer_length <= push_max_message_buffer_length";
+            self.faults.add(nearer.place, Reason::Range(bound));
+        }
+        let stored = or(block.push_store_messages.as_ref(), true);
+        let max = if stored { or(max, MAX_MESSAGES) } else { 0 };
+        Retention {
+            max_messages: max,
+            min_messages: or(min, MIN_MESSAGES).min(max),
+            timeout: or(block.push_message_timeout.as_ref(), Some(MESSAGE_TIMEOUT)),
+            delete_oldest_received: or(block.push_delete_oldest_received_message.as_ref(), false),
+            channel_timeout: or(block.push_channel_timeout.as_ref(), CHANNEL_TIMEOUT),
+            grace: or(block.push_grace.as_ref(), GRACE),
+        }
+    }
+
+    /// A buffer length by its own key and by `push_message_buffer_length`, which sets both: the
+    /// nearer one decides, and on the same level they conflict.
+    fn length<'b>(&mut self, own: Option<&'b At<usize>>) -> Option<&'b At<usize>>
+    where
+        Self: 'b,
+    {
+        let both = self.block.push_message_buffer_length.as_ref();
+        match (own, both) {
+            (Some(own), Some(both)) if own.place.level >= both.place.level => {
+                if own.place.level == both.place.level {
+                    self.faults.add(own.place, Reason::Conflict(both.place.key));
+                }
+                Some(own)
+            }
+            (own, None) => own,
+            (_, both) => both,
+        }
+    }
+
+    fn cors(&mut self) -> Cors {
+        let Block { push_allowed_origins, push_allow_credentials, .. } = self.block;
+        if let (Some(origins), Some(credentials)) = (push_allowed_origins, push_allow_credentials)
+            && credentials.value
+            && origins.value == Origins::Any
+        {
+            let (place, other) = if credentials.place.level < origins.place.level {
+                (origins.place, "push_allow_credentials = true")
+            } else {
+                (credentials.place, "push_allowed_origins = [\"*\"]")
+            };
+            self.faults.add(place, Reason::Conflict(other));
+        }
+        Cors {
+            origins: push_allowed_origins.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
+            credentials: or(push_allow_credentials.as_ref(), false),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Every key there is: its name, what it takes, and on which levels it may stand.
+//!
+//! From this one table come the block as it is written, its reading, its inheritance and the list
+//! of known keys.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::{
+    error::Level,
+    location::{Hold, PollFormat, Preset, Transport},
+    process::{LogFormat, LogTarget},
+    server::{Listen, ServerName},
+    value::{self, At, Read, Reader, Value},
+};
+use crate::{
+    access::{Network, Rule},
+    channel::{Concurrency, First},
+    cors::Origins,
+    router::Pattern,
+};
+
+/// The levels on which a key may stand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Levels {
+    /// Root, server, location.
+    Any,
+    /// The location only.
+    Location,
+    /// The root only.
+    Root,
+    /// Root and server.
+    Outer,
+    /// The server only.
+    Server,
+}
+
+impl Levels {
+    fn allow(self, level: Level) -> bool {
+        match level {
+            Level::Root | Level::Override => matches!(self, Self::Any | Self::Outer | Self::Root),
+            Level::Server => matches!(self, Self::Any | Self::Outer | Self::Server),
+            Level::Location => matches!(self, Self::Any | Self::Location),
+        }
+    }
+
+    /// Where a key of these levels belongs, for errors.
+    fn home(self) -> &'static str {
+        match self {
+            Self::Any => "on any level",
+            Self::Location => "in a [[server.location]]",
+            Self::Root => "on the root level, above the first [[server]]",
+            Self::Outer => "on the root level or in a [[server]]",
+            Self::Server => "in a [[server]]",
+        }
+    }
+}
+
+/// What became of a key that was looked up.
+pub(super) enum Found {
+    /// It may stand on this level, by this name.
+    Here(&'static str),
+    /// It belongs elsewhere.
+    Misplaced(&'static str),
+    /// There is none of this name.
+    Unknown,
+}
+
+macro_rules! directives {
+    ($($key:ident: $type:ty = $read:ident, $levels:ident;)*) => {
+        /// One level as it is written, or with what it inherits.
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct Block {
+            $(pub(super) $key: Option<At<$type>>,)*
+            /// Something in it, or in what it inherits from, could not be read.
+            pub(super) faulty: bool,
+        }
+
+        /// The names of all keys.
+        pub const KEYS: &[&str] = &[$(stringify!($key),)*];
+
+        /// Looks a key up.
+        pub(super) fn find(name: &str, level: Level) -> Found {
+            match name {
+                $(stringify!($key) if Levels::$levels.allow(level) => Found::Here(stringify!($key)),
+                stringify!($key) => Found::Misplaced(Levels::$levels.home()),)*
+                _ => Found::Unknown,
+            }
+        }
+
+        impl Block {
+            /// Reads the value of the reader's key.
+            pub(super) fn read(&mut self, reader: &mut Reader<'_>, value: &Value<'_>) {
+                let place = reader.place(value);
+                let read = match reader.key {
+                    $(stringify!($key) => value::$read(reader, value)
+                        .map(|value| self.$key = Some(At { value, place })),)*
+                    _ => Ok(()),
+                };
+                self.faulty |= Read::is_err(&read);
+            }
+
+            /// This block, and for every key it lacks what the one around it says.
+            #[must_use]
+            pub(super) fn within(&self, outer: &Self) -> Self {
+                Self {
+                    $($key: self.$key.as_ref().or(outer.$key.as_ref()).cloned(),)*
+                    faulty: self.faulty || outer.faulty,
+                }
+            }
+        }
+    };
+}
+
+directives! {
+    workers: Option<NonZeroUsize> = workers, Root;
+    user: Option<String> = some_text, Root;
+    pid_file: Option<PathBuf> = some_path, Root;
+    log_format: LogFormat = log_format, Root;
+    error_log: LogTarget = log_target, Root;
+    access_log: LogTarget = log_target, Root;
+    shutdown_timeout: Duration = duration, Root;
+    push_max_reserved_memory: usize = some_size, Root;
+    push_max_channels: usize = count, Root;
+    push_max_subscribers: usize = count, Root;
+
+    listen: Vec<At<Listen>> = listen, Server;
+    server_name: Vec<At<ServerName>> = server_names, Server;
+    client_header_timeout: Duration = some_time, Outer;
+    keepalive_timeout: Duration = duration, Outer;
+    client_max_header_size: usize = some_size, Outer;
+
+    path: Pattern = pattern, Location;
+
+    access: Vec<Rule> = rules, Any;
+    real_ip_from: Vec<Network> = networks, Any;
+    real_ip_header: HeaderName = address_header, Any;
+    default_type: Option<HeaderValue> = media_type, Any;
+    client_max_body_size: usize = size, Any;
+    client_body_timeout: Duration = some_time, Any;
+
+    push_publisher: bool = flag, Any;
+    push_subscriber: Vec<Transport> = transports, Any;
+    push_pubsub: bool = flag, Any;
+
+    push_channel_id: Vec<At<String>> = texts, Any;
+    push_channel_id_split_delimiter: String = text, Any;
+    push_channel_group: String = text, Any;
+    push_max_channel_id_length: usize = some_size, Any;
+    push_group_max_channels: usize = count, Any;
+    push_group_max_subscribers: usize = count, Any;
+
+    push_store_messages: bool = flag, Any;
+    push_min_message_buffer_length: usize = count, Any;
+    push_max_message_buffer_length: usize = count, Any;
+    push_message_buffer_length: usize = count, Any;
+    push_message_timeout: Option<Duration> = timeout, Any;
+    push_delete_oldest_received_message: bool = flag, Any;
+    push_channel_timeout: Duration = duration, Any;
+    push_grace: Duration = duration, Any;
+    push_publish_status: StatusCode = publish_status, Any;
+
+    push_subscriber_concurrency: Concurrency = concurrency, Any;
+    push_authorized_channels_only: bool = flag, Any;
+    push_max_channel_subscribers: usize = count, Any;
+    push_subscriber_timeout: Option<Duration> = timeout, Any;
+    push_ping_interval: Option<Duration> = timeout, Any;
+    push_first_message: First = first_message, Any;
+    push_last_message_id: Vec<At<String>> = texts, Any;
+    push_poll_format: PollFormat = poll_format, Any;
+    push_stream_preset: Option<Preset> = preset, Any;
+    push_header_template: String = text, Any;
+    push_message_template: String = text, Any;
+    push_footer_template: String = text, Any;
+    push_gap_events: bool = flag, Any;
+    push_retry: Option<Duration> = timeout, Any;
+    push_hold: Hold = hold, Any;
+
+    push_allowed_origins: Origins = origins, Any;
+    push_allow_credentials: bool = flag, Any;
+}

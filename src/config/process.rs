@@ -1,0 +1,77 @@
+//! What concerns the process as a whole: the root of the file.
+
+use std::{num::NonZeroUsize, path::PathBuf, thread, time::Duration};
+
+use super::{directive::Block, value::or};
+
+/// How long a shutdown waits for requests that are not answered yet.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The default of the push module.
+const MAX_RESERVED_MEMORY: usize = 32 << 20;
+
+/// The root of the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Process {
+    /// `workers`: threads; by default as many as the machine can run at once.
+    pub workers: usize,
+    /// `user`: whose rights the process keeps once it listens; none: it keeps its own.
+    pub user: Option<String>,
+    /// `pid_file`.
+    pub pid_file: Option<PathBuf>,
+    /// `log_format`, of both logs.
+    pub log_format: LogFormat,
+    /// `error_log`.
+    pub error_log: LogTarget,
+    /// `access_log`.
+    pub access_log: LogTarget,
+    /// `shutdown_timeout`.
+    pub shutdown_timeout: Duration,
+    /// `push_max_reserved_memory`: bytes that stored messages may take.
+    pub max_reserved_memory: usize,
+    /// `push_max_channels`: 0 is any number.
+    pub max_channels: usize,
+    /// `push_max_subscribers`: 0 is any number.
+    pub max_subscribers: usize,
+}
+
+/// How a line of a log looks: `log_format`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LogFormat {
+    /// `"json"`: an object a line.
+    Json,
+    /// `"text"`: for people.
+    #[default]
+    Text,
+}
+
+/// Where a log goes: `error_log`, `access_log`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum LogTarget {
+    /// A path: to the end of this file.
+    File(PathBuf),
+    /// `"off"`: nowhere.
+    Off,
+    /// `"stderr"`.
+    Stderr,
+    /// `"stdout"`.
+    Stdout,
+}
+
+impl Process {
+    pub(super) fn build(root: &Block) -> Self {
+        let Block { workers, user, pid_file, log_format, error_log, access_log, .. } = root.clone();
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self {
+            workers: workers.and_then(|at| at.value).unwrap_or_else(cores).get(),
+            user: user.and_then(|at| at.value),
+            pid_file: pid_file.and_then(|at| at.value),
+            log_format: log_format.map(|at| at.value).unwrap_or_default(),
+            error_log: error_log.map_or(LogTarget::Stderr, |at| at.value),
+            access_log: access_log.map_or(LogTarget::Off, |at| at.value),
+            shutdown_timeout: or(root.shutdown_timeout.as_ref(), SHUTDOWN_TIMEOUT),
+            max_reserved_memory: or(root.push_max_reserved_memory.as_ref(), MAX_RESERVED_MEMORY),
+            max_channels: or(root.push_max_channels.as_ref(), 0),
+            max_subscribers: or(root.push_max_subscribers.as_ref(), 0),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A server: where it listens, which hosts it answers for, and its locations.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    build,
+    directive::Block,
+    error::{Faults, Place, Reason},
+    file::Table,
+    location::Location,
+    value::{At, or},
+};
+use crate::{
+    access::RealIp,
+    router::{Pattern, Router},
+};
+
+/// Where a server listens that does not say so: this machine only.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// The path of a Unix socket in bytes: what `sockaddr_un` holds, without the final zero.
+const MAX_UNIX_PATH: usize = 107;
+/// nginx's `client_header_timeout`.
+const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
+/// nginx's `keepalive_timeout`.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+/// nginx's four large buffers of 8k.
+const MAX_HEADER_SIZE: usize = 32 << 10;
+
+/// A `[[server]]`.
+#[derive(Debug)]
+pub struct Server {
+    /// `listen`, at least one; several servers may share one and are told apart by their names.
+    pub listen: Vec<Listen>,
+    /// `server_name`: the hosts it answers for.
+    pub names: Vec<ServerName>,
+    /// Finds the location of a path: an index into `locations`.
+    pub router: Router,
+    /// `[[server.location]]`, in the order of the file.
+    pub locations: Vec<Arc<Location>>,
+    /// `client_header_timeout`: from the first byte of a request to the end of its head.
+    pub header_timeout: Duration,
+    /// `keepalive_timeout`: between two requests; zero closes after each.
+    pub keepalive_timeout: Duration,
+    /// `client_max_header_size` in bytes: the whole head of a request.
+    pub max_header_size: usize,
+    /// `real_ip_from` and `real_ip_header` where no location is meant.
+    pub real_ip: RealIp,
+}
+
+impl Server {
+    /// The first of its names, for `$server_name`; empty if it has none.
+    pub fn name(&self) -> &str {
+        self.names.first().map_or("", |name| &name.0)
+    }
+
+    /// Of the servers on one address, in the order of the file, the one that answers for a host
+    /// (without port): by an exact name, else by the longest wildcard, else the first.
+    pub fn choose<'s>(servers: &[&'s Self], host: &str) -> Option<&'s Self> {
+        let host = host.trim_end_matches('.');
+        let fit = |server: &Self| server.names.iter().filter_map(|name| name.fit(host)).max();
+        // Of equally good ones `min_by_key` takes the first.
+        servers.iter().copied().min_by_key(|server| std::cmp::Reverse(fit(server)))
+    }
+}
+
+/// A name of a server: `"example.com"` or `"*.example.com"`, in lower case.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct ServerName(Box<str>);
+
+impl ServerName {
+    /// What it looks like, for errors.
+    pub(super) const FORM: &str = "a host name like \"example.com\" or \"*.example.com\"";
+
+    /// Reads a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        let name = text.to_ascii_lowercase();
+        let host = name.strip_prefix("*.").unwrap_or(&name);
+        let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+        let sound = !host.is_empty() && host.bytes().all(host_byte);
+        sound.then(|| Self(name.trim_end_matches('.').into()))
+    }
+
+    /// How well it fits a host: the longer the better, an exact name best; none: not at all.
+    fn fit(&self, host: &str) -> Option<usize> {
+        let Some(suffix) = self.0.strip_prefix('*') else {
+            return self.0.eq_ignore_ascii_case(host).then_some(usize::MAX);
+        };
+        let at = host.len().checked_sub(suffix.len()).filter(|at| *at > 0)?;
+        host.get(at..)?.eq_ignore_ascii_case(suffix).then_some(suffix.len())
+    }
+}
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An address to listen on: `listen`.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Listen {
+    /// `"127.0.0.1:8080"`, `"[::]:8080"`, `"8080"` (all of IPv4), `"localhost:8080"`.
+    Tcp(SocketAddr),
+    /// `"unix:/run/pushgate.sock"`.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// What it looks like, for errors.
+    pub(super) const FORM: &str = "an address like \"127.0.0.1:8080\", \"[::]:8080\", \"8080\" or \
+                                   \"unix:/run/pushgate.sock\"";
+
+    /// Reads an address. Names are not resolved, except `localhost`, which is 127.0.0.1.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            let sound = (1..=MAX_UNIX_PATH).contains(&path.len()) && !path.contains('\0');
+            return sound.then(|| Self::Unix(path.into()));
+        }
+        if let Ok(address) = text.parse() {
+            return Some(Self::Tcp(address));
+        }
+        let (host, port) = text.rsplit_once(':').unwrap_or(("*", text));
+        let address = match host {
+            "*" => Ipv4Addr::UNSPECIFIED,
+            "localhost" => Ipv4Addr::LOCALHOST,
+            _ => return None,
+        };
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|_| digits)?;
+        Some(Self::Tcp(SocketAddr::new(address.into(), port)))
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Builds a server; what it has is inherited from the root.
+pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server {
+    let block = table.block.within(root);
+    let mut locations = Vec::new();
+    let mut patterns: Vec<(Pattern, Place)> = Vec::new();
+    for table in &table.tables {
+        let inherited = table.block.within(&block);
+        note_duplicate(&inherited, &mut patterns, faults);
+        locations.extend(build::location(&inherited, table.place, faults).map(Arc::new));
+    }
+    let listen = or_listed(block.listen.as_ref(), faults);
+    Server {
+        listen: if listen.is_empty() { vec![Listen::Tcp(DEFAULT_LISTEN)] } else { listen },
+        names: or_listed(block.server_name.as_ref(), faults),
+        router: Router::new(locations.iter().map(|location| &location.pattern)),
+        locations,
+        header_timeout: or(block.client_header_timeout.as_ref(), HEADER_TIMEOUT),
+        keepalive_timeout: or(block.keepalive_timeout.as_ref(), KEEPALIVE_TIMEOUT),
+        max_header_size: or(block.client_max_header_size.as_ref(), MAX_HEADER_SIZE),
+        real_ip: build::real_ip(&block),
+    }
+}
+
+/// Notes a `path` that an earlier location of the server has.
+fn note_duplicate(block: &Block, patterns: &mut Vec<(Pattern, Place)>, faults: &mut Faults) {
+    let Some(At { value: pattern, place }) = &block.path else { return };
+    if patterns.iter().any(|(earlier, _)| earlier.duplicates(pattern)) {
+        let elsewhere = "by an earlier location".to_owned();
+        faults.add(*place, Reason::Duplicate(pattern.to_string(), elsewhere));
+    }
+    patterns.push((pattern.clone(), *place));
+}
+
+/// The entries of a list; those that it has twice are noted.
+fn or_listed<T: Clone + Eq + fmt::Display>(
+    list: Option<&At<Vec<At<T>>>>,
+    faults: &mut Faults,
+) -> Vec<T> {
+    let mut entries: Vec<T> = Vec::new();
+    for At { value, place } in list.iter().flat_map(|list| &list.value) {
+        if entries.contains(value) {
+            let elsewhere = "in this list".to_owned();
+            faults.add(*place, Reason::Duplicate(value.to_string(), elsewhere));
+        }
+        entries.push(value.clone());
+    }
+    entries
+}
+
+/// Notes servers that could not be told apart: same address, and a common name or none at all.
+pub(super) fn note_conflicts(tables: &[Table], servers: &[Server], faults: &mut Faults) {
+    for (index, (table, server)) in tables.iter().zip(servers).enumerate() {
+        for (earlier, other) in tables.iter().zip(&servers[..index]) {
+            if table.block.faulty || earlier.block.faulty {
+                continue;
+            }
+            let Some(listen) = server.listen.iter().find(|one| other.listen.contains(one)) else {
+                continue;
+            };
+            let common = server.names.iter().find(|name| other.names.contains(name));
+            let nameless = server.names.is_empty() && other.names.is_empty();
+            if common.is_none() && !nameless {
+                continue;
+            }
+            let place = table.block.listen.as_ref().map_or(table.place, |at| at.place);
+            let elsewhere = match common {
+                Some(name) => format!("by an earlier server named {:?}", name.to_string()),
+                None => "by an earlier server; a server_name would tell them apart".to_owned(),
+            };
+            faults.add_key(place, "listen", Reason::Duplicate(listen.to_string(), elsewhere));
+        }
+    }
+}

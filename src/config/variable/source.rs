@@ -1,0 +1,197 @@
+//! Where the value of each variable comes from.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, header};
+use percent_encoding::percent_decode;
+
+use super::{Scope, TemplateError};
+use crate::{access::Peer, channel::MessageId, config::nearest::nearest, router::Pattern};
+
+/// Where the value of a variable is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Source {
+    Argument(Box<str>),
+    Capture(usize),
+    Cookie(Box<str>),
+    Header(HeaderName),
+    Known(Known),
+}
+
+/// The variables with a fixed name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Known {
+    Args,
+    ChannelId,
+    Connection,
+    Host,
+    MessageId,
+    PreviousMessageId,
+    RemoteAddr,
+    RemotePort,
+    RequestId,
+    RequestMethod,
+    RequestUri,
+    Scheme,
+    ServerName,
+    SubscriberCount,
+    SubscriberType,
+    Uri,
+}
+
+const KNOWN: [(&str, Known); 16] = [
+    ("args", Known::Args),
+    ("connection", Known::Connection),
+    ("host", Known::Host),
+    ("push_channel_id", Known::ChannelId),
+    ("push_message_id", Known::MessageId),
+    ("push_previous_message_id", Known::PreviousMessageId),
+    ("push_subscriber_count", Known::SubscriberCount),
+    ("push_subscriber_type", Known::SubscriberType),
+    ("remote_addr", Known::RemoteAddr),
+    ("remote_port", Known::RemotePort),
+    ("request_id", Known::RequestId),
+    ("request_method", Known::RequestMethod),
+    ("request_uri", Known::RequestUri),
+    ("scheme", Known::Scheme),
+    ("server_name", Known::ServerName),
+    ("uri", Known::Uri),
+];
+
+impl Source {
+    /// The variable of a name, which may be a group of the location's pattern.
+    pub(super) fn find(name: &str, pattern: &Pattern) -> Result<Self, TemplateError> {
+        let groups = pattern.groups();
+        if let Some(named) = groups.iter().position(|group| group.as_deref() == Some(name)) {
+            return Ok(Self::Capture(named + 1));
+        }
+        if let Ok(number @ 1..) = name.parse::<usize>() {
+            return if number <= groups.len() {
+                Ok(Self::Capture(number))
+            } else {
+                Err(TemplateError::NoGroup {
+                    number,
+                    path: pattern.to_string(),
+                    groups: groups.len(),
+                })
+            };
+        }
+        let lower = name.to_ascii_lowercase();
+        let after = |prefix| lower.strip_prefix(prefix).filter(|rest| !rest.is_empty());
+        if let Some((_, known)) = KNOWN.iter().find(|known| known.0 == lower) {
+            Ok(Self::Known(*known))
+        } else if let Some(argument) = after("arg_") {
+            Ok(Self::Argument(argument.into()))
+        } else if let Some(cookie) = after("cookie_") {
+            Ok(Self::Cookie(cookie.into()))
+        } else if let Some(header) =
+            after("http_").and_then(|name| name.replace('_', "-").parse().ok())
+        {
+            Ok(Self::Header(header))
+        } else {
+            let captures = groups.iter().flatten().map(String::as_str);
+            let families = ["arg_NAME", "cookie_NAME", "http_NAME"];
+            let names = KNOWN.iter().map(|known| known.0).chain(families).chain(captures);
+            let nearest = nearest(name, names).map(str::to_owned);
+            Err(TemplateError::Unknown { name: name.to_owned(), nearest })
+        }
+    }
+
+    /// The value in a request, empty if the request has none.
+    pub(super) fn look_up<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
+        match self {
+            Self::Argument(name) => argument(scope.uri.query().unwrap_or_default(), name),
+            Self::Capture(group) => scope.captures.get(*group).unwrap_or_default().into(),
+            Self::Cookie(name) => cookie(scope.headers, name).unwrap_or_default().into(),
+            Self::Header(name) => header_value(scope.headers, name),
+            Self::Known(known) => known.look_up(scope),
+        }
+    }
+}
+
+impl Known {
+    fn look_up<'a>(self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
+        let id = |id: Option<MessageId>| shown(id.map(|id| id.to_string()));
+        match self {
+            Self::Args => bytes(scope.uri.query().unwrap_or_default()),
+            Self::ChannelId => Cow::Borrowed(scope.push.channel_id),
+            Self::Connection => shown(Some(scope.connection.to_string())),
+            Self::Host => host(scope),
+            Self::MessageId => id(scope.push.message_id),
+            Self::PreviousMessageId => id(scope.push.previous_message_id),
+            Self::RemoteAddr => match scope.peer {
+                Peer::Inet(address, _) => shown(Some(address.to_string())),
+                Peer::Unix => bytes("unix:"),
+            },
+            Self::RemotePort => match scope.peer {
+                Peer::Inet(_, port) => shown(Some(port.to_string())),
+                Peer::Unix => bytes(""),
+            },
+            Self::RequestId => shown(Some(format!("{:032x}", scope.request_id))),
+            Self::RequestMethod => bytes(scope.method.as_str()),
+            Self::RequestUri => {
+                bytes(scope.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str))
+            }
+            Self::Scheme => bytes(scope.scheme),
+            Self::ServerName => bytes(scope.server_name),
+            Self::SubscriberCount => {
+                shown(scope.push.subscriber_count.map(|count| count.to_string()))
+            }
+            Self::SubscriberType => bytes(scope.push.subscriber_type),
+            Self::Uri => Cow::Borrowed(scope.path),
+        }
+    }
+}
+
+fn bytes(text: &str) -> Cow<'_, [u8]> {
+    Cow::Borrowed(text.as_bytes())
+}
+
+fn shown<'a>(text: Option<String>) -> Cow<'a, [u8]> {
+    text.map_or(Cow::Borrowed(b""), |text| Cow::Owned(text.into_bytes()))
+}
+
+/// The first argument of the name that has a `=`, percent-decoded once; a `+` stays a `+`.
+fn argument<'a>(query: &'a str, name: &str) -> Cow<'a, [u8]> {
+    let mut arguments = query.split('&').filter_map(|argument| argument.split_once('='));
+    let found = arguments.find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map_or(Cow::Borrowed(b""), |(_, value)| percent_decode(value.as_bytes()).into())
+}
+
+/// The first cookie of the name (RFC 6265 section 4.2.1).
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.into_iter().find_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
+        key.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
+    })
+}
+
+/// The value of a header; several are joined, as they mean the same (RFC 9110 section 5.3).
+fn header_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, [u8]> {
+    let mut values = headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
+    let first = Cow::Borrowed(values.next().unwrap_or_default());
+    values.fold(first, |joined, value| Cow::Owned([&joined, &b", "[..], value].concat()))
+}
+
+/// The host that was asked for, without port and in lower case, else the server's name.
+fn host<'a>(scope: &Scope<'a>) -> Cow<'a, [u8]> {
+    let named = scope.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = scope.uri.host().or(named).map_or("", host_of).trim_end_matches('.');
+    match host {
+        "" => bytes(scope.server_name),
+        _ if host.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            Cow::Owned(host.to_ascii_lowercase().into_bytes())
+        }
+        _ => bytes(host),
+    }
+}
+
+/// `host[:port]` without the port.
+fn host_of(authority: &str) -> &str {
+    let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let port = authority[end..].find(':').map_or(authority.len(), |colon| end + colon);
+    &authority[..port]
+}

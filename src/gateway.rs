@@ -1,0 +1,284 @@
+//! One request: route, access, channels, role.
+
+use std::{
+    borrow::Cow,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+
+use crate::{
+    access::Peer,
+    channel::{ChannelId, Hub, Settings},
+    config::{
+        Config, Location, Server,
+        variable::{Push, Scope},
+    },
+    hold::{Answer, Client, Handler, RequestBody},
+    log,
+    publish,
+    response::{Refusal, empty},
+    router::{Captures, normalize},
+    subscribe::{self, Outlets, Visit},
+};
+
+/// Everything that requests need, built once from the configuration.
+#[derive(Debug)]
+pub struct Gateway {
+    servers: Vec<Site>,
+    /// The servers of each listening socket, the default one first.
+    by_listener: Vec<Vec<usize>>,
+    hub: Hub,
+    /// Makes request ids differ between processes.
+    seed: u64,
+    requests: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Site {
+    server: Server,
+    /// Of each location that has subscribers.
+    outlets: Vec<Option<Outlets>>,
+}
+
+/// Channels that one request may name.
+const MAX_CHANNELS: usize = 255;
+/// The scheme of every plain connection.
+const SCHEME: &str = "http";
+
+impl Gateway {
+    /// Builds it; `by_listener` says which servers each listening socket serves.
+    pub fn new(config: Config, by_listener: Vec<Vec<usize>>, hub: Hub) -> io::Result<Self> {
+        let mut number = 0;
+        let mut servers = Vec::with_capacity(config.servers.len());
+        for server in config.servers {
+            let mut outlets = Vec::with_capacity(server.locations.len());
+            for location in &server.locations {
+                let subscriber = location.subscriber.as_ref();
+                let built = subscriber.map(|subscriber| Outlets::new(subscriber, number));
+                outlets.push(built.transpose().map_err(io::Error::other)?);
+                number += 1;
+            }
+            servers.push(Site { server, outlets });
+        }
+        let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
+        Ok(Self { servers, by_listener, hub, seed, requests: AtomicU64::new(0) })
+    }
+
+    /// The channels.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
+        let (head, body) = request.into_parts();
+        let site = self.site(client, &head.headers);
+        let answer = self.walk(site, &head, body, client).await;
+        let answer =
+            answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
+        let status = match &answer {
+            Answer::Respond(response) => response.status(),
+            Answer::Hold(_) => StatusCode::OK,
+        };
+        log::access(&head, client.peer, status);
+        answer
+    }
+
+    /// The server of a listening socket whose name the request says, or its first.
+    fn site(&self, client: Client, headers: &HeaderMap) -> &Site {
+        let numbers = &self.by_listener[usize::from(client.listener)];
+        let host = headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+        let host = host.split(|byte| *byte == b':').next().unwrap_or_default();
+        let named = |number: &&usize| {
+            let names = &self.servers[**number].server.names;
+            names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(host))
+        };
+        let number = numbers.iter().find(named).or(numbers.first()).copied().unwrap_or_default();
+        &self.servers[number]
+    }
+
+    /// The way of a request, from its URI to its answer.
+    async fn walk<'a>(
+        &self,
+        site: &'a Site,
+        head: &request::Parts,
+        body: RequestBody,
+        client: Client,
+    ) -> Result<Answer, Refused<'a>> {
+        let path = normalize(head.uri.path())
+            .map_err(|error| Refusal::BadRequest(error.to_string().into()))?;
+        let matched = site.server.router.find(&path).ok_or(Refusal::NotFound)?;
+        let location = &site.server.locations[matched.location];
+        let refused = |refusal: Refusal| Refused { refusal, location: Some(location) };
+        let (peer, forwarded) = location.real_ip.resolve(client.peer, &head.headers);
+        if !location.access.permits(peer, forwarded) {
+            return Err(refused(Refusal::Forbidden("Access denied.".into())));
+        }
+        if head.method == Method::OPTIONS {
+            return Ok(options(location, head));
+        }
+        let scope = self.scope(site, head, &path, &matched.captures, peer, client);
+        let channels = channels(location, &scope).map_err(refused)?;
+        let outlets = site.outlets[matched.location].as_ref();
+        match (&location.publisher, &location.subscriber, outlets) {
+            (publisher, Some(subscriber), Some(outlets))
+                if publisher.is_none() || subscribes(&head.method) =>
+            {
+                let visit = Visit { hub: &self.hub, location, subscriber, outlets, head, scope: &scope };
+                visit.answer(&channels).await.map_err(refused)
+            }
+            (Some(publisher), ..) => {
+                same_origin(location, head).map_err(refused)?;
+                let answer =
+                    publish::answer(&self.hub, location, publisher, &channels, head, body).await;
+                let mut response = answer.map_err(refused)?;
+                let origin = head.headers.get(header::ORIGIN);
+                location.cors.append_to(response.headers_mut(), origin);
+                Ok(Answer::Respond(response))
+            }
+            _ => Err(refused(Refusal::NotFound)),
+        }
+    }
+
+    fn scope<'a>(
+        &self,
+        site: &'a Site,
+        head: &'a request::Parts,
+        path: &'a [u8],
+        captures: &'a Captures<'a>,
+        peer: Peer,
+        client: Client,
+    ) -> Scope<'a> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        Scope {
+            method: &head.method,
+            uri: &head.uri,
+            path,
+            headers: &head.headers,
+            captures,
+            peer,
+            connection: client.connection,
+            request_id: u128::from(self.seed) << 64 | u128::from(number),
+            scheme: SCHEME,
+            server_name: site.server.names.first().map(String::as_str).unwrap_or_default(),
+            push: Push::default(),
+        }
+    }
+}
+
+impl Handler for Arc<Gateway> {
+    fn respond(
+        &self,
+        request: Request<RequestBody>,
+        client: Client,
+    ) -> impl Future<Output = Answer> + 'static {
+        let gateway = self.clone();
+        async move { Gateway::respond(&gateway, request, client).await }
+    }
+}
+
+/// A refusal, and the location that knows who may read it.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// What is answered.
+    pub refusal: Refusal,
+    location: Option<&'a Location>,
+}
+
+impl From<Refusal> for Refused<'_> {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, location: None }
+    }
+}
+
+impl Refused<'_> {
+    fn into_response(self, headers: &HeaderMap) -> Response<crate::response::Body> {
+        let mut response = Response::from(self.refusal);
+        if let Some(location) = self.location {
+            location.cors.append_to(response.headers_mut(), headers.get(header::ORIGIN));
+        }
+        response
+    }
+}
+
+/// The methods by which a location with both roles is listened to.
+fn subscribes(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// A page of another site must not publish with its visitor's rights.
+fn same_origin(location: &Location, head: &request::Parts) -> Result<(), Refusal> {
+    let (origin, host) = (head.headers.get(header::ORIGIN), head.headers.get(header::HOST));
+    if subscribes(&head.method) || location.cors.permits(origin, host) {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden("Pages of this origin may not publish here.".into()))
+}
+
+/// OPTIONS, and the question of a browser before it asks across origins.
+fn options(location: &Location, head: &request::Parts) -> Answer {
+    let allow = if location.publisher.is_some() { publish::ALLOW } else { subscribe::ALLOW };
+    let mut response = Response::new(empty());
+    let wanted = head.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let origin = head.headers.get(header::ORIGIN);
+    *response.headers_mut() = location.cors.preflight(origin, wanted, allow);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    Answer::Respond(response)
+}
+
+/// The channels that a request names.
+fn channels(location: &Location, scope: &Scope<'_>) -> Result<Vec<ChannelId>, Refusal> {
+    let rules = &location.channels;
+    let group = rules.group.expand(scope);
+    let mut channels: Vec<ChannelId> = Vec::with_capacity(1);
+    for template in &rules.ids {
+        let value = template.expand(scope);
+        for id in split(&value, rules.delimiter.as_deref()) {
+            if id.len() > rules.max_id_length {
+                return Err(Refusal::Forbidden("The channel id is too long.".into()));
+            }
+            let channel = ChannelId::grouped(&group, id);
+            if !id.is_empty() && !channels.contains(&channel) {
+                channels.push(channel);
+            }
+            if channels.len() > MAX_CHANNELS {
+                return Err(Refusal::Forbidden("The request names too many channels.".into()));
+            }
+        }
+    }
+    if channels.is_empty() { Err(Refusal::NoChannelId) } else { Ok(channels) }
+}
+
+fn split<'a>(value: &'a Cow<'_, [u8]>, delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
+    let Some(delimiter) = delimiter.filter(|delimiter| !delimiter.is_empty()) else {
+        return vec![value];
+    };
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    while at + delimiter.len() <= value.len() {
+        if value[at..].starts_with(delimiter) {
+            parts.push(&value[start..at]);
+            at += delimiter.len();
+            start = at;
+        } else {
+            at += 1;
+        }
+    }
+    parts.push(&value[start..]);
+    parts
+}
+
+/// What the configuration says of the hub.
+pub fn settings(config: &Config) -> Settings {
+    Settings {
+        memory: config.process.max_reserved_memory,
+        max_channels: config.process.max_channels,
+        max_subscribers: config.process.max_subscribers,
+        ..Settings::default()
+    }
+}

@@ -1,0 +1,232 @@
+//! From the ring to the sockets, in slices.
+//!
+//! A pass walks the subscribers of a channel; between its slices the worker serves everyone else.
+//! A socket that takes no more leaves the pass: it goes on by itself, from its cursor, when it can
+//! be written to.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    Holding, Outlet, Style,
+    batch::Batch,
+    hall::{Hall, Sent},
+    head::{self, Persistence},
+    held::{Held, Member, Phase, Place},
+};
+use crate::{
+    channel::{Dismissal, Message, Note, Subscription, read},
+    framing::{
+        Farewell, chunk,
+        long_poll::{LongPoll, write_headers},
+    },
+};
+
+/// Subscribers served before the worker looks at everything else.
+const SLICE: usize = 256;
+/// Different batches that are kept at hand during a slice.
+const BATCHES: usize = 8;
+
+/// What a slice has to give.
+struct Slice {
+    local: u32,
+    messages: Vec<Arc<Message>>,
+    batches: Vec<Batch>,
+}
+
+impl Hall {
+    /// Does what channels have asked for.
+    pub(super) fn notice(&mut self, notes: &mut Vec<Note>) {
+        self.mailbox.take(notes);
+        for note in notes.drain(..) {
+            match note {
+                Note::Messages { local } => self.locals.queue(local),
+                Note::Dismiss { local, before, why } => self.dismiss(local, before, why),
+            }
+        }
+    }
+
+    /// Serves some subscribers of one channel.
+    pub(super) fn deliver(&mut self) {
+        let Some(local) = self.locals.next() else { return };
+        let mailbox = self.mailbox.clone();
+        let Some(entry) = self.locals.get(local) else { return };
+        let mut messages = Vec::new();
+        entry.channel.collect(&mailbox, entry.served, &mut messages);
+        if entry.ahead == 0 {
+            entry.ahead = entry.subscribers.len();
+            entry.target = messages.last().map_or(entry.served, |message| message.id());
+        }
+        if messages.is_empty() {
+            entry.ahead = 0;
+        }
+        let mut slice = Slice { local, messages, batches: Vec::new() };
+        for _ in 0..SLICE {
+            let Some(entry) = self.locals.get(local) else { return };
+            entry.ahead = entry.ahead.min(entry.subscribers.len());
+            let Some(at) = entry.ahead.checked_sub(1) else { break };
+            entry.ahead = at;
+            let key = entry.subscribers[at];
+            self.serve(key, &mut slice);
+        }
+        self.walked(local);
+    }
+
+    fn walked(&mut self, local: u32) {
+        let Some(entry) = self.locals.get(local) else { return };
+        let (channel, target) = (entry.channel.clone(), entry.target);
+        let left = std::mem::take(&mut entry.left);
+        if entry.ahead == 0 {
+            entry.served = target.max(entry.served);
+            channel.served(&self.mailbox, target, left);
+        } else {
+            channel.leave(left);
+        }
+        self.locals.walked(local);
+        self.locals.release(local, &self.mailbox);
+    }
+
+    fn serve(&mut self, key: u32, slice: &mut Slice) {
+        if self.bodies.serve(key, &slice.messages) {
+            return;
+        }
+        let Some(held) = self.held.get(key as usize) else { return };
+        if held.blocked || held.phase != Phase::Held {
+            return;
+        }
+        let Some(outlet) = held.outlet.clone() else { return };
+        if matches!(held.place, Place::Many(_)) {
+            return self.catch_up(key, &outlet);
+        }
+        let (raw, cursor) = (held.raw, held.cursor);
+        let at = slice.batches.iter().position(|batch| batch.suits(&outlet, raw, cursor));
+        let at = at.or_else(|| {
+            let batch = Batch::new(&outlet, raw, cursor, &slice.messages)?;
+            if slice.batches.len() >= BATCHES {
+                slice.batches.clear();
+            }
+            slice.batches.push(batch);
+            Some(slice.batches.len() - 1)
+        });
+        let Some(batch) = at.and_then(|at| slice.batches.get(at)) else { return };
+        self.transmit(key, &outlet, Bytes::new(), batch, Some(slice.local));
+    }
+
+    /// Sends what a subscriber has not had, straight from the rings.
+    pub(super) fn catch_up(&mut self, key: u32, outlet: &Arc<Outlet>) {
+        match self.pending(key, outlet) {
+            Some(batch) => self.transmit(key, outlet, Bytes::new(), &batch, None),
+            None => self.set_blocked(key, false),
+        }
+    }
+
+    /// What a subscriber has not had.
+    fn pending(&mut self, key: u32, outlet: &Arc<Outlet>) -> Option<Batch> {
+        let held = &mut self.held[key as usize];
+        let (raw, cursor) = (held.raw, held.cursor);
+        let place = std::mem::take(&mut held.place);
+        let channels = self.channels(&place);
+        self.held[key as usize].place = place;
+        Batch::new(outlet, raw, cursor, &read(&channels, cursor))
+    }
+
+    /// Writes `lead` and then a batch; what does not go out waits for the socket.
+    ///
+    /// `walking` is the channel whose pass is under way: seats there are given up at its end.
+    pub(super) fn transmit(
+        &mut self,
+        key: u32,
+        outlet: &Arc<Outlet>,
+        lead: Bytes,
+        batch: &Batch,
+        walking: Option<u32>,
+    ) {
+        let held = &mut self.held[key as usize];
+        let body = match &outlet.style {
+            Style::Once(_) => with_headers(held, batch),
+            Style::Endless(_) => batch.bytes.clone(),
+        };
+        let bytes = if lead.is_empty() { body } else { [&lead[..], &body[..]].concat().into() };
+        let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
+        let held = &mut self.held[key as usize];
+        if matches!(outlet.style, Style::Once(_)) {
+            held.cursor = batch.last();
+            self.vacate(key, walking);
+            return self.end(key, bytes.slice(sent..));
+        }
+        let (seen, unsent) = match sent.checked_sub(lead.len()) {
+            None => (held.cursor, lead.slice(sent..)),
+            Some(sent) => batch.progress(sent),
+        };
+        let finished = sent == bytes.len();
+        held.cursor = if finished { batch.last() } else { seen };
+        if !unsent.is_empty() {
+            held.rare().unsent = unsent;
+        }
+        self.sent_something(key, outlet);
+        self.set_blocked(key, !finished || batch.more);
+    }
+
+    /// Gives up a subscriber's seats; in the channel that is being walked, at the end of the pass.
+    fn vacate(&mut self, key: u32, walking: Option<u32>) {
+        match (&self.held[key as usize].place, walking) {
+            (&Place::One(local, at), Some(walked)) if local == walked => {
+                self.held[key as usize].place = Place::Nowhere;
+                if let Some(entry) = self.locals.get(local) {
+                    entry.left += 1;
+                }
+                self.stand(local, at);
+            }
+            _ => self.leave(key),
+        }
+    }
+
+    /// Puts off the next ping.
+    pub(super) fn sent_something(&mut self, key: u32, outlet: &Outlet) {
+        if let Some(interval) = outlet.ping {
+            self.held[key as usize].ping = self.wheel.after(self.now, interval);
+            self.schedule(key);
+        }
+    }
+
+    /// The socket takes bytes again.
+    pub(super) fn writable(&mut self, key: u32) {
+        let Some(held) = self.held.get_mut(key as usize) else { return };
+        let unsent = held.unsent();
+        let Sent::Bytes(sent) = self.send(key, &unsent) else { return self.close(key) };
+        let held = &mut self.held[key as usize];
+        if !unsent.is_empty() {
+            held.rare().unsent = unsent.slice(sent..);
+        }
+        held.tidy();
+        let outlet = held.outlet.clone();
+        match (held.phase, outlet) {
+            (Phase::Ending, _) if sent < unsent.len() => self.end(key, unsent.slice(sent..)),
+            _ if sent < unsent.len() => {}
+            (Phase::Held, Some(outlet)) if !held.once() => self.catch_up(key, &outlet),
+            (Phase::Ending, _) => {
+                self.set_blocked(key, false);
+                self.ended(key);
+            }
+            _ => self.set_blocked(key, false),
+        }
+    }
+}
+
+/// A polled response with the header lines of this request, and of the gap before it.
+fn with_headers(held: &Held, batch: &Batch) -> Bytes {
+    let own = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
+    if own.is_empty() && !held.close && !batch.gap {
+        return batch.bytes.clone();
+    }
+    let mut lines = own.to_vec();
+    if batch.gap {
+        lines.extend_from_slice(format!("X-Push-Gap: {}\r\n", held.cursor).as_bytes());
+    }
+    if held.close {
+        lines.extend_from_slice(head::CLOSE);
+    }
+    let (before, after) = batch.bytes.split_at(batch.headers_end);
+    [before, &lines, after].concat().into()
+}

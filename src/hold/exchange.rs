@@ -1,0 +1,175 @@
+//! hyper over the bytes of one connection, until there is nothing left for it to do.
+//!
+//! Hyper's state may be dropped only when nothing of it is in use: no request is being answered,
+//! its body has been read, and every byte of the answer is written.
+
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    future::Future,
+    os::fd::OwnedFd,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Either, Full};
+use hyper::{
+    body::Incoming,
+    server::conn::http1::{Builder, Connection},
+    service::Service,
+};
+
+use super::{
+    Answer, Client, Handler, Holding,
+    head::Persistence,
+    request::RequestBody,
+    stream::{self, Stream},
+    wire::Wire,
+    worker::Shared,
+};
+
+/// What hyper is given to send: bytes in hand, or a stream.
+pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
+
+/// Hyper at work on one connection.
+pub(super) struct Exchange<H: Handler> {
+    connection: Connection<Wire, Call<H>>,
+    wire: Wire,
+    state: Rc<State>,
+}
+
+/// Where an exchange stands.
+pub(super) enum Step {
+    /// It has to wait: for a body, for the application, for the socket.
+    Wait,
+    /// Everything is answered.
+    Idle,
+    /// The request waits for messages.
+    Hold(Box<Holding>, Persistence),
+    /// The connection ends.
+    Closed,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Requests being answered.
+    busy: Cell<bool>,
+    /// Streams being sent.
+    pub(super) streaming: Cell<bool>,
+    /// The body of the latest request has not been read to its end.
+    unread: Rc<Cell<bool>>,
+    hold: RefCell<Option<(Box<Holding>, Persistence)>>,
+}
+
+impl<H: Handler> Exchange<H> {
+    pub(super) fn new(
+        shared: &Rc<Shared<H>>,
+        builder: &Builder,
+        fd: OwnedFd,
+        input: Vec<u8>,
+        client: Client,
+    ) -> Self {
+        let wire = Wire::new(fd, input);
+        let state = Rc::new(State::default());
+        let call = Call { shared: shared.clone(), state: state.clone(), client };
+        let connection = builder.serve_connection(wire.clone(), call);
+        Self { connection, wire, state }
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// Lets hyper go on as far as it can.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Step {
+        let state = self.state.clone();
+        if Pin::new(&mut self.connection).poll(cx).is_ready() {
+            return Step::Closed;
+        }
+        if self.wire.dirty() {
+            return Step::Wait;
+        }
+        if let Some((holding, persistence)) = state.hold.take() {
+            return Step::Hold(holding, persistence);
+        }
+        let free = !state.busy.get() && !state.streaming.get();
+        match (free, state.unread.get()) {
+            (false, _) => Step::Wait,
+            (true, true) => Step::Closed,
+            (true, false) => Step::Idle,
+        }
+    }
+
+    /// The present answer is the last.
+    pub(super) fn shut_down(&mut self) {
+        Pin::new(&mut self.connection).graceful_shutdown();
+    }
+
+    /// Drops hyper's state; what is left is the socket and the bytes that nobody has looked at.
+    pub(super) fn finish(self) -> (Option<OwnedFd>, Vec<u8>) {
+        let parts = self.connection.into_parts();
+        let (fd, rest) = self.wire.take();
+        if parts.read_buf.is_empty() {
+            return (fd, rest);
+        }
+        (fd, [&parts.read_buf[..], &rest[..]].concat())
+    }
+}
+
+/// The service that hyper calls for each request.
+struct Call<H: Handler> {
+    shared: Rc<Shared<H>>,
+    state: Rc<State>,
+    client: Client,
+}
+
+impl<H: Handler> Service<Request<Incoming>> for Call<H> {
+    type Response = Response<Outgoing>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>>>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (shared, state) = (self.shared.clone(), self.state.clone());
+        state.busy.set(true);
+        let persistence = Persistence::of(request.version(), request.headers());
+        let request = request.map(|body| RequestBody::new(body, state.unread.clone()));
+        let answer = self.shared.handler.respond(request, self.client);
+        Box::pin(async move {
+            let response = match answer.await {
+                Answer::Respond(response) => response.map(Either::Left),
+                Answer::Hold(holding) if holding.as_body => {
+                    stream::respond(&shared, &state, *holding).await
+                }
+                Answer::Hold(holding) => {
+                    state.hold.replace(Some((holding, persistence)));
+                    std::future::pending().await
+                }
+            };
+            state.busy.set(false);
+            Ok(response)
+        })
+    }
+}
+
+/// Waits until the exchange needs no task any more.
+pub(super) async fn complete<H: Handler>(
+    exchange: &mut Exchange<H>,
+    shared: &Rc<Shared<H>>,
+) -> Step {
+    let mut closing = std::pin::pin!(shared.closing());
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        if !told && closing.as_mut().poll(cx).is_ready() {
+            told = true;
+            exchange.shut_down();
+        }
+        match exchange.poll(cx) {
+            Step::Wait => Poll::Pending,
+            step => Poll::Ready(step),
+        }
+    })
+    .await
+}

@@ -1,0 +1,310 @@
+//! The sockets of a worker: one slab, one epoll instance.
+//!
+//! Invariant: a connection is registered for exactly what its state can use (see [`interest`]), so
+//! the instance is never readable without there being something to do.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use rustix::{
+    event::epoll::{self, CreateFlags, EventData, EventFlags},
+    io::Errno,
+    net::{RecvFlags, SendFlags},
+};
+use slab::Slab;
+
+use super::{
+    Client,
+    bodies::Bodies,
+    held::{Held, Phase, Place},
+    local::Locals,
+    wheel::{Tick, Wheel},
+};
+use crate::channel::{Channel, Mailbox};
+
+/// How long a connection may take; of the `[[server]]` it came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// `client_header_timeout`.
+    pub header_timeout: Duration,
+    /// `keepalive_timeout`.
+    pub keepalive_timeout: Duration,
+    /// `client_max_header_size` in bytes.
+    pub max_header_size: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Hall {
+    pub(super) epoll: Rc<OwnedFd>,
+    pub(super) held: Slab<Held>,
+    generation: u32,
+    pub(super) bodies: Bodies,
+    pub(super) locals: Locals,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) wheel: Wheel,
+    /// By the number of the listening socket.
+    pub(super) listening: Arc<[Listening]>,
+    /// The time of this turn.
+    pub(super) now: Instant,
+    /// Connections that are free again and have input waiting.
+    pub(super) ready: Vec<u32>,
+    /// The server shuts down: who is done is closed.
+    pub(super) closing: bool,
+}
+
+/// How long a connection that we closed may go on sending: nginx's `lingering_timeout`.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long the rest of an answer may take to go out without any progress.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sent {
+    /// So many bytes; fewer than there were means that the socket takes no more now.
+    Bytes(usize),
+    /// The client is gone.
+    Gone,
+}
+
+impl Hall {
+    pub(super) fn new(listening: Arc<[Listening]>) -> std::io::Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            epoll: Rc::new(epoll::create(CreateFlags::CLOEXEC)?),
+            held: Slab::new(),
+            generation: 0,
+            bodies: Bodies::default(),
+            locals: Locals::default(),
+            mailbox: Arc::default(),
+            wheel: Wheel::new(now),
+            listening,
+            now,
+            ready: Vec::new(),
+            closing: false,
+        })
+    }
+
+    /// Takes a connection in, idle. One that cannot be registered is closed.
+    pub(super) fn adopt(&mut self, fd: OwnedFd, client: Client) -> Option<u32> {
+        self.generation = self.generation.wrapping_add(1);
+        let key = self.held.insert(Held::new(fd, client, self.generation));
+        let number = u32::try_from(key).ok()?;
+        let data = self.data(number);
+        let registered = self.held[key]
+            .fd
+            .as_ref()
+            .is_some_and(|fd| epoll::add(&*self.epoll, fd, data, EventFlags::IN).is_ok());
+        if !registered {
+            self.held.remove(key);
+            return None;
+        }
+        self.idle(number);
+        Some(number)
+    }
+
+    /// Gives a connection away, with what it has received.
+    pub(super) fn part(&mut self, key: u32) {
+        self.leave(key);
+        if let Some(held) = self.held.try_remove(key as usize)
+            && let Some(fd) = &held.fd
+        {
+            let _ = epoll::delete(&*self.epoll, fd);
+        }
+    }
+
+    /// The connection that an event is about, if it still exists.
+    pub(super) fn find(&self, data: EventData) -> Option<u32> {
+        let key = u32::try_from(data.u64() & u64::from(u32::MAX)).ok()?;
+        let generation = u32::try_from(data.u64() >> 32).ok()?;
+        let held = self.held.get(key as usize)?;
+        (held.generation == generation).then_some(key)
+    }
+
+    fn data(&self, key: u32) -> EventData {
+        let generation = self.held[key as usize].generation;
+        EventData::new_u64(u64::from(generation) << 32 | u64::from(key))
+    }
+
+    /// Registers for what the connection's state can use.
+    pub(super) fn arm(&mut self, key: u32) {
+        let data = self.data(key);
+        let held = &self.held[key as usize];
+        if let Some(fd) = &held.fd {
+            let _ = epoll::modify(&*self.epoll, fd, data, interest(held));
+        }
+    }
+
+    pub(super) fn set_blocked(&mut self, key: u32, blocked: bool) {
+        let held = &mut self.held[key as usize];
+        if held.blocked != blocked {
+            held.blocked = blocked;
+            self.arm(key);
+        }
+    }
+
+    /// The connection is free for the next request.
+    pub(super) fn idle(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        held.phase = Phase::Idle;
+        held.outlet = None;
+        held.ping = Tick::NEVER;
+        if self.closing {
+            return self.linger(key);
+        }
+        let deaf = std::mem::take(&mut held.deaf);
+        let input = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
+        let listening = &self.listening[usize::from(held.client.listener)];
+        let patience = if input { listening.header_timeout } else { listening.keepalive_timeout };
+        self.set_deadline(key, Some(patience));
+        if deaf {
+            self.arm(key);
+        }
+        if input {
+            self.ready.push(key);
+        }
+    }
+
+    /// Sends the rest of an answer; then the connection is idle or closed.
+    pub(super) fn end(&mut self, key: u32, rest: Bytes) {
+        if rest.is_empty() {
+            return self.ended(key);
+        }
+        let held = &mut self.held[key as usize];
+        held.phase = Phase::Ending;
+        held.rare().unsent = rest;
+        held.ping = Tick::NEVER;
+        self.set_deadline(key, Some(SEND_TIMEOUT));
+        self.set_blocked(key, true);
+    }
+
+    /// An answer has gone out.
+    pub(super) fn ended(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        held.rare().headers = Bytes::new();
+        held.tidy();
+        if held.close || self.closing { self.linger(key) } else { self.idle(key) }
+    }
+
+    /// Closes the sending side, and waits for the client to do the same: closing at once would
+    /// destroy an answer that it has not read yet (RFC 9112 section 9.6).
+    pub(super) fn linger(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        held.phase = Phase::Lingering;
+        held.outlet = None;
+        held.rare = None;
+        held.deaf = false;
+        held.ping = Tick::NEVER;
+        let shut =
+            held.fd.as_ref().map(|fd| rustix::net::shutdown(fd, rustix::net::Shutdown::Write));
+        if !matches!(shut, Some(Ok(()))) {
+            return self.close(key);
+        }
+        held.blocked = false;
+        self.arm(key);
+        self.set_deadline(key, Some(LINGER));
+    }
+
+    /// Closes a connection, whatever it was doing.
+    pub(super) fn close(&mut self, key: u32) {
+        self.leave(key);
+        self.held.try_remove(key as usize);
+    }
+
+    /// Gives up the seats of a connection.
+    pub(super) fn leave(&mut self, key: u32) {
+        let Some(held) = self.held.get_mut(key as usize) else { return };
+        let place = std::mem::take(&mut held.place);
+        self.give_up(&place);
+    }
+
+    /// Gives up all seats of a place.
+    pub(super) fn give_up(&mut self, place: &Place) {
+        for (local, at) in members(place) {
+            if let Some(entry) = self.locals.get(local) {
+                entry.channel.leave(1);
+            }
+            self.stand(local, at);
+            self.locals.release(local, &self.mailbox);
+        }
+    }
+
+    /// Takes a subscriber out of a channel's list; whoever gets its index is told.
+    pub(super) fn stand(&mut self, local: u32, at: u32) {
+        let Some(moved) = self.locals.remove(local, at) else { return };
+        if let Some(place) = self.place_of(moved) {
+            match place {
+                Place::One(_, index) => *index = at,
+                Place::Many(members) => {
+                    members.iter_mut().filter(|m| m.local == local).for_each(|m| m.at = at);
+                }
+                Place::Nowhere => {}
+            }
+        }
+    }
+
+    /// The channels of a place.
+    pub(super) fn channels(&mut self, place: &Place) -> Vec<Arc<Channel>> {
+        let channel = |(local, _)| Some(self.locals.get(local)?.channel.clone());
+        members(place).into_iter().filter_map(channel).collect()
+    }
+
+    fn place_of(&mut self, key: u32) -> Option<&mut Place> {
+        if let Some(body) = self.bodies.get(key) {
+            return Some(&mut body.place);
+        }
+        self.held.get_mut(key as usize).map(|held| &mut held.place)
+    }
+
+    /// Reads once. `None`: there is nothing now.
+    pub(super) fn receive(&mut self, key: u32, buffer: &mut [u8]) -> Option<Result<usize, Errno>> {
+        let fd = self.held.get(key as usize)?.fd.as_ref()?;
+        match rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT) {
+            Ok((_, received)) => Some(Ok(received)),
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Writes once.
+    pub(super) fn send(&self, key: u32, bytes: &[u8]) -> Sent {
+        let fd = self.held.get(key as usize).and_then(|held| held.fd.as_ref());
+        fd.map_or(Sent::Gone, |fd| send(fd, bytes))
+    }
+}
+
+/// Writes once to a socket.
+pub(super) fn send(fd: impl AsFd, bytes: &[u8]) -> Sent {
+    if bytes.is_empty() {
+        return Sent::Bytes(0);
+    }
+    match rustix::net::send(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+        Ok(sent) => Sent::Bytes(sent),
+        Err(Errno::AGAIN | Errno::INTR) => Sent::Bytes(0),
+        Err(_) => Sent::Gone,
+    }
+}
+
+/// Channels and indexes of a place.
+fn members(place: &Place) -> Vec<(u32, u32)> {
+    match place {
+        Place::Nowhere => Vec::new(),
+        Place::One(local, at) => vec![(*local, *at)],
+        Place::Many(members) => members.iter().map(|member| (member.local, member.at)).collect(),
+    }
+}
+
+/// What the state of a connection can use.
+fn interest(held: &Held) -> EventFlags {
+    let reads = match (held.deaf, held.phase) {
+        (false, _) => EventFlags::IN,
+        // A client that leaves is still noticed.
+        (true, Phase::Held) => EventFlags::RDHUP,
+        (true, _) => EventFlags::empty(),
+    };
+    if held.blocked { reads | EventFlags::OUT } else { reads }
+}

@@ -1,0 +1,127 @@
+//! Response heads that the hall writes itself (RFC 9112 sections 4 to 6).
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::framing::long_poll::write_headers;
+
+/// The line that announces the end of the connection.
+pub(super) const CLOSE: &[u8] = b"Connection: close\r\n";
+
+/// How a response of the hall ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Persistence {
+    /// The connection ends with it.
+    pub(super) close: bool,
+    /// It is not in chunks, because the client speaks HTTP/1.0.
+    pub(super) raw: bool,
+}
+
+impl Persistence {
+    /// What a request allows.
+    pub(super) fn of(version: http::Version, headers: &HeaderMap) -> Self {
+        let raw = version < http::Version::HTTP_11;
+        let close = |value: &HeaderValue| {
+            value
+                .as_bytes()
+                .split(|byte| *byte == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+        };
+        Self { close: raw || headers.get_all(header::CONNECTION).iter().any(close), raw }
+    }
+}
+
+/// The head of an endless response.
+pub(super) fn endless(headers: &HeaderMap, persistence: Persistence) -> Vec<u8> {
+    let mut head = lines(StatusCode::OK, headers);
+    if !persistence.raw {
+        head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    if persistence.close {
+        head.extend_from_slice(CLOSE);
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+/// A whole response without body; `more` are further header lines.
+pub(super) fn empty(status: StatusCode, headers: &HeaderMap, more: &[u8], close: bool) -> Bytes {
+    let mut head = lines(status, headers);
+    head.extend_from_slice(more);
+    if close {
+        head.extend_from_slice(CLOSE);
+    }
+    if status != StatusCode::NOT_MODIFIED {
+        head.extend_from_slice(b"Content-Length: 0\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head.into()
+}
+
+/// A response head up to and without its blank line.
+fn lines(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let mut head =
+        format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\n", status.as_str()).into_bytes();
+    write_headers(&mut head, headers);
+    head
+}
+
+/// Where the head of a request ends, if all of it is there: after an empty line. Of `bytes`, the
+/// first `seen` have been searched before.
+pub(super) fn ends(bytes: &[u8], seen: usize) -> bool {
+    let start = seen.saturating_sub(3);
+    let mut rest = &bytes[start..];
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+        rest = &rest[at + 1..];
+        if rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_answer_is_a_whole_response() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let bytes = empty(StatusCode::GONE, &headers, b"Vary: Origin\r\n", true);
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (status, rest) = text.split_once("\r\nDate: ").unwrap();
+        assert_eq!(status, "HTTP/1.1 410 Gone");
+        let (_, rest) = rest.split_once(" GMT\r\n").unwrap();
+        let expected = "Cache-Control: no-store\r\nVary: Origin\r\nConnection: close\r\n\
+                        Content-Length: 0\r\n\r\n";
+        assert_eq!(rest, expected);
+    }
+
+    #[test]
+    fn a_head_ends_with_an_empty_line_wherever_the_reads_were_cut() {
+        let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
+        for cut in 0..head.len() {
+            assert!(!ends(&head[..cut], 0), "{cut}");
+            assert!(ends(head, cut), "{cut}");
+        }
+        assert!(ends(b"GET / HTTP/1.0\n\n", 0));
+    }
+
+    #[test]
+    fn a_connection_stays_unless_a_client_says_otherwise() {
+        let of = |version, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONNECTION, HeaderValue::from_static(value));
+            let persistence = Persistence::of(version, &headers);
+            (persistence.close, persistence.raw)
+        };
+        assert_eq!(of(http::Version::HTTP_11, "keep-alive"), (false, false));
+        assert_eq!(of(http::Version::HTTP_11, "TE, Close"), (true, false));
+        assert_eq!(of(http::Version::HTTP_10, "keep-alive"), (true, true));
+    }
+}

@@ -1,0 +1,132 @@
+//! One socket of the hall.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{Client, Outlet, Style, wheel::Tick};
+use crate::channel::MessageId;
+
+/// A connection. There are very many of them, so what only few need is behind `rare`.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Gone while an exchange has it.
+    pub(super) fd: Option<OwnedFd>,
+    /// Tells this connection from earlier ones with the same key.
+    pub(super) generation: u32,
+    pub(super) client: Client,
+    pub(super) phase: Phase,
+    /// The socket takes no more bytes: `EPOLLOUT` is awaited.
+    pub(super) blocked: bool,
+    /// The client sent more than it may while it waits: nothing is read.
+    pub(super) deaf: bool,
+    /// The connection ends with the response.
+    pub(super) close: bool,
+    /// The response is not in chunks, because the client speaks HTTP/1.0.
+    pub(super) raw: bool,
+    /// What it has seen, while it waits.
+    pub(super) cursor: MessageId,
+    pub(super) outlet: Option<Arc<Outlet>>,
+    pub(super) place: Place,
+    /// Tells its seat from later ones.
+    pub(super) ticket: u32,
+    /// When its phase ends.
+    pub(super) deadline: Tick,
+    /// When it has been silent for too long.
+    pub(super) ping: Tick,
+    /// Where the wheel will look at it next.
+    pub(super) queued: Tick,
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// One that waits alone for a channel must stay cheap.
+const _: () = assert!(size_of::<Held>() <= 128);
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Phase {
+    /// Waits for a request, or the rest of its head.
+    Idle,
+    /// Waits for messages.
+    Held,
+    /// The rest of a response is on its way; then it is idle or closed.
+    Ending,
+    /// Closed by us; what the client still sends is thrown away, so that it sees the answer.
+    Lingering,
+}
+
+/// Where a connection waits.
+#[derive(Debug, Default)]
+pub(super) enum Place {
+    #[default]
+    Nowhere,
+    /// In one channel: its local number, and the index among its subscribers.
+    One(u32, u32),
+    /// In several.
+    Many(Box<[Member]>),
+}
+
+/// One of the channels of a connection that waits in several.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) local: u32,
+    pub(super) at: u32,
+    pub(super) ticket: u32,
+}
+
+/// What only few connections need.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// Received, and not yet looked at.
+    pub(super) input: Vec<u8>,
+    /// Bytes in front of the next message.
+    pub(super) unsent: Bytes,
+    /// Header lines of the response that belong to this request alone.
+    pub(super) headers: Bytes,
+}
+
+impl Held {
+    pub(super) fn new(fd: OwnedFd, client: Client, generation: u32) -> Self {
+        Self {
+            fd: Some(fd),
+            generation,
+            client,
+            phase: Phase::Idle,
+            blocked: false,
+            deaf: false,
+            close: false,
+            raw: false,
+            cursor: MessageId::ZERO,
+            outlet: None,
+            place: Place::Nowhere,
+            ticket: 0,
+            deadline: Tick::NEVER,
+            ping: Tick::NEVER,
+            queued: Tick::NEVER,
+            rare: None,
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Bytes that must go out before anything else.
+    pub(super) fn unsent(&self) -> Bytes {
+        self.rare.as_ref().map(|rare| rare.unsent.clone()).unwrap_or_default()
+    }
+
+    /// Whether its response ends with the first message.
+    pub(super) fn once(&self) -> bool {
+        matches!(self.outlet.as_deref(), Some(Outlet { style: Style::Once(_), .. }))
+    }
+
+    /// Frees what is there for few connections, once nothing is in it.
+    pub(super) fn tidy(&mut self) {
+        if self.rare.as_ref().is_some_and(|rare| {
+            rare.input.is_empty() && rare.unsent.is_empty() && rare.headers.is_empty()
+        }) {
+            self.rare = None;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The channels that a worker has subscribers of.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use slab::Slab;
+
+use crate::channel::{Channel, Mailbox, MessageId};
+
+/// A channel, as one worker sees it.
+#[derive(Debug)]
+pub(super) struct Local {
+    pub(super) channel: Arc<Channel>,
+    /// Keys of the subscribers. A pass walks them from the end to the front: whoever joins is put
+    /// behind what is still to come, and whoever leaves is replaced by the last, who has either
+    /// been visited or is only visited twice.
+    pub(super) subscribers: Vec<u32>,
+    /// So many at the front have not been visited in the pass under way.
+    pub(super) ahead: usize,
+    /// Every subscriber that can take messages has seen this one.
+    pub(super) served: MessageId,
+    /// What all will have seen at the end of the pass under way.
+    pub(super) target: MessageId,
+    /// Seats given up during the pass.
+    pub(super) left: u32,
+    /// It is in the queue of work.
+    queued: bool,
+    /// New messages came while it was being walked.
+    dirty: bool,
+}
+
+/// All channels of a worker, and those with something to deliver.
+#[derive(Debug, Default)]
+pub(super) struct Locals {
+    slab: Slab<Local>,
+    numbers: HashMap<usize, u32>,
+    work: VecDeque<u32>,
+}
+
+impl Locals {
+    pub(super) fn get(&mut self, local: u32) -> Option<&mut Local> {
+        self.slab.get_mut(local as usize)
+    }
+
+    /// Adds a subscriber; returns the channel's number and the subscriber's index.
+    pub(super) fn join(
+        &mut self,
+        channel: &Arc<Channel>,
+        mailbox: &Arc<Mailbox>,
+        key: u32,
+    ) -> (u32, u32) {
+        let address = Arc::as_ptr(channel) as usize;
+        let local = *self.numbers.entry(address).or_insert_with(|| {
+            let served = MessageId::ZERO;
+            let number = self.slab.insert(Local {
+                channel: channel.clone(),
+                subscribers: Vec::with_capacity(1),
+                ahead: 0,
+                served,
+                target: served,
+                left: 0,
+                queued: false,
+                dirty: false,
+            });
+            let local = u32::try_from(number).unwrap_or(u32::MAX);
+            self.slab[number].served = channel.attach(mailbox, local);
+            local
+        });
+        let subscribers = &mut self.slab[local as usize].subscribers;
+        subscribers.push(key);
+        (local, u32::try_from(subscribers.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Takes a subscriber out; returns who has its index now.
+    pub(super) fn remove(&mut self, local: u32, at: u32) -> Option<u32> {
+        let subscribers = &mut self.get(local)?.subscribers;
+        subscribers.swap_remove(at as usize);
+        subscribers.get(at as usize).copied()
+    }
+
+    /// Forgets a channel without subscribers, unless it is being walked.
+    pub(super) fn release(&mut self, local: u32, mailbox: &Arc<Mailbox>) {
+        let idle = |entry: &mut Local| entry.subscribers.is_empty() && !entry.queued;
+        if self.get(local).is_some_and(idle) {
+            let entry = self.slab.remove(local as usize);
+            self.numbers.remove(&(Arc::as_ptr(&entry.channel) as usize));
+            entry.channel.detach(mailbox);
+        }
+    }
+
+    /// There is something to read in a channel.
+    pub(super) fn queue(&mut self, local: u32) {
+        let Some(entry) = self.slab.get_mut(local as usize) else { return };
+        if entry.queued {
+            entry.dirty = true;
+        } else {
+            entry.queued = true;
+            entry.ahead = 0;
+            self.work.push_back(local);
+        }
+    }
+
+    /// The next channel to walk a part of.
+    pub(super) fn next(&mut self) -> Option<u32> {
+        self.work.pop_front()
+    }
+
+    /// A part has been walked. Returns whether it was the last of the pass.
+    pub(super) fn walked(&mut self, local: u32) -> bool {
+        let Some(entry) = self.slab.get_mut(local as usize) else { return false };
+        let done = entry.ahead == 0;
+        entry.queued = !done || entry.dirty;
+        if done {
+            entry.dirty = false;
+        }
+        if entry.queued {
+            self.work.push_back(local);
+        }
+        done
+    }
+
+    pub(super) fn idle(&self) -> bool {
+        self.work.is_empty()
+    }
+}

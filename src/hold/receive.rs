@@ -1,0 +1,207 @@
+//! Bytes from a connection: a request, more than it should send, or its end.
+
+use std::{
+    os::fd::OwnedFd,
+    rc::Rc,
+    task::{Context, Waker},
+};
+
+use rustix::event::epoll;
+
+use super::{
+    Client, Handler, Worker,
+    exchange::{Exchange, Step, complete},
+    head,
+    held::Phase,
+    worker::Shared,
+};
+use crate::response::Refusal;
+
+/// Bytes that a client may send ahead while its request waits.
+const AHEAD: usize = 64 << 10;
+/// A request line and headers that `httparse` looks at before they are complete.
+const HEADERS: usize = 128;
+
+impl<H: Handler> Worker<H> {
+    /// There is something to read, if only the end.
+    pub(super) fn readable(&mut self, key: u32) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let received = self.shared.hall.borrow_mut().receive(key, &mut buffer);
+        match received {
+            None => {}
+            Some(Ok(length @ 1..)) => self.received(key, &buffer[..length]),
+            Some(_) => self.ended(key),
+        }
+        self.buffer = buffer;
+    }
+
+    fn received(&mut self, key: u32, bytes: &[u8]) {
+        let mut hall = self.shared.hall.borrow_mut();
+        let Some(held) = hall.held.get_mut(key as usize) else { return };
+        match held.phase {
+            Phase::Idle => {
+                drop(hall);
+                self.input(key, bytes);
+            }
+            // After the last answer nothing is a request.
+            Phase::Held | Phase::Ending if held.close => {}
+            Phase::Held | Phase::Ending => {
+                let input = &mut held.rare().input;
+                input.extend_from_slice(bytes);
+                if input.len() >= AHEAD {
+                    held.deaf = true;
+                    hall.arm(key);
+                }
+            }
+            Phase::Lingering => {}
+        }
+    }
+
+    /// The client sends nothing more.
+    fn ended(&mut self, key: u32) {
+        let mut hall = self.shared.hall.borrow_mut();
+        let Some(held) = hall.held.get_mut(key as usize) else { return };
+        if held.phase == Phase::Ending {
+            // It may have closed only its side: the answer still goes out.
+            held.deaf = true;
+            held.close = true;
+            hall.arm(key);
+        } else {
+            hall.close(key);
+        }
+    }
+
+    /// Connections that are free again go on with what they have received meanwhile.
+    pub(super) fn run_ready(&mut self) {
+        let ready = std::mem::take(&mut self.shared.hall.borrow_mut().ready);
+        for key in ready {
+            let mut hall = self.shared.hall.borrow_mut();
+            let Some(held) = hall.held.get_mut(key as usize) else { continue };
+            if held.phase != Phase::Idle {
+                continue;
+            }
+            let Some(rare) = &mut held.rare else { continue };
+            let input = std::mem::take(&mut rare.input);
+            held.tidy();
+            drop(hall);
+            if !input.is_empty() {
+                self.input(key, &input);
+            }
+        }
+    }
+
+    /// Bytes of a request: kept until its head is complete, then hyper runs over them.
+    fn input(&mut self, key: u32, bytes: &[u8]) {
+        let mut hall = self.shared.hall.borrow_mut();
+        let Some(held) = hall.held.get_mut(key as usize) else { return };
+        let listener = usize::from(held.client.listener);
+        let mut input =
+            held.rare.as_mut().map(|rare| std::mem::take(&mut rare.input)).unwrap_or_default();
+        held.tidy();
+        let seen = input.len();
+        // Empty lines before a request are nothing (RFC 9112 section 2.2).
+        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        input.extend_from_slice(if seen == 0 { &bytes[blank..] } else { bytes });
+        let listening = hall.listening[listener];
+        if input.is_empty() {
+            return;
+        }
+        if head::ends(&input, seen) || (seen == 0 && hopeless(&input)) {
+            drop(hall);
+            return self.exchange(key, input);
+        }
+        if input.len() > listening.max_header_size {
+            return hall.refuse(key, &Refusal::HeadTooLarge);
+        }
+        if seen == 0 {
+            hall.set_deadline(key, Some(listening.header_timeout));
+        }
+        hall.held[key as usize].rare().input = input;
+    }
+
+    /// Runs hyper over bytes in hand.
+    fn exchange(&mut self, key: u32, input: Vec<u8>) {
+        let mut hall = self.shared.hall.borrow_mut();
+        let Some(held) = hall.held.get_mut(key as usize) else { return };
+        let Some(fd) = held.fd.take() else { return };
+        let client = held.client;
+        drop(hall);
+        let builder = &self.shared.builders[usize::from(client.listener)];
+        let mut exchange = Exchange::new(&self.shared, builder, fd, input, client);
+        let step = exchange.poll(&mut Context::from_waker(Waker::noop()));
+        let mut hall = self.shared.hall.borrow_mut();
+        if matches!(step, Step::Wait) {
+            exchange.wire().with_fd(|fd| epoll::delete(&*hall.epoll, fd));
+            hall.part(key);
+            drop(hall);
+            self.shared.tasks.set(self.shared.tasks.get() + 1);
+            tokio::task::spawn_local(task(self.shared.clone(), exchange, client));
+            return;
+        }
+        drop(hall);
+        let (fd, rest) = exchange.finish();
+        let mut hall = self.shared.hall.borrow_mut();
+        hall.held[key as usize].fd = fd;
+        hall.settle(key, step, rest);
+    }
+}
+
+/// Goes on with an exchange that has to wait; then the socket comes back to the hall.
+async fn task<H: Handler>(shared: Rc<Shared<H>>, mut exchange: Exchange<H>, client: Client) {
+    let step = match exchange.wire().into_task() {
+        Ok(()) => complete(&mut exchange, &shared).await,
+        Err(_) => Step::Closed,
+    };
+    let (fd, rest) = exchange.finish();
+    if let Some(fd) = fd {
+        come_back(&shared, fd, client, step, rest);
+    }
+    shared.tasks.set(shared.tasks.get() - 1);
+    shared.changed.notify_one();
+}
+
+fn come_back<H>(shared: &Shared<H>, fd: OwnedFd, client: Client, step: Step, rest: Vec<u8>) {
+    let mut hall = shared.hall.borrow_mut();
+    hall.now = std::time::Instant::now();
+    if let Some(key) = hall.adopt(fd, client) {
+        hall.settle(key, step, rest);
+    }
+}
+
+impl super::hall::Hall {
+    /// What a connection does after an exchange; `rest` is what it has sent ahead.
+    fn settle(&mut self, key: u32, step: Step, rest: Vec<u8>) {
+        if !rest.is_empty() {
+            self.held[key as usize].rare().input = rest;
+        }
+        match step {
+            Step::Idle => self.idle(key),
+            Step::Hold(holding, persistence) => {
+                if persistence.close {
+                    self.held[key as usize].rare = None;
+                }
+                self.hold(key, *holding, persistence);
+            }
+            Step::Wait | Step::Closed => self.linger(key),
+        }
+    }
+
+    /// Answers a request that never reached hyper, and closes.
+    pub(super) fn refuse(&mut self, key: u32, refusal: &Refusal) {
+        let held = &mut self.held[key as usize];
+        held.close = true;
+        held.rare = None;
+        let status = refusal.status();
+        let answer = head::empty(status, &http::HeaderMap::new(), b"", true);
+        let super::hall::Sent::Bytes(sent) = self.send(key, &answer) else {
+            return self.close(key);
+        };
+        self.end(key, answer.slice(sent..));
+    }
+}
+
+/// Whether more bytes cannot make a request of these; then hyper says so.
+fn hopeless(input: &[u8]) -> bool {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    httparse::Request::new(&mut headers).parse(input).is_err()
+}

@@ -1,0 +1,178 @@
+//! A socket as hyper sees it: first the bytes in hand, then, once it is a task, the socket itself.
+//!
+//! In place there is nothing to wait for: reading ends with the bytes in hand, writing with what
+//! the socket takes. `dirty` tells whether hyper still has bytes that it has not written: hyper
+//! calls `poll_flush` only with an empty buffer, and gives its buffer to nobody.
+
+use std::{
+    cell::RefCell,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendFlags},
+};
+use tokio::io::unix::AsyncFd;
+
+/// A handle on the socket; hyper has one, the exchange another.
+#[derive(Clone, Debug)]
+pub(super) struct Wire(Rc<RefCell<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    socket: Socket,
+    input: Vec<u8>,
+    read: usize,
+    dirty: bool,
+}
+
+#[derive(Debug)]
+enum Socket {
+    InHand(OwnedFd),
+    Task(AsyncFd<OwnedFd>),
+    Gone,
+}
+
+/// One read of a task, in bytes.
+const READ: usize = 16 << 10;
+
+impl Wire {
+    pub(super) fn new(fd: OwnedFd, input: Vec<u8>) -> Self {
+        let socket = Socket::InHand(fd);
+        Self(Rc::new(RefCell::new(Inner { socket, input, read: 0, dirty: false })))
+    }
+
+    /// Whether hyper may have bytes that it has not written.
+    pub(super) fn dirty(&self) -> bool {
+        self.0.borrow().dirty
+    }
+
+    /// From now on reads and writes wait for the socket.
+    pub(super) fn into_task(&self) -> io::Result<()> {
+        let mut inner = self.0.borrow_mut();
+        if let Socket::InHand(fd) = std::mem::replace(&mut inner.socket, Socket::Gone) {
+            inner.socket = Socket::Task(watch(fd)?);
+        }
+        Ok(())
+    }
+
+    /// Runs something with the socket while it is in hand.
+    pub(super) fn with_fd<T>(&self, run: impl FnOnce(&OwnedFd) -> T) -> Option<T> {
+        match &self.0.borrow().socket {
+            Socket::InHand(fd) => Some(run(fd)),
+            Socket::Task(fd) => Some(run(fd.get_ref())),
+            Socket::Gone => None,
+        }
+    }
+
+    /// Takes the socket back, and the bytes that nobody has read.
+    pub(super) fn take(&self) -> (Option<OwnedFd>, Vec<u8>) {
+        let mut inner = self.0.borrow_mut();
+        let fd = match std::mem::replace(&mut inner.socket, Socket::Gone) {
+            Socket::InHand(fd) => Some(fd),
+            Socket::Task(fd) => Some(fd.into_inner()),
+            Socket::Gone => None,
+        };
+        let read = std::mem::take(&mut inner.read);
+        let mut input = std::mem::take(&mut inner.input);
+        input.drain(..read);
+        (fd, input)
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut inner = self.0.borrow_mut();
+        let inner = &mut *inner;
+        let rest = &inner.input[inner.read..];
+        if !rest.is_empty() {
+            let length = rest.len().min(buffer.remaining());
+            buffer.put_slice(&rest[..length]);
+            inner.read += length;
+            return Poll::Ready(Ok(()));
+        }
+        let Socket::Task(fd) = &inner.socket else { return Poll::Pending };
+        let mut bytes = [0; READ];
+        let length = bytes.len().min(buffer.remaining());
+        loop {
+            let mut ready = ready!(fd.poll_read_ready(cx))?;
+            let received = ready.try_io(|fd| receive(fd.get_ref(), &mut bytes[..length]));
+            if let Ok(received) = received {
+                buffer.put_slice(&bytes[..received?]);
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut inner = self.0.borrow_mut();
+        inner.dirty = true;
+        match &inner.socket {
+            Socket::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            Socket::InHand(fd) => match transmit(fd, bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                sent => Poll::Ready(sent),
+            },
+            Socket::Task(fd) => loop {
+                let mut ready = ready!(fd.poll_write_ready(cx))?;
+                if let Ok(sent) = ready.try_io(|fd| transmit(fd.get_ref(), bytes)) {
+                    return Poll::Ready(sent);
+                }
+            },
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().dirty = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Nothing: whoever has the socket afterwards closes it, see `Hall::linger`.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Lets tokio watch a descriptor.
+pub(super) fn watch<T: Owner>(owner: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: an `Owner` names one open descriptor for as long as it exists, and `AsyncFd` keeps it.
+    #[allow(unsafe_code)]
+    let watched = unsafe { AsyncFd::register(owner) };
+    Ok(watched?)
+}
+
+/// What keeps one descriptor open, always the same.
+pub(super) trait Owner: AsRawFd {}
+
+impl Owner for OwnedFd {}
+impl Owner for Rc<OwnedFd> {}
+
+fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let (_, received) = rustix::net::recv(fd, buffer, RecvFlags::DONTWAIT).map_err(retry)?;
+    Ok(received)
+}
+
+fn transmit(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map_err(retry)?)
+}
+
+/// An interrupted call is tried again when the socket is ready.
+fn retry(error: Errno) -> Errno {
+    if error == Errno::INTR { Errno::AGAIN } else { error }
+}

@@ -1,0 +1,273 @@
+//! One thread's turn after turn: events, exchanges, deliveries, timers.
+//!
+//! The hall's epoll instance is one readable descriptor to tokio. A turn does a bounded amount of
+//! everything; as long as there is more to do, tokio's own tasks run between turns.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    io,
+    os::fd::OwnedFd,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use hyper::server::conn::http1::Builder;
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use tokio::{
+    io::unix::AsyncFd,
+    sync::{Notify, watch},
+    task::LocalSet,
+};
+
+use super::{
+    Client, Handler, Listener,
+    accept::Accepted,
+    hall::{Hall, Listening},
+    wire::watch,
+};
+use crate::channel::Note;
+
+/// The hall, shared between the worker's turns and its tasks; never borrowed while hyper runs.
+pub(super) type HallCell = Rc<RefCell<Hall>>;
+
+/// What a worker and its tasks have in common.
+pub(super) struct Shared<H> {
+    pub(super) hall: HallCell,
+    pub(super) handler: H,
+    /// By the number of the listening socket.
+    pub(super) builders: Box<[Builder]>,
+    /// Connections that are tasks now.
+    pub(super) tasks: Cell<usize>,
+    /// A task has changed the hall.
+    pub(super) changed: Notify,
+    closing: watch::Sender<bool>,
+}
+
+impl<H> Shared<H> {
+    /// Waits for the server to shut down.
+    pub(super) async fn closing(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender lives as long as `self`.
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+}
+
+/// A worker: a hall, its listening sockets, and what answers requests.
+pub struct Worker<H> {
+    pub(super) shared: Rc<Shared<H>>,
+    listeners: Vec<Listener>,
+    pub(super) buffer: Vec<u8>,
+    events: Vec<Event>,
+    notes: Vec<Note>,
+    connections: u64,
+}
+
+/// Events looked at in one turn.
+const EVENTS: usize = 256;
+/// Connections accepted in one turn.
+const ACCEPTS: usize = 64;
+/// One read, in bytes.
+const READ: usize = 64 << 10;
+/// A connection's number: above these bits is the number of its worker.
+const CONNECTION_BITS: u32 = 48;
+
+impl<H: Handler> Worker<H> {
+    /// The worker of that number, which takes connections from `listeners`; `listening` has one
+    /// entry for each.
+    pub fn new(
+        number: u64,
+        handler: H,
+        listeners: Vec<Listener>,
+        listening: Arc<[Listening]>,
+    ) -> io::Result<Self> {
+        let builder = |listening: &Listening| {
+            let mut builder = Builder::new();
+            builder.title_case_headers(true).max_header_size(listening.max_header_size);
+            builder
+        };
+        let builders = listening.iter().map(builder).collect();
+        let hall = Hall::new(listening)?;
+        for (number, listener) in listeners.iter().enumerate() {
+            epoll::add(&*hall.epoll, listener, listener_event(number), EventFlags::IN)?;
+        }
+        let shared = Shared {
+            hall: Rc::new(RefCell::new(hall)),
+            handler,
+            builders,
+            tasks: Cell::new(0),
+            changed: Notify::new(),
+            closing: watch::Sender::new(false),
+        };
+        Ok(Self {
+            shared: Rc::new(shared),
+            listeners,
+            buffer: vec![0; READ],
+            events: Vec::with_capacity(EVENTS),
+            notes: Vec::new(),
+            connections: number << CONNECTION_BITS,
+        })
+    }
+
+    /// Serves until `shutdown`, then says goodbye and waits for what is under way, at most
+    /// `patience` long.
+    pub async fn run(
+        mut self,
+        shutdown: impl Future<Output = ()> + 'static,
+        patience: Duration,
+    ) -> io::Result<()> {
+        let shared = self.shared.clone();
+        let tasks = LocalSet::new();
+        tasks.spawn_local(async move {
+            shutdown.await;
+            shared.closing.send_replace(true);
+            shared.changed.notify_one();
+        });
+        tasks.run_until(self.serve(patience)).await
+    }
+
+    async fn serve(&mut self, patience: Duration) -> io::Result<()> {
+        let epoll = watch(self.shared.hall.borrow().epoll.clone())?;
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let busy = self.turn()?;
+            match deadline {
+                None if *self.shared.closing.borrow() => {
+                    deadline = Some(Instant::now() + patience);
+                    self.say_goodbye();
+                }
+                Some(deadline) if self.done() || deadline <= Instant::now() => return Ok(()),
+                _ if busy => tokio::task::yield_now().await,
+                _ => self.sleep(&epoll, deadline).await?,
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    async fn sleep(
+        &self,
+        epoll: &AsyncFd<Rc<OwnedFd>>,
+        deadline: Option<Instant>,
+    ) -> io::Result<()> {
+        let hall = &self.shared.hall;
+        let rests = self.listeners.iter().filter_map(Listener::rests_until);
+        let next = rests.chain(hall.borrow().wheel.next()).chain(deadline).min();
+        let far = Instant::now() + Duration::from_secs(3600);
+        let mut timer = pin!(tokio::time::sleep_until(next.unwrap_or(far).into()));
+        let mut changed = pin!(self.shared.changed.notified());
+        poll_fn(|cx| {
+            if let Poll::Ready(ready) = epoll.poll_read_ready(cx) {
+                ready?.clear_ready();
+                return Poll::Ready(Ok(()));
+            }
+            let woken = timer.as_mut().poll(cx).is_ready()
+                || changed.as_mut().poll(cx).is_ready()
+                || !hall.borrow().mailbox.sleep(cx);
+            if woken { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// One turn; returns whether there may be more to do at once.
+    fn turn(&mut self) -> io::Result<bool> {
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        {
+            let mut hall = self.shared.hall.borrow_mut();
+            hall.now = Instant::now();
+            let none = rustix::event::Timespec::default();
+            let buffer = rustix::buffer::spare_capacity(&mut events);
+            match epoll::wait(&*hall.epoll, buffer, Some(&none)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for event in &events {
+            self.event(*event);
+        }
+        let seen = events.len();
+        self.events = events;
+        self.wake_listeners();
+        self.run_ready();
+        let mut hall = self.shared.hall.borrow_mut();
+        hall.notice(&mut self.notes);
+        hall.deliver();
+        hall.notice(&mut self.notes);
+        hall.expire();
+        Ok(seen > 0 || !hall.locals.idle() || !hall.ready.is_empty())
+    }
+
+    fn event(&mut self, event: Event) {
+        if let Some(number) = listener_number(event.data) {
+            return self.accept(number);
+        }
+        let mut hall = self.shared.hall.borrow_mut();
+        let Some(key) = hall.find(event.data) else { return };
+        let flags = event.flags;
+        if flags.contains(EventFlags::ERR) {
+            return hall.close(key);
+        }
+        if flags.contains(EventFlags::OUT) {
+            hall.writable(key);
+            if hall.find(event.data).is_none() {
+                return;
+            }
+        }
+        drop(hall);
+        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::RDHUP) {
+            self.readable(key);
+        }
+    }
+
+    fn accept(&mut self, number: usize) {
+        let Some(listener) = self.listeners.get_mut(number) else { return };
+        let mut hall = self.shared.hall.borrow_mut();
+        for _ in 0..ACCEPTS {
+            match listener.accept(hall.now) {
+                Accepted::Connection(fd, peer) => {
+                    self.connections += 1;
+                    let listener = u16::try_from(number).unwrap_or(u16::MAX);
+                    hall.adopt(fd, Client { peer, connection: self.connections, listener });
+                }
+                Accepted::Nothing => return,
+                Accepted::Rest => {
+                    let _ = epoll::delete(&*hall.epoll, &*listener);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Listeners whose rest is over accept again.
+    fn wake_listeners(&mut self) {
+        let hall = self.shared.hall.borrow();
+        for (number, listener) in self.listeners.iter_mut().enumerate() {
+            if listener.rested(hall.now) {
+                let _ =
+                    epoll::add(&*hall.epoll, &*listener, listener_event(number), EventFlags::IN);
+            }
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        self.listeners.clear();
+        self.shared.hall.borrow_mut().say_goodbye();
+    }
+
+    fn done(&self) -> bool {
+        self.shared.tasks.get() == 0 && self.shared.hall.borrow().held.is_empty()
+    }
+}
+
+/// Listening sockets have the highest numbers, which no connection reaches.
+fn listener_event(number: usize) -> EventData {
+    EventData::new_u64(u64::MAX - number as u64)
+}
+
+fn listener_number(data: EventData) -> Option<usize> {
+    let number = usize::try_from(u64::MAX - data.u64()).ok()?;
+    (number <= usize::from(u16::MAX)).then_some(number)
+}

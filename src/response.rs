@@ -1,0 +1,184 @@
+//! What is answered: the one body type, and every refusal with its status and its sentence.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+
+/// A response body: bytes in hand. What goes on is not a response but a hold.
+pub type Body = Full<Bytes>;
+
+/// A body of bytes in hand; its length is known.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+}
+
+/// A body of no bytes.
+pub fn empty() -> Body {
+    full(Bytes::new())
+}
+
+/// A request that is refused; its `Display` is the sentence that goes into the body.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// 400: the request says something that cannot be understood.
+    #[error("{0}")]
+    BadRequest(Cow<'static, str>),
+    /// 507: `push_max_reserved_memory` is spent and nothing may be evicted.
+    #[error("The memory for messages is used up.")]
+    BudgetSpent,
+    /// 409: `push_subscriber_concurrency` gives the place to another subscriber.
+    #[error("Another subscriber has the channel.")]
+    Conflict,
+    /// 403: access rules, origins and limits.
+    #[error("{0}")]
+    Forbidden(Cow<'static, str>),
+    /// 410: the channel was deleted.
+    #[error("The channel was deleted.")]
+    Gone,
+    /// 431: the head is larger than `large_client_header_buffers`.
+    #[error("The request's head is too large.")]
+    HeadTooLarge,
+    /// 405, with what the location does take in `Allow` (RFC 9110 section 10.2.1).
+    #[error("The location takes {allow}.")]
+    MethodNotAllowed {
+        /// Methods separated by comma and blank.
+        allow: &'static str,
+    },
+    /// 404: the channel id is missing or empty; the words of nginx's push module.
+    #[error("No channel id provided.")]
+    NoChannelId,
+    /// 404 without a sentence, as the push module answers it.
+    #[error("No such channel.")]
+    NoSuchChannel,
+    /// 404: no location matches.
+    #[error("No such location.")]
+    NotFound,
+    /// 408: `client_header_timeout` or `client_body_timeout` has passed.
+    #[error("The request took too long.")]
+    Timeout,
+    /// 413: the body is larger than `client_max_body_size`.
+    #[error("The message is larger than the location allows.")]
+    TooLarge,
+    /// 503, with `Retry-After: 1`: the server cannot take the request now.
+    #[error("{0}")]
+    Unavailable(Cow<'static, str>),
+}
+
+impl Refusal {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BudgetSpent => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Gone => StatusCode::GONE,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoChannelId | Self::NoSuchChannel | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Whether what the client still sends is of no use: the connection ends with the answer.
+    fn closes(&self) -> bool {
+        matches!(self, Self::HeadTooLarge | Self::Timeout | Self::TooLarge)
+    }
+
+    fn body(&self) -> String {
+        match self {
+            Self::NoSuchChannel => String::new(),
+            told => told.to_string(),
+        }
+    }
+}
+
+impl From<Refusal> for Response<Body> {
+    fn from(refusal: Refusal) -> Self {
+        let body = refusal.body();
+        let mut response = Response::new(empty());
+        *response.status_mut() = refusal.status();
+        let headers = response.headers_mut();
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if refusal.closes() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        match refusal {
+            Refusal::MethodNotAllowed { allow } => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            Refusal::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        *response.body_mut() = full(body);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_refusal() -> [(Refusal, u16, &'static str); 13] {
+        [
+            (Refusal::BadRequest("Why.".into()), 400, "Why."),
+            (Refusal::BudgetSpent, 507, "The memory for messages is used up."),
+            (Refusal::Conflict, 409, "Another subscriber has the channel."),
+            (Refusal::Forbidden("Why.".into()), 403, "Why."),
+            (Refusal::Gone, 410, "The channel was deleted."),
+            (Refusal::HeadTooLarge, 431, "The request's head is too large."),
+            (
+                Refusal::MethodNotAllowed { allow: "GET, POST" },
+                405,
+                "The location takes GET, POST.",
+            ),
+            (Refusal::NoChannelId, 404, "No channel id provided."),
+            (Refusal::NoSuchChannel, 404, ""),
+            (Refusal::NotFound, 404, "No such location."),
+            (Refusal::Timeout, 408, "The request took too long."),
+            (Refusal::TooLarge, 413, "The message is larger than the location allows."),
+            (Refusal::Unavailable("Why.".into()), 503, "Why."),
+        ]
+    }
+
+    async fn answered(refusal: Refusal) -> (http::response::Parts, Bytes) {
+        let (parts, body) = Response::from(refusal).into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn every_refusal_has_its_status_and_its_sentence() {
+        for (refusal, status, sentence) in every_refusal() {
+            let (parts, body) = answered(refusal).await;
+            assert_eq!((parts.status.as_u16(), &body[..]), (status, sentence.as_bytes()));
+            assert_eq!(parts.headers["cache-control"], "no-cache");
+            assert_eq!(parts.headers.contains_key("content-type"), !sentence.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_leaves_bytes_unread_closes_the_connection() {
+        for (refusal, status, _) in every_refusal() {
+            let (parts, _) = answered(refusal).await;
+            let closes = parts.headers.get("connection").is_some_and(|value| value == "close");
+            assert_eq!(closes, [408, 413, 431].contains(&status), "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_method_is_told_the_others_and_a_busy_server_when_to_come_back() {
+        let (parts, _) = answered(Refusal::MethodNotAllowed { allow: "GET" }).await;
+        assert_eq!(parts.headers["allow"], "GET");
+        let (parts, _) = answered(Refusal::Unavailable("Stopping.".into())).await;
+        assert_eq!(parts.headers["retry-after"], "1");
+    }
+}

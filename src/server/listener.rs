@@ -1,0 +1,166 @@
+//! Listening sockets: bound before anything else starts, one for each worker.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+
+use crate::{
+    config::{Config, Listen, Server},
+    hold::{Listener, Listening},
+};
+
+/// Sockets that listen, and what they serve.
+#[derive(Debug)]
+pub struct Bound {
+    /// Each worker's own, in the same order.
+    pub(super) workers: Vec<Vec<Listener>>,
+    /// The `[[server]]`s of each.
+    pub(super) by_listener: Vec<Vec<usize>>,
+    urls: Vec<String>,
+    /// Removed with this.
+    pub(super) files: SocketFiles,
+}
+
+/// The files of Unix sockets.
+#[derive(Debug, Default)]
+pub(super) struct SocketFiles(Vec<PathBuf>);
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {reason}")]
+pub struct BindError {
+    address: String,
+    reason: io::Error,
+}
+
+/// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 65_535;
+/// How long sent bytes may go unacknowledged before the client counts as vanished (RFC 5482).
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Silence after which the kernel asks whether the client still exists, and how often it asks.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Bound {
+    /// Binds every address of the configuration.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let workers = config.process.workers.max(1);
+        let mut bound = Self {
+            workers: (0..workers).map(|_| Vec::new()).collect(),
+            by_listener: Vec::new(),
+            urls: Vec::new(),
+            files: SocketFiles::default(),
+        };
+        let mut seen: Vec<&Listen> = Vec::new();
+        for (number, server) in config.servers.iter().enumerate() {
+            for listen in &server.listen {
+                if let Some(at) = seen.iter().position(|other| *other == listen) {
+                    bound.by_listener[at].push(number);
+                    continue;
+                }
+                bound.add(listen)?;
+                seen.push(listen);
+                bound.by_listener.push(vec![number]);
+            }
+        }
+        Ok(bound)
+    }
+
+    /// Where it listens, as URLs.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    pub(super) fn listening(&self, config: &Config) -> Vec<Listening> {
+        let first = |numbers: &Vec<usize>| numbers.first().and_then(|n| config.servers.get(*n));
+        let listening = |server: &Server| Listening {
+            header_timeout: server.header_timeout,
+            keepalive_timeout: server.keepalive_timeout,
+            max_header_size: server.max_header_size,
+        };
+        self.by_listener.iter().filter_map(first).map(listening).collect()
+    }
+
+    fn add(&mut self, listen: &Listen) -> Result<(), BindError> {
+        let failed = |reason| BindError { address: name(listen), reason };
+        match listen {
+            Listen::Tcp(address) => {
+                let address = self.add_tcp(*address).map_err(failed)?;
+                self.urls.push(format!("http://{address}"));
+            }
+            Listen::Unix(path) => {
+                self.add_unix(path).map_err(failed)?;
+                self.urls.push(format!("http+unix://{}", path.display()));
+                self.files.0.push(path.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// One socket for each worker: the kernel spreads connections over them.
+    fn add_tcp(&mut self, mut address: SocketAddr) -> io::Result<SocketAddr> {
+        if address.port() != 0 {
+            // With SO_REUSEPORT alone a second daemon would silently take half of the connections.
+            tcp(address, false)?;
+        }
+        for listeners in &mut self.workers {
+            let socket = tcp(address, true)?;
+            socket.listen(BACKLOG)?;
+            address = socket.local_addr()?.as_socket().unwrap_or(address);
+            listeners.push(Listener::new(socket));
+        }
+        Ok(address)
+    }
+
+    fn add_unix(&mut self, path: &Path) -> io::Result<()> {
+        if path.exists() && UnixStream::connect(path).is_err() {
+            // Left behind by a daemon that is gone.
+            fs::remove_file(path)?;
+        }
+        let listener = UnixListener::bind(path)?;
+        listener.set_nonblocking(true)?;
+        for listeners in &mut self.workers {
+            listeners.push(Listener::new(listener.try_clone()?));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SocketFiles {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// A bound socket; what is set here, the connections inherit.
+fn tcp(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    if address.is_ipv6() {
+        // As nginx: `[::]` is IPv6 alone, so that `0.0.0.0` can stand beside it.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    Ok(socket)
+}
+
+fn name(listen: &Listen) -> String {
+    match listen {
+        Listen::Tcp(address) => address.to_string(),
+        Listen::Unix(path) => format!("unix:{}", path.display()),
+    }
+}

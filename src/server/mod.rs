@@ -1,0 +1,117 @@
+//! The daemon: sockets and threads, from start to drain.
+
+mod listener;
+mod signal;
+
+use std::{future::Future, io, sync::Arc, thread, time::Duration};
+
+pub use listener::{BindError, Bound};
+pub use signal::stop_signal;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{error, info};
+
+use crate::{
+    channel::{Hub, Settings},
+    config::Config,
+    gateway::{self, Gateway},
+    hold::{Listener, Listening, Worker},
+};
+
+/// Time between two of the hub's partial sweeps.
+const REAP: Duration = Duration::from_secs(1);
+
+/// Serves until `shutdown`, then says goodbye to everyone and waits for what is under way, at most
+/// `shutdown_timeout` long.
+pub async fn run(
+    config: Config,
+    bound: Bound,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let settings = gateway::settings(&config);
+    run_with(config, bound, settings, shutdown).await
+}
+
+/// As [`run`], with settings of one's own for the hub: another clock, a store.
+pub async fn run_with(
+    config: Config,
+    bound: Bound,
+    settings: Settings,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let patience = config.process.shutdown_timeout;
+    let listening: Arc<[Listening]> = bound.listening(&config).into();
+    let Bound { workers, by_listener, files: _files, .. } = bound;
+    let gateway = Gateway::new(config, by_listener, Hub::new(settings))?;
+    let gateway = Arc::new(gateway);
+    let stop = watch::Sender::new(false);
+    let (ended, mut ends) = mpsc::channel(1);
+    for (number, listeners) in workers.into_iter().enumerate() {
+        let job = Job {
+            number: number as u64,
+            gateway: gateway.clone(),
+            listeners,
+            listening: listening.clone(),
+            stop: stop.subscribe(),
+            patience,
+        };
+        let ended = ended.clone();
+        thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+            // Nobody listens any more only when another worker failed before.
+            let _ = ended.blocking_send(job.run());
+        })?;
+    }
+    drop(ended);
+    tokio::select! {
+        () = shutdown => info!("draining"),
+        () = reap(gateway.hub()) => {}
+        failed = ends.recv() => {
+            failed.unwrap_or(Ok(()))?;
+            return Err(io::Error::other("a worker ended by itself"));
+        }
+    }
+    stop.send_replace(true);
+    while let Some(end) = ends.recv().await {
+        end?;
+    }
+    info!("drained");
+    Ok(())
+}
+
+async fn reap(hub: &Hub) {
+    let mut ticks = interval(REAP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for turn in 0_usize.. {
+        ticks.tick().await;
+        hub.reap(turn);
+    }
+}
+
+/// One worker thread.
+struct Job {
+    number: u64,
+    gateway: Arc<Gateway>,
+    listeners: Vec<Listener>,
+    listening: Arc<[Listening]>,
+    stop: watch::Receiver<bool>,
+    patience: Duration,
+}
+
+impl Job {
+    fn run(self) -> io::Result<()> {
+        let Self { number, gateway, listeners, listening, mut stop, patience } = self;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let worker = Worker::new(number, gateway, listeners, listening)?;
+        let stopped = async move {
+            // The sender goes only when the daemon does.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        let end = runtime.block_on(worker.run(stopped, patience));
+        if let Err(error) = &end {
+            error!(worker = number, %error, "a worker failed");
+        }
+        end
+    }
+}
