@@ -135,7 +135,7 @@ class SseClient(unittest.TestCase):
 class Curl(unittest.TestCase):
     def curl(self, *arguments):
         command = ["curl", "--silent", "--show-error", "--max-time", str(TIMEOUT), *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
 
     def output(self, *arguments):
         with self.curl(*arguments) as process:
@@ -146,25 +146,25 @@ class Curl(unittest.TestCase):
     def test_the_first_lines_of_the_readme(self):
         publish = self.output("-d", '{"messages":["hi"]}', gateway.url + "/publish/?cid=curl")
         listen = self.output(gateway.url + "/listen/?cid=curl")
-        self.assertRegex(publish, r"^queued messages: 1\r\nlast requested: ")
-        self.assertEqual(listen, '{"messages":["hi"]}')
+        self.assertRegex(publish, rb"^queued messages: 1\r\nlast requested: ")
+        self.assertEqual(listen, b'{"messages":["hi"]}')
 
     def test_a_stream_arrives_line_by_line(self):
         with self.curl("-N", gateway.url + "/messages/?cid=lines") as stream:
             for text in ("one", "two", "three"):
                 publish("lines", text)
-                self.assertRegex(stream.stdout.readline(), rf"^\d+:\d+ {text}\n$")
+                self.assertRegex(stream.stdout.readline(), rf"^\d+:\d+ {text}\n$".encode())
             stream.terminate()
 
     def test_an_event_stream_is_read_as_it_is(self):
         with self.curl("-N", "-H", "Accept: text/event-stream", gateway.url + "/listen/?cid=raw") as stream:
             publish("raw", "a\r\nb")
-            lines = iter(stream.stdout.readline, "")
+            lines = iter(stream.stdout.readline, b"")
             event = list(itertools.takewhile(
-                str.strip, itertools.dropwhile(lambda line: not line.startswith("id:"), lines)))
+                bytes.strip, itertools.dropwhile(lambda line: not line.startswith(b"id:"), lines)))
             stream.terminate()
-        self.assertRegex(event.pop(0), r"^id: \d+:\d+\n$")
-        self.assertEqual(event, ["data: a\n", "data: b\n"])
+        self.assertRegex(event.pop(0), rb"^id: \d+:\d+\n$")
+        self.assertEqual(event, [b"data: a\n", b"data: b\n"])
 
 
 class Readme(unittest.TestCase):
