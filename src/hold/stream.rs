@@ -19,17 +19,18 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     Handler, Holding, Outlet, Style,
+    bodies::Letter,
     exchange::{Outgoing, State},
     worker::{HallCell, Shared},
 };
 use crate::{
-    channel::{Message, MessageId, Subscription},
+    channel::{MessageId, Subscription},
     framing::{Farewell, long_poll::LongPoll},
 };
 
 /// What one poll of a body finds.
 enum Event {
-    Message(Arc<Message>),
+    Message(Letter),
     Farewell(Farewell),
     Ping,
 }
@@ -57,10 +58,10 @@ impl Wait {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let mut hall = self.hall.borrow_mut();
-        if let Some(message) = hall.next_for_body(self.key) {
+        if let Some(letter) = hall.next_for_body(self.key) {
             drop(hall);
             self.put_off_ping();
-            return Poll::Ready(Event::Message(message));
+            return Poll::Ready(Event::Message(letter));
         }
         let Some(waiter) = hall.bodies.get(self.key) else {
             return Poll::Ready(Event::Farewell(Farewell::Deleted));
@@ -112,8 +113,7 @@ impl Stream {
         let Style::Endless(framing) = &outlet.style else { return Poll::Ready(None) };
         let event = std::task::ready!(wait.poll(cx));
         let bytes = match event {
-            Event::Message(message) => {
-                let gap = message.previous() > wait.cursor;
+            Event::Message(Letter { message, gap }) => {
                 let notice = if gap { framing.gap(wait.cursor) } else { Bytes::new() };
                 wait.cursor = message.id();
                 let payload = outlet.frame(&message).payload();
@@ -173,11 +173,9 @@ pub(super) async fn respond<H: Handler>(
         }
         Style::Once(framing) => {
             let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
-                Event::Message(message) => {
+                Event::Message(Letter { message, gap }) => {
                     let mut more = framing.headers(&message);
-                    if message.previous() > wait.cursor
-                        && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string())
-                    {
+                    if gap && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string()) {
                         more.insert("x-push-gap", after);
                     }
                     *response.body_mut() = Either::Left(Full::new(message.body().clone()));
