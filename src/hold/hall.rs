@@ -10,22 +10,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    Client,
+    bodies::Bodies,
+    held::{Held, Phase, Place},
+    local::Locals,
+    shelf::Shelf,
+    wheel::{Tick, Wheel},
+};
+use crate::channel::{Channel, Mailbox};
 use bytes::Bytes;
 use rustix::{
     event::epoll::{self, CreateFlags, EventData, EventFlags},
     io::Errno,
     net::{RecvFlags, SendFlags},
 };
-use slab::Slab;
-
-use super::{
-    Client,
-    bodies::Bodies,
-    held::{Held, Phase, Place},
-    local::Locals,
-    wheel::{Tick, Wheel},
-};
-use crate::channel::{Channel, Mailbox};
 
 /// How long a connection may take; of the `[[server]]` it came to.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +40,7 @@ pub struct Listening {
 #[derive(Debug)]
 pub(super) struct Hall {
     pub(super) epoll: Rc<OwnedFd>,
-    pub(super) held: Slab<Held>,
+    pub(super) held: Shelf<Held>,
     generation: u32,
     pub(super) bodies: Bodies,
     pub(super) locals: Locals,
@@ -76,7 +75,7 @@ impl Hall {
         let now = Instant::now();
         Ok(Self {
             epoll: Rc::new(epoll::create(CreateFlags::CLOEXEC)?),
-            held: Slab::new(),
+            held: Shelf::default(),
             generation: 0,
             bodies: Bodies::default(),
             locals: Locals::default(),
@@ -110,7 +109,7 @@ impl Hall {
     /// Gives a connection away, with what it has received.
     pub(super) fn part(&mut self, key: u32) {
         self.leave(key);
-        if let Some(held) = self.held.try_remove(key as usize)
+        if let Some(held) = self.held.remove(key as usize)
             && let Some(fd) = &held.fd
         {
             let _ = epoll::delete(&*self.epoll, fd);
@@ -212,7 +211,7 @@ impl Hall {
     /// Closes a connection, whatever it was doing.
     pub(super) fn close(&mut self, key: u32) {
         self.leave(key);
-        self.held.try_remove(key as usize);
+        self.held.remove(key as usize);
     }
 
     /// Gives up the seats of a connection.

@@ -16,6 +16,7 @@ mod held;
 mod local;
 mod receive;
 mod request;
+mod shelf;
 mod stream;
 mod wait;
 mod wheel;
