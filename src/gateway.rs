@@ -43,6 +43,13 @@ struct Site {
     outlets: Vec<Option<Outlets>>,
 }
 
+/// Where the way of a request has led.
+struct Stop<'a> {
+    location: &'a Location,
+    outlets: Option<&'a Outlets>,
+    scope: &'a Scope<'a>,
+}
+
 /// Channels that one request may name.
 const MAX_CHANNELS: usize = 255;
 /// The scheme of every plain connection.
@@ -127,24 +134,36 @@ impl Gateway {
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
         let channels = channels(location, &scope).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
+        let stop = Stop { location, outlets, scope: &scope };
+        self.play(stop, &channels, head, body).await.map_err(refused)
+    }
+
+    /// The location's role.
+    async fn play(
+        &self,
+        stop: Stop<'_>,
+        channels: &[ChannelId],
+        head: &request::Parts,
+        body: RequestBody,
+    ) -> Result<Answer, Refusal> {
+        let Stop { location, outlets, scope } = stop;
         match (&location.publisher, &location.subscriber, outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let visit =
-                    Visit { hub: &self.hub, location, subscriber, outlets, head, scope: &scope };
-                visit.answer(&channels).await.map_err(refused)
+                let hub = &self.hub;
+                let visit = Visit { hub, location, subscriber, outlets, head, scope };
+                visit.answer(channels).await
             }
             (Some(publisher), ..) => {
-                same_origin(location, head).map_err(refused)?;
-                let answer =
-                    publish::answer(&self.hub, location, publisher, &channels, head, body).await;
-                let mut response = answer.map_err(refused)?;
+                same_origin(location, head)?;
+                let answer = publish::answer(&self.hub, location, publisher, channels, head, body);
+                let mut response = answer.await?;
                 let origin = head.headers.get(header::ORIGIN);
                 location.cors.append_to(response.headers_mut(), origin);
                 Ok(Answer::Respond(response))
             }
-            _ => Err(refused(Refusal::NotFound)),
+            _ => Err(Refusal::NotFound),
         }
     }
 
