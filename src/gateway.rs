@@ -50,8 +50,6 @@ struct Stop<'a> {
     scope: &'a Scope<'a>,
 }
 
-/// Channels that one request may name.
-const MAX_CHANNELS: usize = 255;
 /// The scheme of every plain connection.
 const SCHEME: &str = "http";
 
@@ -132,7 +130,7 @@ impl Gateway {
             return Ok(options(location, head));
         }
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
-        let channels = channels(location, &scope).map_err(refused)?;
+        let channels = location.channels.named(&scope).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
         let stop = Stop { location, outlets, scope: &scope };
         self.play(stop, &channels, head, body).await.map_err(refused)
@@ -251,49 +249,6 @@ fn options(location: &Location, head: &request::Parts) -> Answer {
     *response.headers_mut() = location.cors.preflight(origin, wanted, allow);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     Answer::Respond(response)
-}
-
-/// The channels that a request names.
-fn channels(location: &Location, scope: &Scope<'_>) -> Result<Vec<ChannelId>, Refusal> {
-    let rules = &location.channels;
-    let group = rules.group.expand(scope);
-    let mut channels: Vec<ChannelId> = Vec::with_capacity(1);
-    for template in &rules.ids {
-        let value = template.expand(scope);
-        for id in split(&value, rules.delimiter.as_deref()) {
-            if id.len() > rules.max_id_length {
-                return Err(Refusal::Forbidden("The channel id is too long.".into()));
-            }
-            let channel = ChannelId::grouped(&group, id);
-            if !id.is_empty() && !channels.contains(&channel) {
-                channels.push(channel);
-            }
-            if channels.len() > MAX_CHANNELS {
-                return Err(Refusal::Forbidden("The request names too many channels.".into()));
-            }
-        }
-    }
-    if channels.is_empty() { Err(Refusal::NoChannelId) } else { Ok(channels) }
-}
-
-fn split<'a>(value: &'a [u8], delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
-    let Some(delimiter) = delimiter.filter(|delimiter| !delimiter.is_empty()) else {
-        return vec![value];
-    };
-    let mut parts = Vec::new();
-    let mut start = 0;
-    let mut at = 0;
-    while at + delimiter.len() <= value.len() {
-        if value[at..].starts_with(delimiter) {
-            parts.push(&value[start..at]);
-            at += delimiter.len();
-            start = at;
-        } else {
-            at += 1;
-        }
-    }
-    parts.push(&value[start..]);
-    parts
 }
 
 /// What the configuration says of the hub.

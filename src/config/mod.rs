@@ -8,6 +8,7 @@ mod directive;
 mod error;
 mod file;
 mod location;
+mod named;
 mod nearest;
 mod origin;
 mod process;
