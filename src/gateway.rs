@@ -1,7 +1,6 @@
 //! One request: route, access, channels, role.
 
 use std::{
-    borrow::Cow,
     io,
     sync::{
         Arc,
@@ -19,8 +18,7 @@ use crate::{
         variable::{Push, Scope},
     },
     hold::{Answer, Client, Handler, RequestBody},
-    log,
-    publish,
+    log, publish,
     response::{Refusal, empty},
     router::{Captures, normalize},
     subscribe::{self, Outlets, Visit},
@@ -29,7 +27,7 @@ use crate::{
 /// Everything that requests need, built once from the configuration.
 #[derive(Debug)]
 pub struct Gateway {
-    servers: Vec<Site>,
+    sites: Vec<Site>,
     /// The servers of each listening socket, the default one first.
     by_listener: Vec<Vec<usize>>,
     hub: Hub,
@@ -45,8 +43,13 @@ struct Site {
     outlets: Vec<Option<Outlets>>,
 }
 
-/// Channels that one request may name.
-const MAX_CHANNELS: usize = 255;
+/// Where the way of a request has led.
+struct Stop<'a> {
+    location: &'a Location,
+    outlets: Option<&'a Outlets>,
+    scope: &'a Scope<'a>,
+}
+
 /// The scheme of every plain connection.
 const SCHEME: &str = "http";
 
@@ -54,7 +57,7 @@ impl Gateway {
     /// Builds it; `by_listener` says which servers each listening socket serves.
     pub fn new(config: Config, by_listener: Vec<Vec<usize>>, hub: Hub) -> io::Result<Self> {
         let mut number = 0;
-        let mut servers = Vec::with_capacity(config.servers.len());
+        let mut sites = Vec::with_capacity(config.servers.len());
         for server in config.servers {
             let mut outlets = Vec::with_capacity(server.locations.len());
             for location in &server.locations {
@@ -63,10 +66,10 @@ impl Gateway {
                 outlets.push(built.transpose().map_err(io::Error::other)?);
                 number += 1;
             }
-            servers.push(Site { server, outlets });
+            sites.push(Site { server, outlets });
         }
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
-        Ok(Self { servers, by_listener, hub, seed, requests: AtomicU64::new(0) })
+        Ok(Self { sites, by_listener, hub, seed, requests: AtomicU64::new(0) })
     }
 
     /// The channels.
@@ -91,14 +94,19 @@ impl Gateway {
     /// The server of a listening socket whose name the request says, or its first.
     fn site(&self, client: Client, headers: &HeaderMap) -> &Site {
         let numbers = &self.by_listener[usize::from(client.listener)];
-        let host = headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
-        let host = host.split(|byte| *byte == b':').next().unwrap_or_default();
-        let named = |number: &&usize| {
-            let names = &self.servers[**number].server.names;
-            names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(host))
+        let first = numbers.first().copied().unwrap_or_default();
+        if numbers.len() <= 1 {
+            return &self.sites[first];
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let servers: Vec<&Server> = numbers.iter().map(|at| &self.sites[*at].server).collect();
+        let chosen = Server::choose(&servers, host);
+        let same = |at: &&usize| {
+            chosen.is_some_and(|server| std::ptr::eq(server, &raw const self.sites[**at].server))
         };
-        let number = numbers.iter().find(named).or(numbers.first()).copied().unwrap_or_default();
-        &self.servers[number]
+        &self.sites[numbers.iter().find(same).copied().unwrap_or(first)]
     }
 
     /// The way of a request, from its URI to its answer.
@@ -122,25 +130,38 @@ impl Gateway {
             return Ok(options(location, head));
         }
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
-        let channels = channels(location, &scope).map_err(refused)?;
+        let channels = location.channels.named(&scope).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
+        let stop = Stop { location, outlets, scope: &scope };
+        self.play(stop, &channels, head, body).await.map_err(refused)
+    }
+
+    /// The location's role.
+    async fn play(
+        &self,
+        stop: Stop<'_>,
+        channels: &[ChannelId],
+        head: &request::Parts,
+        body: RequestBody,
+    ) -> Result<Answer, Refusal> {
+        let Stop { location, outlets, scope } = stop;
         match (&location.publisher, &location.subscriber, outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let visit = Visit { hub: &self.hub, location, subscriber, outlets, head, scope: &scope };
-                visit.answer(&channels).await.map_err(refused)
+                let hub = &self.hub;
+                let visit = Visit { hub, location, subscriber, outlets, head, scope };
+                visit.answer(channels).await
             }
             (Some(publisher), ..) => {
-                same_origin(location, head).map_err(refused)?;
-                let answer =
-                    publish::answer(&self.hub, location, publisher, &channels, head, body).await;
-                let mut response = answer.map_err(refused)?;
+                same_origin(location, head)?;
+                let answer = publish::answer(&self.hub, location, publisher, channels, head, body);
+                let mut response = answer.await?;
                 let origin = head.headers.get(header::ORIGIN);
                 location.cors.append_to(response.headers_mut(), origin);
                 Ok(Answer::Respond(response))
             }
-            _ => Err(refused(Refusal::NotFound)),
+            _ => Err(Refusal::NotFound),
         }
     }
 
@@ -164,7 +185,7 @@ impl Gateway {
             connection: client.connection,
             request_id: u128::from(self.seed) << 64 | u128::from(number),
             scheme: SCHEME,
-            server_name: site.server.names.first().map(String::as_str).unwrap_or_default(),
+            server_name: site.server.name(),
             push: Push::default(),
         }
     }
@@ -228,49 +249,6 @@ fn options(location: &Location, head: &request::Parts) -> Answer {
     *response.headers_mut() = location.cors.preflight(origin, wanted, allow);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     Answer::Respond(response)
-}
-
-/// The channels that a request names.
-fn channels(location: &Location, scope: &Scope<'_>) -> Result<Vec<ChannelId>, Refusal> {
-    let rules = &location.channels;
-    let group = rules.group.expand(scope);
-    let mut channels: Vec<ChannelId> = Vec::with_capacity(1);
-    for template in &rules.ids {
-        let value = template.expand(scope);
-        for id in split(&value, rules.delimiter.as_deref()) {
-            if id.len() > rules.max_id_length {
-                return Err(Refusal::Forbidden("The channel id is too long.".into()));
-            }
-            let channel = ChannelId::grouped(&group, id);
-            if !id.is_empty() && !channels.contains(&channel) {
-                channels.push(channel);
-            }
-            if channels.len() > MAX_CHANNELS {
-                return Err(Refusal::Forbidden("The request names too many channels.".into()));
-            }
-        }
-    }
-    if channels.is_empty() { Err(Refusal::NoChannelId) } else { Ok(channels) }
-}
-
-fn split<'a>(value: &'a Cow<'_, [u8]>, delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
-    let Some(delimiter) = delimiter.filter(|delimiter| !delimiter.is_empty()) else {
-        return vec![value];
-    };
-    let mut parts = Vec::new();
-    let mut start = 0;
-    let mut at = 0;
-    while at + delimiter.len() <= value.len() {
-        if value[at..].starts_with(delimiter) {
-            parts.push(&value[start..at]);
-            at += delimiter.len();
-            start = at;
-        } else {
-            at += 1;
-        }
-    }
-    parts.push(&value[start..]);
-    parts
 }
 
 /// What the configuration says of the hub.

@@ -1,3 +1,51 @@
 //! Arguments, configuration, log, server; the only exit codes.
 
-fn main() {}
+use std::{io, process::ExitCode};
+
+use clap::Parser;
+use pushgate::{
+    cli::{Arguments, BAD_CONFIGURATION, check},
+    config::Config,
+    log,
+    server::{Bound, run, settle, stop_signal},
+};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.test {
+        let file = arguments.config_file();
+        let status = check(&file, &arguments.overrides, arguments.quiet, &mut io::stderr().lock());
+        return status.map_or(ExitCode::FAILURE, ExitCode::from);
+    }
+    let config = match arguments.load() {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    match serve(config, arguments.quiet) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pushgate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let process = &config.process;
+    log::start(process.log_format, &process.error_log, &process.access_log)?;
+    let bound = Bound::bind(&config)?;
+    let _pid_file = settle(process)?;
+    if !quiet {
+        for url in bound.urls() {
+            println!("pushgate: listening on {url}");
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(async { run(config, bound, stop_signal()?).await })?)
+}

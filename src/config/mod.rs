@@ -8,6 +8,7 @@ mod directive;
 mod error;
 mod file;
 mod location;
+mod named;
 mod nearest;
 mod origin;
 mod process;
@@ -24,7 +25,7 @@ use error::{Faults, Level, Place, Source};
 pub use location::{
     Channels, Hold, Location, PollFormat, Preset, Publisher, StreamFormat, Subscriber, Transport,
 };
-pub use process::{LogFormat, LogTarget, Process};
+pub use process::Process;
 pub use server::{Listen, Server, ServerName};
 pub use unit::UnitError;
 pub use variable::{Push, Scope, Template, TemplateError};
@@ -65,6 +66,7 @@ impl Config {
 
     /// Reads a text; the name is that of its file, for errors.
     pub fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Self, Errors> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut sources = vec![Source { name, text }];
         sources.extend(overrides.iter().map(|text| Source { name: OVERRIDE, text }));
         let mut faults = Faults::default();

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
 use super::{directive::Block, value::or};
+use crate::log::{Format, Target};
 
 /// How long a shutdown waits for requests that are not answered yet.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,11 +20,11 @@ pub struct Process {
     /// `pid_file`.
     pub pid_file: Option<PathBuf>,
     /// `log_format`, of both logs.
-    pub log_format: LogFormat,
+    pub log_format: Format,
     /// `error_log`.
-    pub error_log: LogTarget,
+    pub error_log: Target,
     /// `access_log`.
-    pub access_log: LogTarget,
+    pub access_log: Target,
     /// `shutdown_timeout`.
     pub shutdown_timeout: Duration,
     /// `push_max_reserved_memory`: bytes that stored messages may take.
@@ -32,29 +33,6 @@ pub struct Process {
     pub max_channels: usize,
     /// `push_max_subscribers`: 0 is any number.
     pub max_subscribers: usize,
-}
-
-/// How a line of a log looks: `log_format`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum LogFormat {
-    /// `"json"`: an object a line.
-    Json,
-    /// `"text"`: for people.
-    #[default]
-    Text,
-}
-
-/// Where a log goes: `error_log`, `access_log`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum LogTarget {
-    /// A path: to the end of this file.
-    File(PathBuf),
-    /// `"off"`: nowhere.
-    Off,
-    /// `"stderr"`.
-    Stderr,
-    /// `"stdout"`.
-    Stdout,
 }
 
 impl Process {
@@ -66,8 +44,8 @@ impl Process {
             user: user.and_then(|at| at.value),
             pid_file: pid_file.and_then(|at| at.value),
             log_format: log_format.map(|at| at.value).unwrap_or_default(),
-            error_log: error_log.map_or(LogTarget::Stderr, |at| at.value),
-            access_log: access_log.map_or(LogTarget::Off, |at| at.value),
+            error_log: error_log.map_or(Target::Stderr, |at| at.value),
+            access_log: access_log.map_or(Target::Off, |at| at.value),
             shutdown_timeout: or(root.shutdown_timeout.as_ref(), SHUTDOWN_TIMEOUT),
             max_reserved_memory: or(root.push_max_reserved_memory.as_ref(), MAX_RESERVED_MEMORY),
             max_channels: or(root.push_max_channels.as_ref(), 0),

@@ -79,11 +79,11 @@ impl ServerName {
 
     /// Reads a name.
     pub fn parse(text: &str) -> Option<Self> {
-        let name = text.to_ascii_lowercase();
+        let name = text.trim_end_matches('.').to_ascii_lowercase();
         let host = name.strip_prefix("*.").unwrap_or(&name);
         let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
         let sound = !host.is_empty() && host.bytes().all(host_byte);
-        sound.then(|| Self(name.trim_end_matches('.').into()))
+        sound.then(|| Self(name.into()))
     }
 
     /// How well it fits a host: the longer the better, an exact name best; none: not at all.
@@ -199,7 +199,10 @@ fn or_listed<T: Clone + Eq + fmt::Display>(
 pub(super) fn note_conflicts(tables: &[Table], servers: &[Server], faults: &mut Faults) {
     for (index, (table, server)) in tables.iter().zip(servers).enumerate() {
         for (earlier, other) in tables.iter().zip(&servers[..index]) {
-            if table.block.faulty || earlier.block.faulty {
+            if [table, earlier]
+                .iter()
+                .any(|table| table.block.is_suspect(&["listen", "server_name"]))
+            {
                 continue;
             }
             let Some(listen) = server.listen.iter().find(|one| other.listen.contains(one)) else {

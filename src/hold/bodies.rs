@@ -36,8 +36,8 @@ pub(super) struct Waiter {
     seen: MessageId,
     /// There is more than the inbox took.
     overflow: bool,
-    dismissed: Option<Farewell>,
-    waker: Option<Waker>,
+    pub(super) dismissed: Option<Farewell>,
+    pub(super) waker: Option<Waker>,
 }
 
 impl Waiter {
@@ -101,7 +101,7 @@ impl Bodies {
 }
 
 impl Hall {
-    fn join_body(&mut self, subscription: Subscription) -> u32 {
+    pub(super) fn join_body(&mut self, subscription: Subscription) -> u32 {
         let seen = subscription.cursor();
         let waiter = Waiter {
             place: Place::Nowhere,
@@ -122,7 +122,7 @@ impl Hall {
         key
     }
 
-    fn leave_body(&mut self, key: u32) {
+    pub(super) fn leave_body(&mut self, key: u32) {
         let Some(waiter) = self.bodies.get(key) else { return };
         let place = std::mem::take(&mut waiter.place);
         self.bodies.0.remove((key & !BODY) as usize);
@@ -130,7 +130,7 @@ impl Hall {
     }
 
     /// The next message for a body; reads the rings when the inbox is empty.
-    fn next_for_body(&mut self, key: u32) -> Option<Arc<Message>> {
+    pub(super) fn next_for_body(&mut self, key: u32) -> Option<Arc<Message>> {
         let waiter = self.bodies.get(key)?;
         if waiter.inbox.is_empty() && waiter.overflow {
             waiter.overflow = false;

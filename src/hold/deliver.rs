@@ -9,19 +9,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    Holding, Outlet, Style,
+    Outlet, Style,
     batch::Batch,
     hall::{Hall, Sent},
-    head::{self, Persistence},
-    held::{Held, Member, Phase, Place},
+    head::{self},
+    held::{Held, Phase, Place},
 };
-use crate::{
-    channel::{Dismissal, Message, Note, Subscription, read},
-    framing::{
-        Farewell, chunk,
-        long_poll::{LongPoll, write_headers},
-    },
-};
+use crate::channel::{Message, Note, read};
 
 /// Subscribers served before the worker looks at everything else.
 const SLICE: usize = 256;
@@ -110,19 +104,19 @@ impl Hall {
             Some(slice.batches.len() - 1)
         });
         let Some(batch) = at.and_then(|at| slice.batches.get(at)) else { return };
-        self.transmit(key, &outlet, Bytes::new(), batch, Some(slice.local));
+        self.transmit(key, &outlet, &Bytes::new(), batch, Some(slice.local));
     }
 
     /// Sends what a subscriber has not had, straight from the rings.
     pub(super) fn catch_up(&mut self, key: u32, outlet: &Arc<Outlet>) {
         match self.pending(key, outlet) {
-            Some(batch) => self.transmit(key, outlet, Bytes::new(), &batch, None),
+            Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
             None => self.set_blocked(key, false),
         }
     }
 
     /// What a subscriber has not had.
-    fn pending(&mut self, key: u32, outlet: &Arc<Outlet>) -> Option<Batch> {
+    pub(super) fn pending(&mut self, key: u32, outlet: &Arc<Outlet>) -> Option<Batch> {
         let held = &mut self.held[key as usize];
         let (raw, cursor) = (held.raw, held.cursor);
         let place = std::mem::take(&mut held.place);
@@ -138,7 +132,7 @@ impl Hall {
         &mut self,
         key: u32,
         outlet: &Arc<Outlet>,
-        lead: Bytes,
+        lead: &Bytes,
         batch: &Batch,
         walking: Option<u32>,
     ) {
@@ -147,7 +141,7 @@ impl Hall {
             Style::Once(_) => with_headers(held, batch),
             Style::Endless(_) => batch.bytes.clone(),
         };
-        let bytes = if lead.is_empty() { body } else { [&lead[..], &body[..]].concat().into() };
+        let bytes = if lead.is_empty() { body } else { [lead, &body[..]].concat().into() };
         let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
         let held = &mut self.held[key as usize];
         if matches!(outlet.style, Style::Once(_)) {

@@ -11,6 +11,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -92,7 +93,9 @@ impl<H: Handler> Exchange<H> {
         if self.wire.dirty() {
             return Step::Wait;
         }
-        if let Some((holding, persistence)) = state.hold.take() {
+        if let Some((holding, mut persistence)) = state.hold.take() {
+            // What follows an unread body is no request.
+            persistence.close |= state.unread.get();
             return Step::Hold(holding, persistence);
         }
         let free = !state.busy.get() && !state.streaming.get();
@@ -154,6 +157,9 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
     }
 }
 
+/// How long a client may take none of the bytes that are there for it: nginx's `send_timeout`.
+const SEND_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Waits until the exchange needs no task any more.
 pub(super) async fn complete<H: Handler>(
     exchange: &mut Exchange<H>,
@@ -161,12 +167,20 @@ pub(super) async fn complete<H: Handler>(
 ) -> Step {
     let mut closing = std::pin::pin!(shared.closing());
     let mut told = false;
+    let mut stalled = std::pin::pin!(tokio::time::sleep(SEND_TIMEOUT));
+    let mut written = 0;
     std::future::poll_fn(|cx| {
         if !told && closing.as_mut().poll(cx).is_ready() {
             told = true;
             exchange.shut_down();
         }
-        match exchange.poll(cx) {
+        let step = exchange.poll(cx);
+        let progress = std::mem::replace(&mut written, exchange.wire.written()) != written;
+        if progress || !exchange.wire.dirty() {
+            stalled.as_mut().reset(tokio::time::Instant::now() + SEND_TIMEOUT);
+        }
+        match step {
+            Step::Wait if stalled.as_mut().poll(cx).is_ready() => Poll::Ready(Step::Closed),
             Step::Wait => Poll::Pending,
             step => Poll::Ready(step),
         }

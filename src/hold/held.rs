@@ -8,6 +8,7 @@ use super::{Client, Outlet, Style, wheel::Tick};
 use crate::channel::MessageId;
 
 /// A connection. There are very many of them, so what only few need is behind `rare`.
+#[allow(clippy::struct_excessive_bools)] // Four independent facts, a byte each.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Gone while an exchange has it.

@@ -14,6 +14,7 @@ mod hall;
 mod head;
 mod held;
 mod local;
+mod phase;
 mod receive;
 mod request;
 mod stream;

@@ -58,7 +58,7 @@ impl<H: Handler> Worker<H> {
     }
 
     /// The client sends nothing more.
-    fn ended(&mut self, key: u32) {
+    pub(super) fn ended(&mut self, key: u32) {
         let mut hall = self.shared.hall.borrow_mut();
         let Some(held) = hall.held.get_mut(key as usize) else { return };
         if held.phase == Phase::Ending {
@@ -148,7 +148,7 @@ impl<H: Handler> Worker<H> {
 
 /// Goes on with an exchange that has to wait; then the socket comes back to the hall.
 async fn task<H: Handler>(shared: Rc<Shared<H>>, mut exchange: Exchange<H>, client: Client) {
-    let step = match exchange.wire().into_task() {
+    let step = match exchange.wire().become_task() {
         Ok(()) => complete(&mut exchange, &shared).await,
         Err(_) => Step::Closed,
     };

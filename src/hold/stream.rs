@@ -2,13 +2,12 @@
 //! `push_hold = "body"`.
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     future::poll_fn,
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,19 +15,15 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::{Either, Full};
-use slab::Slab;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     Handler, Holding, Outlet, Style,
-    deliver::earlier,
     exchange::{Outgoing, State},
-    hall::Hall,
-    held::{Member, Place},
     worker::{HallCell, Shared},
 };
 use crate::{
-    channel::{Message, MessageId, Subscription, read},
+    channel::{Message, MessageId, Subscription},
     framing::{Farewell, long_poll::LongPoll},
 };
 
@@ -176,30 +171,33 @@ pub(super) async fn respond<H: Handler>(
             let stream = Stream { wait: Some(wait), opening, state: state.clone() };
             *response.body_mut() = Either::Right(stream);
         }
-        Style::Once(framing) => {
-            let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
-                Event::Message(message) => {
-                    let mut more = framing.headers(&message);
-                    if message.previous() > wait.cursor
-                        && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string())
-                    {
-                        more.insert("x-push-gap", after);
-                    }
-                    *response.body_mut() = Either::Left(Full::new(message.body().clone()));
-                    (StatusCode::OK, more)
-                }
-                Event::Farewell(why) => LongPoll::farewell(why),
-                Event::Ping => LongPoll::farewell(Farewell::Timeout),
-            };
-            *response.status_mut() = status;
-            for (name, value) in &more {
-                if name == header::VARY {
-                    response.headers_mut().append(name, value.clone());
-                } else {
-                    response.headers_mut().insert(name, value.clone());
-                }
-            }
-        }
+        Style::Once(framing) => once(&mut response, &mut wait, framing).await,
     }
     response
+}
+
+/// The one answer of a poll.
+async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &LongPoll) {
+    let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
+        Event::Message(message) => {
+            let mut more = framing.headers(&message);
+            if message.previous() > wait.cursor
+                && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string())
+            {
+                more.insert("x-push-gap", after);
+            }
+            *response.body_mut() = Either::Left(Full::new(message.body().clone()));
+            (StatusCode::OK, more)
+        }
+        Event::Farewell(why) => LongPoll::farewell(why),
+        Event::Ping => LongPoll::farewell(Farewell::Timeout),
+    };
+    *response.status_mut() = status;
+    for (name, value) in &more {
+        if name == header::VARY {
+            response.headers_mut().append(name, value.clone());
+        } else {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! How a connection begins to wait, is kept alive, and is sent away.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use super::{
@@ -48,8 +46,8 @@ impl Hall {
         self.join(key, subscription);
         self.set_deadline(key, outlet.timeout);
         match self.pending(key, &outlet) {
-            Some(batch) => self.transmit(key, &outlet, lead.into(), &batch, None),
-            None => self.lead(key, &outlet, lead.into()),
+            Some(batch) => self.transmit(key, &outlet, &lead.into(), &batch, None),
+            None => self.lead(key, &outlet, &lead.into()),
         }
     }
 
@@ -69,8 +67,8 @@ impl Hall {
         };
     }
 
-    fn lead(&mut self, key: u32, outlet: &Outlet, lead: Bytes) {
-        let Sent::Bytes(sent) = self.send(key, &lead) else { return self.close(key) };
+    fn lead(&mut self, key: u32, outlet: &Outlet, lead: &Bytes) {
+        let Sent::Bytes(sent) = self.send(key, lead) else { return self.close(key) };
         if sent < lead.len() {
             self.held[key as usize].rare().unsent = lead.slice(sent..);
             self.set_blocked(key, true);
@@ -95,7 +93,7 @@ impl Hall {
     }
 
     /// Those who took their seats before a ticket have to go.
-    fn dismiss(&mut self, local: u32, before: u32, why: Dismissal) {
+    pub(super) fn dismiss(&mut self, local: u32, before: u32, why: Dismissal) {
         let Some(entry) = self.locals.get(local) else { return };
         let why = match why {
             Dismissal::Conflict => Farewell::Conflict,

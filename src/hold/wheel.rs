@@ -36,17 +36,13 @@ impl Wheel {
 
     /// The step that `now` lies in.
     pub(super) fn now(&self, now: Instant) -> Tick {
-        Tick(self.steps(now.saturating_duration_since(self.start)))
+        Tick(steps(now.saturating_duration_since(self.start)))
     }
 
     /// The first step that is `after` from now or later.
     pub(super) fn after(&self, now: Instant, after: Duration) -> Tick {
-        let steps = self.steps(now.saturating_duration_since(self.start) + after);
+        let steps = steps(now.saturating_duration_since(self.start) + after);
         Tick(steps.saturating_add(1).min(u32::MAX - 1))
-    }
-
-    fn steps(&self, since: Duration) -> u32 {
-        u32::try_from(since.as_millis() / STEP.as_millis()).unwrap_or(u32::MAX - 1)
     }
 
     /// Makes `key` come up at `tick`, or as far ahead as the wheel reaches. Returns when.
@@ -83,6 +79,10 @@ impl Wheel {
             .flatten()?;
         Some(self.start + STEP * tick)
     }
+}
+
+fn steps(since: Duration) -> u32 {
+    u32::try_from(since.as_millis() / STEP.as_millis()).unwrap_or(u32::MAX - 1)
 }
 
 #[cfg(test)]

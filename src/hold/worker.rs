@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    fmt,
     future::{Future, poll_fn},
     io,
     os::fd::OwnedFd,
@@ -155,7 +156,7 @@ impl<H: Handler> Worker<H> {
         let hall = &self.shared.hall;
         let rests = self.listeners.iter().filter_map(Listener::rests_until);
         let next = rests.chain(hall.borrow().wheel.next()).chain(deadline).min();
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         let mut timer = pin!(tokio::time::sleep_until(next.unwrap_or(far).into()));
         let mut changed = pin!(self.shared.changed.notified());
         poll_fn(|cx| {
@@ -217,7 +218,10 @@ impl<H: Handler> Worker<H> {
             }
         }
         drop(hall);
-        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::RDHUP) {
+        if flags.contains(EventFlags::RDHUP) {
+            // Asked for only where nothing is read any more.
+            self.ended(key);
+        } else if flags.intersects(EventFlags::IN | EventFlags::HUP) {
             self.readable(key);
         }
     }
@@ -269,5 +273,11 @@ fn listener_event(number: usize) -> EventData {
 
 fn listener_number(data: EventData) -> Option<usize> {
     let number = usize::try_from(u64::MAX - data.u64()).ok()?;
-    (number <= usize::from(u16::MAX)).then_some(number)
+    u16::try_from(number).is_ok().then_some(number)
+}
+
+impl<H> fmt::Debug for Worker<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
 }

@@ -32,7 +32,9 @@ pub async fn answer(
 ) -> Result<Response<Body>, Refusal> {
     let (status, info) = match head.method {
         Method::GET | Method::HEAD => (StatusCode::OK, hub.info(channels)),
-        Method::DELETE => (StatusCode::OK, hub.delete(channels).await.map_err(unavailable)?),
+        Method::DELETE => {
+            (StatusCode::OK, hub.delete(channels).await.map_err(|error| unavailable(&error))?)
+        }
         Method::POST | Method::PUT => {
             let body = read(body, location.max_body_size, location.body_timeout).await?;
             let (status, info) = publish(hub, location, publisher, channels, head, body).await?;
@@ -63,8 +65,8 @@ async fn publish(
     }
     let draft = draft(&head.headers, body);
     let info = hub.publish(channels, draft, keep, creation).await.map_err(refuse)?;
-    let heard = if info.subscribers > 0 { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    Ok((publisher.status.unwrap_or(heard), info))
+    let by_count = if info.subscribers > 0 { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    Ok((publisher.status.unwrap_or(by_count), info))
 }
 
 /// The message of a request. A form's type says nothing: HTTP libraries put it on any body.
@@ -128,10 +130,10 @@ fn refuse(error: PublishError) -> Refusal {
     match error {
         PublishError::BudgetSpent => Refusal::BudgetSpent,
         PublishError::TooManyChannels(limit) => Refusal::Forbidden(limit.to_string().into()),
-        PublishError::Store(error) => unavailable(error),
+        PublishError::Store(error) => unavailable(&error),
     }
 }
 
-fn unavailable(error: crate::channel::StoreError) -> Refusal {
+fn unavailable(error: &crate::channel::StoreError) -> Refusal {
     Refusal::Unavailable(error.to_string().into())
 }

@@ -44,7 +44,7 @@ const BACKLOG: i32 = 65_535;
 /// How long sent bytes may go unacknowledged before the client counts as vanished (RFC 5482).
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Silence after which the kernel asks whether the client still exists, and how often it asks.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Bound {

@@ -1,11 +1,13 @@
 //! The daemon: sockets and threads, from start to drain.
 
 mod listener;
+mod process;
 mod signal;
 
 use std::{future::Future, io, sync::Arc, thread, time::Duration};
 
 pub use listener::{BindError, Bound};
+pub use process::{PidFile, SetupError, settle};
 pub use signal::stop_signal;
 use tokio::{
     sync::{mpsc, watch},
@@ -57,11 +59,7 @@ pub async fn run_with(
             stop: stop.subscribe(),
             patience,
         };
-        let ended = ended.clone();
-        thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-            // Nobody listens any more only when another worker failed before.
-            let _ = ended.blocking_send(job.run());
-        })?;
+        job.start(ended.clone())?;
     }
     drop(ended);
     tokio::select! {
@@ -100,6 +98,14 @@ struct Job {
 }
 
 impl Job {
+    fn start(self, ended: mpsc::Sender<io::Result<()>>) -> io::Result<()> {
+        thread::Builder::new().name(format!("worker-{}", self.number)).spawn(move || {
+            // Nobody listens any more only when another worker failed before.
+            let _ = ended.blocking_send(self.run());
+        })?;
+        Ok(())
+    }
+
     fn run(self) -> io::Result<()> {
         let Self { number, gateway, listeners, listening, mut stop, patience } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

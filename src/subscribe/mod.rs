@@ -104,7 +104,7 @@ impl Visit<'_> {
         let named = self.subscriber.last_message_id.iter();
         let named = named.map(|template| template.expand(self.scope));
         let argument = self.scope.argument("last_event_id");
-        let after = position::asked(&self.head.headers, named, argument.as_deref())
+        let after = position::asked(&self.head.headers, named, Some(&*argument))
             .map_err(|malformed| Refusal::BadRequest(malformed.to_string().into()))?;
         let creation = Creation {
             timeout: self.subscriber.channel_timeout,

@@ -11,10 +11,10 @@ use crate::{
         error::Reason,
         location::{Hold, PollFormat, Preset, Transport},
         origin,
-        process::{LogFormat, LogTarget},
         server::{Listen, ServerName},
     },
     cors::Origins,
+    log::{Format, Target},
     router::Pattern,
 };
 
@@ -30,17 +30,17 @@ fn unknown_word<T>(found: &str, words: &[(&str, T)]) -> Reason {
     Reason::Word { found: found.to_owned(), known: known.join(", ") }
 }
 
-pub(in crate::config) fn log_format(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<LogFormat> {
-    word(reader, value, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+pub(in crate::config) fn log_format(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Format> {
+    word(reader, value, &[("text", Format::Text), ("json", Format::Json)])
 }
 
-pub(in crate::config) fn log_target(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<LogTarget> {
+pub(in crate::config) fn log_target(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Target> {
     match text(reader, value)?.as_str() {
-        "off" => Ok(LogTarget::Off),
-        "stderr" => Ok(LogTarget::Stderr),
-        "stdout" => Ok(LogTarget::Stdout),
+        "off" => Ok(Target::Off),
+        "stderr" => Ok(Target::Stderr),
+        "stdout" => Ok(Target::Stdout),
         "" => reader.refuse(value, Reason::Range("\"stderr\", \"stdout\", \"off\" or a file")),
-        path => Ok(LogTarget::File(path.into())),
+        path => Ok(Target::File(path.into())),
     }
 }
 

@@ -55,6 +55,13 @@ pub struct Scope<'a> {
     pub push: Push<'a>,
 }
 
+impl<'a> Scope<'a> {
+    /// `$arg_NAME`.
+    pub fn argument(&self, name: &str) -> Cow<'a, [u8]> {
+        source::argument(self.uri.query().unwrap_or_default(), name)
+    }
+}
+
 /// What is known of the channel by now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Push<'a> {

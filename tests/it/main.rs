@@ -1,0 +1,6 @@
+//! The daemon over real sockets: bytes in, bytes out.
+
+#![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
+
+mod harness;
+mod smoke;
