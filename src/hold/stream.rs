@@ -50,8 +50,7 @@ impl Wait {
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription);
         let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
-        let endless = matches!(outlet.style, Style::Endless(_));
-        let ping = outlet.ping.filter(|_| endless).map(|every| (every, Box::pin(sleep(every))));
+        let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         Self { hall, key, outlet, cursor, timeout, ping }
     }
 
