@@ -2,5 +2,8 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
+mod bodies;
 mod harness;
+mod publisher;
+mod site;
 mod smoke;
