@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{Either, Full};
 use hyper::{
     body::Incoming,
@@ -138,16 +138,21 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
         let request = request.map(|body| RequestBody::new(body, state.unread.clone()));
         let answer = self.shared.handler.respond(request, self.client);
         Box::pin(async move {
-            let response = match answer.await {
+            let mut response = match answer.await {
                 Answer::Respond(response) => response.map(Either::Left),
                 Answer::Hold(holding) if holding.as_body => {
                     stream::respond(&shared, &state, *holding).await
                 }
                 Answer::Hold(holding) => {
-                    state.hold.replace(Some((holding, persistence)));
+                    let close = persistence.close || state.unread.get();
+                    state.hold.replace(Some((holding, Persistence { close, ..persistence })));
                     std::future::pending().await
                 }
             };
+            if state.unread.get() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             state.busy.set(false);
             Ok(response)
         })
