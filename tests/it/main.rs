@@ -4,6 +4,8 @@
 
 mod bodies;
 mod harness;
+mod http;
+mod malformed;
 mod publisher;
 mod site;
 mod smoke;
