@@ -10,8 +10,7 @@ use slab::Slab;
 
 use super::{
     hall::Hall,
-    held::{Member, Place},
-    wait::earlier,
+    held::{Member, Place, earlier},
 };
 use crate::{
     channel::{Message, MessageId, Subscription, read},

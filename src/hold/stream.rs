@@ -2,6 +2,7 @@
 //! `push_hold = "body"`.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::poll_fn,
     pin::Pin,
@@ -17,15 +18,14 @@ use http_body::{Body, Frame};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{
-    Handler, Holding, Outlet, Style,
-    exchange::{Outgoing, State},
-    worker::{HallCell, Shared},
-};
+use super::{Holding, Outlet, Style, worker::HallCell};
 use crate::{
     channel::{Message, MessageId, Subscription},
     framing::{Farewell, long_poll::LongPoll},
 };
+
+/// What hyper is given to send: bytes in hand, or a stream.
+pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
 
 /// What one poll of a body finds.
 enum Event {
@@ -50,8 +50,7 @@ impl Wait {
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription);
         let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
-        let endless = matches!(outlet.style, Style::Endless(_));
-        let ping = outlet.ping.filter(|_| endless).map(|every| (every, Box::pin(sleep(every))));
+        let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         Self { hall, key, outlet, cursor, timeout, ping }
     }
 
@@ -98,7 +97,8 @@ impl Drop for Wait {
 pub(super) struct Stream {
     wait: Option<Wait>,
     opening: Bytes,
-    state: Rc<State>,
+    /// Whether its connection is still sending it.
+    streaming: Rc<Cell<bool>>,
 }
 
 impl Stream {
@@ -150,25 +150,26 @@ impl Body for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.state.streaming.set(false);
+        self.streaming.set(false);
     }
 }
 
 /// Waits, or gives the body that does.
-pub(super) async fn respond<H: Handler>(
-    shared: &Rc<Shared<H>>,
-    state: &Rc<State>,
+pub(super) async fn respond(
+    hall: HallCell,
+    streaming: &Rc<Cell<bool>>,
     holding: Holding,
 ) -> Response<Outgoing> {
     let Holding { subscription, outlet, headers, .. } = holding;
-    let mut wait = Wait::new(shared.hall.clone(), outlet.clone(), subscription);
+    let mut wait = Wait::new(hall, outlet.clone(), subscription);
     let mut response = Response::new(Either::Left(Full::default()));
     *response.headers_mut() = headers;
     match &outlet.style {
         Style::Endless(framing) => {
             let opening = framing.opening();
-            state.streaming.set(true);
-            let stream = Stream { wait: Some(wait), opening, state: state.clone() };
+            streaming.set(true);
+            let streaming = streaming.clone();
+            let stream = Stream { wait: Some(wait), opening, streaming };
             *response.body_mut() = Either::Right(stream);
         }
         Style::Once(framing) => once(&mut response, &mut wait, framing).await,

@@ -2,5 +2,10 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
+mod bodies;
 mod harness;
+mod http;
+mod malformed;
+mod publisher;
+mod site;
 mod smoke;
