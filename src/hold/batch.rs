@@ -130,7 +130,7 @@ impl Batch {
 }
 
 /// Whether a message before one of these, and after `from`, is gone.
-fn gap(messages: &[Arc<Message>], from: MessageId) -> bool {
+pub(super) fn gap(messages: &[Arc<Message>], from: MessageId) -> bool {
     messages.iter().any(|message| {
         let previous = message.previous();
         previous > from && messages.binary_search_by_key(&previous, |other| other.id()).is_err()

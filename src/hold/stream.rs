@@ -18,9 +18,9 @@ use http_body::{Body, Frame};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Holding, Outlet, Style, worker::HallCell};
+use super::{Holding, Outlet, Style, bodies::Letter, worker::HallCell};
 use crate::{
-    channel::{Message, MessageId, Subscription},
+    channel::{MessageId, Subscription},
     framing::{Farewell, long_poll::LongPoll},
 };
 
@@ -29,7 +29,7 @@ pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
 
 /// What one poll of a body finds.
 enum Event {
-    Message(Arc<Message>),
+    Message(Letter),
     Farewell(Farewell),
     Ping,
 }
@@ -56,10 +56,10 @@ impl Wait {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let mut hall = self.hall.borrow_mut();
-        if let Some(message) = hall.next_for_body(self.key) {
+        if let Some(letter) = hall.next_for_body(self.key) {
             drop(hall);
             self.put_off_ping();
-            return Poll::Ready(Event::Message(message));
+            return Poll::Ready(Event::Message(letter));
         }
         let Some(waiter) = hall.bodies.get(self.key) else {
             return Poll::Ready(Event::Farewell(Farewell::Deleted));
@@ -112,8 +112,7 @@ impl Stream {
         let Style::Endless(framing) = &outlet.style else { return Poll::Ready(None) };
         let event = std::task::ready!(wait.poll(cx));
         let bytes = match event {
-            Event::Message(message) => {
-                let gap = message.previous() > wait.cursor;
+            Event::Message(Letter { message, gap }) => {
                 let notice = if gap { framing.gap(wait.cursor) } else { Bytes::new() };
                 wait.cursor = message.id();
                 let payload = outlet.frame(&message).payload();
@@ -180,11 +179,9 @@ pub(super) async fn respond(
 /// The one answer of a poll.
 async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &LongPoll) {
     let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
-        Event::Message(message) => {
+        Event::Message(Letter { message, gap }) => {
             let mut more = framing.headers(&message);
-            if message.previous() > wait.cursor
-                && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string())
-            {
+            if gap && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string()) {
                 more.insert("x-push-gap", after);
             }
             *response.body_mut() = Either::Left(Full::new(message.body().clone()));
