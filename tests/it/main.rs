@@ -3,8 +3,10 @@
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
 mod bodies;
+mod event_source;
 mod harness;
 mod http;
+mod long_poll;
 mod malformed;
 mod publisher;
 mod site;
