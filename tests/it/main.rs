@@ -9,5 +9,6 @@ mod http;
 mod long_poll;
 mod malformed;
 mod publisher;
+mod resume;
 mod site;
 mod smoke;
