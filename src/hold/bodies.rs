@@ -67,19 +67,6 @@ impl Bodies {
         if key & BODY == 0 { None } else { self.0.get_mut((key & !BODY) as usize) }
     }
 
-    /// Gives messages of one channel to a body. Returns whether the key is one's.
-    pub(super) fn serve(&mut self, key: u32, messages: &[Arc<Message>]) -> bool {
-        let Some(waiter) = self.get(key) else { return false };
-        if matches!(waiter.place, Place::Many(_)) {
-            // It has to merge: it reads for itself.
-            waiter.overflow = true;
-        } else if !waiter.overflow {
-            waiter.take(messages);
-        }
-        waiter.wake();
-        true
-    }
-
     /// Ends the wait of a body that took its seat before a ticket. Returns whether the key is one's.
     pub(super) fn dismiss(&mut self, key: u32, local: u32, before: u32, why: Farewell) -> bool {
         let Some(waiter) = self.get(key) else { return false };
@@ -129,18 +116,41 @@ impl Hall {
         self.give_up(&place);
     }
 
+    /// Gives messages of one channel to a body, before their channel may forget them. Returns
+    /// whether the key is one's.
+    pub(super) fn serve_body(&mut self, key: u32, messages: &[Arc<Message>]) -> bool {
+        let Some(waiter) = self.bodies.get(key) else { return false };
+        match &waiter.place {
+            // It goes on by itself when the inbox is empty.
+            _ if waiter.overflow => {}
+            // It has to merge.
+            Place::Many(members) if members.len() > 1 => self.refill(key),
+            _ => waiter.take(messages),
+        }
+        if let Some(waiter) = self.bodies.get(key) {
+            waiter.wake();
+        }
+        true
+    }
+
     /// The next message for a body; reads the rings when the inbox is empty.
     pub(super) fn next_for_body(&mut self, key: u32) -> Option<Arc<Message>> {
         let waiter = self.bodies.get(key)?;
         if waiter.inbox.is_empty() && waiter.overflow {
-            waiter.overflow = false;
-            let (seen, place) = (waiter.seen, std::mem::take(&mut waiter.place));
-            let channels = self.channels(&place);
-            let messages = read(&channels, seen);
-            let waiter = self.bodies.get(key)?;
-            waiter.place = place;
-            waiter.take(&messages);
+            self.refill(key);
         }
         self.bodies.get(key)?.inbox.pop_front()
+    }
+
+    /// Puts what the rings have into the inbox of a body.
+    fn refill(&mut self, key: u32) {
+        let Some(waiter) = self.bodies.get(key) else { return };
+        let (seen, place) = (waiter.seen, std::mem::take(&mut waiter.place));
+        let channels = self.channels(&place);
+        let messages = read(&channels, seen);
+        let Some(waiter) = self.bodies.get(key) else { return };
+        waiter.place = place;
+        waiter.overflow = false;
+        waiter.take(&messages);
     }
 }

@@ -82,7 +82,7 @@ impl Hall {
     }
 
     fn serve(&mut self, key: u32, slice: &mut Slice) {
-        if self.bodies.serve(key, &slice.messages) {
+        if self.serve_body(key, &slice.messages) {
             return;
         }
         let Some(held) = self.held.get(key as usize) else { return };
