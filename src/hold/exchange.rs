@@ -147,7 +147,8 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     std::future::pending().await
                 }
             };
-            if state.unread.get() {
+            // A stream to an HTTP/1.0 client has no other end.
+            if state.unread.get() || (persistence.raw && state.streaming.get()) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
