@@ -107,6 +107,8 @@ impl From<Refusal> for Response<Body> {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // Else hyper leaves it out where there is no body, and HEAD would differ from GET.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         if refusal.closes() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -126,6 +128,8 @@ impl From<Refusal> for Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+
     use super::*;
 
     fn every_refusal() -> [(Refusal, u16, &'static str); 13] {

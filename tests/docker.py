@@ -64,7 +64,8 @@ class Dockerfile(unittest.TestCase):
                     copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
                     copy(ROOT / source, target)
             check = BUILD.replace("build --release", "check")
-            done = subprocess.run(check.split(), cwd=folder, capture_output=True, text=True)
+            environment = {"CARGO_TARGET_DIR": str(ROOT / "target"), **os.environ}
+            done = subprocess.run(check.split(), cwd=folder, env=environment, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_what_is_copied_is_there_and_not_ignored(self):

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// The top-level modules and their levels. A module imports from lower levels only.
 const LEVELS: &[(u8, &[&str])] = &[
-    (8, &["lib"]),
-    (7, &["main", "cli"]),
+    (8, &["main", "lib"]),
+    (7, &["cli"]),
     (6, &["server"]),
     (5, &["gateway"]),
     (4, &["publish", "subscribe", "upstream", "status"]),
@@ -389,9 +389,9 @@ fn an_import_upwards_is_found() {
     );
     assert_imports("framing/long_poll.rs", "\nuse super::super::hold::Held;", &[fault]);
     assert_imports(
-        "main.rs",
-        "use pushgate::cli::Arguments;",
-        &["src/main.rs:1: imports go down: main (level 7) imports cli (level 7)"],
+        "cli/mod.rs",
+        "use pushgate::main::Arguments;",
+        &["src/cli/mod.rs:1: imports go down: cli (level 7) imports main (level 8)"],
     );
 }
 

@@ -3,11 +3,12 @@
 //! Two stages: the file as it is written, where every key is optional and unknown ones are refused,
 //! and checked plain values. Everything that is wrong is reported in one go.
 
-mod build;
 mod directive;
 mod error;
 mod file;
+mod inherit;
 mod location;
+mod named;
 mod nearest;
 mod origin;
 mod process;

@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    build,
     directive::Block,
     error::{Faults, Place, Reason},
     file::Table,
+    inherit,
     location::Location,
     value::{At, or},
 };
@@ -154,7 +154,7 @@ pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server 
     for table in &table.tables {
         let inherited = table.block.within(&block);
         note_duplicate(&inherited, &mut patterns, faults);
-        locations.extend(build::location(&inherited, table.place, faults).map(Arc::new));
+        locations.extend(inherit::location(&inherited, table.place, faults).map(Arc::new));
     }
     let listen = or_listed(block.listen.as_ref(), faults);
     Server {
@@ -165,7 +165,7 @@ pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server 
         header_timeout: or(block.client_header_timeout.as_ref(), HEADER_TIMEOUT),
         keepalive_timeout: or(block.keepalive_timeout.as_ref(), KEEPALIVE_TIMEOUT),
         max_header_size: or(block.client_max_header_size.as_ref(), MAX_HEADER_SIZE),
-        real_ip: build::real_ip(&block),
+        real_ip: inherit::real_ip(&block),
     }
 }
 

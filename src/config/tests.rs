@@ -4,6 +4,7 @@ use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
+use crate::log::{Format, Target};
 use crate::{
     access::{Access, Peer},
     channel::{Concurrency, First},
@@ -77,8 +78,8 @@ fn the_process_and_its_servers_have_defaults() {
     let Config { process, servers } = parse("[[server]]");
     assert!(process.workers >= 1);
     assert_eq!((process.user, process.pid_file), (None, None));
-    assert_eq!((process.error_log, process.access_log), (LogTarget::Stderr, LogTarget::Off));
-    assert_eq!(process.log_format, LogFormat::Text);
+    assert_eq!((process.error_log, process.access_log), (Target::Stderr, Target::Off));
+    assert_eq!(process.log_format, Format::Text);
     assert_eq!((process.shutdown_timeout, process.max_reserved_memory), (seconds(10), 32 << 20));
     let server = &servers[0];
     assert_eq!(server.listen, [Listen::Tcp("127.0.0.1:8080".parse().unwrap())]);
@@ -98,9 +99,9 @@ fn the_root_says_what_concerns_the_process() {
         workers: 3,
         user: Some("www".into()),
         pid_file: Some("/run/x.pid".into()),
-        log_format: LogFormat::Json,
-        error_log: LogTarget::File("/var/log/x".into()),
-        access_log: LogTarget::Stdout,
+        log_format: Format::Json,
+        error_log: Target::File("/var/log/x".into()),
+        access_log: Target::Stdout,
         shutdown_timeout: Duration::ZERO,
         max_reserved_memory: 1 << 30,
         max_channels: 5,

@@ -12,8 +12,7 @@ use slab::Slab;
 use super::{
     batch::gap,
     hall::Hall,
-    held::{Member, Place},
-    wait::earlier,
+    held::{Member, Place, earlier},
 };
 use crate::{
     channel::{Message, MessageId, Subscription, read},

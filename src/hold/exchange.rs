@@ -14,9 +14,8 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{Either, Full};
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::Either;
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -27,13 +26,10 @@ use super::{
     Answer, Client, Handler, Holding,
     head::Persistence,
     request::RequestBody,
-    stream::{self, Stream},
+    stream::{self, Outgoing},
     wire::Wire,
     worker::Shared,
 };
-
-/// What hyper is given to send: bytes in hand, or a stream.
-pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
 
 /// Hyper at work on one connection.
 pub(super) struct Exchange<H: Handler> {
@@ -55,11 +51,11 @@ pub(super) enum Step {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+struct State {
     /// Requests being answered.
     busy: Cell<bool>,
     /// Streams being sent.
-    pub(super) streaming: Cell<bool>,
+    streaming: Rc<Cell<bool>>,
     /// The body of the latest request has not been read to its end.
     unread: Rc<Cell<bool>>,
     hold: RefCell<Option<(Box<Holding>, Persistence)>>,
@@ -93,9 +89,7 @@ impl<H: Handler> Exchange<H> {
         if self.wire.dirty() {
             return Step::Wait;
         }
-        if let Some((holding, mut persistence)) = state.hold.take() {
-            // What follows an unread body is no request.
-            persistence.close |= state.unread.get();
+        if let Some((holding, persistence)) = state.hold.take() {
             return Step::Hold(holding, persistence);
         }
         let free = !state.busy.get() && !state.streaming.get();
@@ -141,16 +135,23 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
         let request = request.map(|body| RequestBody::new(body, state.unread.clone()));
         let answer = self.shared.handler.respond(request, self.client);
         Box::pin(async move {
-            let response = match answer.await {
+            let mut response = match answer.await {
                 Answer::Respond(response) => response.map(Either::Left),
                 Answer::Hold(holding) if holding.as_body => {
-                    stream::respond(&shared, &state, *holding).await
+                    stream::respond(shared.hall.clone(), &state.streaming, *holding).await
                 }
                 Answer::Hold(holding) => {
-                    state.hold.replace(Some((holding, persistence)));
+                    // What follows an unread body is no request.
+                    let close = persistence.close || state.unread.get();
+                    state.hold.replace(Some((holding, Persistence { close, ..persistence })));
                     std::future::pending().await
                 }
             };
+            // A stream to an HTTP/1.0 client has no other end.
+            if state.unread.get() || (persistence.raw && state.streaming.get()) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             state.busy.set(false);
             Ok(response)
         })

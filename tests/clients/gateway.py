@@ -1,5 +1,6 @@
 """A gateway of our own for a test: the release binary, on a free port of loopback, for as long as a `with` block."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -13,9 +14,9 @@ URL = re.compile(r"http://[\w.:\[\]-]+")
 
 
 def free_ports(text):
-    """The configuration with every TCP port it listens on left to the kernel, on loopback."""
-    listen = re.compile(r"^(\s*listen\s*=\s*)\[.*\]", re.M)
-    return listen.sub(r'\1["127.0.0.1:0"]', text)
+    """The configuration with every port it listens on left to the kernel, each on a loopback address of its own."""
+    hosts = itertools.count(1)
+    return re.sub(r"^listen = .*$", lambda _: f'listen = ["127.0.0.{next(hosts)}:0"]', text, flags=re.M)
 
 
 class Process:

@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    os::fd::OwnedFd,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -59,9 +60,8 @@ impl Gateway {
     /// A connection of one's own.
     pub fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Client { stream, input: Vec::new() }
+        Client::new(stream)
     }
 
     /// One request on a connection of its own.
@@ -154,6 +154,21 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 impl Client {
+    /// Any socket will do.
+    pub fn new(stream: impl Into<OwnedFd>) -> Self {
+        let stream = TcpStream::from(stream.into());
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, input: Vec::new() }
+    }
+
+    /// Sends bytes one by one, each in a segment of its own.
+    pub fn drip(&mut self, bytes: impl AsRef<[u8]>) {
+        for byte in bytes.as_ref() {
+            self.send([*byte]);
+        }
+    }
+
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
@@ -177,7 +192,7 @@ impl Client {
 
     /// Reads more; false at the end of the stream.
     pub fn fill(&mut self) -> bool {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = vec![0; 64 << 10];
         match self.stream.read(&mut buffer) {
             Ok(0) => false,
             Ok(length) => {
@@ -228,6 +243,16 @@ impl Client {
         let chunk = self.exactly(size);
         assert_eq!(self.exactly(2), b"\r\n");
         (size > 0).then_some(chunk)
+    }
+
+    /// Chunks that make up so many bytes.
+    pub fn exactly_chunked(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            bytes.extend(self.chunk().expect("the last chunk comes first"));
+        }
+        assert_eq!(bytes.len(), length);
+        bytes
     }
 
     /// A response to anything but HEAD.

@@ -2,5 +2,17 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
+mod bodies;
+mod buffers;
+mod event_source;
 mod harness;
+mod http;
+mod interval_poll;
+mod limits;
+mod long_poll;
+mod malformed;
+mod publisher;
+mod resume;
+mod site;
 mod smoke;
+mod stream;

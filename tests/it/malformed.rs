@@ -1,0 +1,112 @@
+//! Requests that are none, too large, or too slow.
+
+use crate::{
+    harness::{Client, Gateway},
+    site::{start, start_root},
+};
+
+const GET: &str = "GET /pub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n";
+
+fn plain() -> Gateway {
+    start("hall", "", "")
+}
+
+fn assert_answer(client: &mut Client, status: u16, body: &str) {
+    let answer = client.response();
+    assert_eq!((answer.status, answer.text()), (status, body));
+}
+
+#[test]
+fn contradicting_lengths_are_never_taken_for_two_requests() {
+    let gateway = plain();
+    let post = |headers: &str, body: &str| {
+        let mut client = gateway.connect();
+        client.send(format!("POST /pub?id=1 HTTP/1.1\r\nHost: t\r\n{headers}\r\n{body}"));
+        let status = client.response().status;
+        client.finish();
+        (status, client.rest().len())
+    };
+    assert_eq!(post("Content-Length: 1\r\nContent-Length: 2\r\n", "ab"), (400, 0));
+    assert_eq!(post("Content-Length: 1, 2\r\n", "ab"), (400, 0));
+    assert_eq!(post("Content-Length: +1\r\n", "a"), (400, 0));
+    assert_eq!(post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), (400, 0));
+    assert_eq!(post("Transfer-Encoding: gzip\r\n", "0\r\n\r\n"), (400, 0));
+    let smuggled = format!("0\r\n\r\n{GET}");
+    let length = smuggled.len();
+    for headers in [
+        format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"),
+        format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"),
+    ] {
+        // The chunks count, and the connection ends (RFC 9112 section 6.3).
+        assert_eq!(post(&headers, &smuggled), (202, 0), "{headers:?}");
+    }
+}
+
+#[test]
+fn malformed_requests_are_400_and_end_the_connection() {
+    let gateway = plain();
+    let malformed = [
+        "garbage\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}",
+        "GET /pub?id=1 HTTP/1.1\r\nHost : t\r\n\r\n",
+        "GET /pub?id=1 HTTP/1.1\r\nBad\u{0}: t\r\n\r\n",
+        "GET /pub?id=1 HTTP/1.1\r\nno colon\r\n\r\n",
+        "GET /pub?id=1 HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
+        "GET /pub?id=1 HTTP/3.1\r\n\r\n",
+        "GET  HTTP/1.1\r\n\r\n",
+        "GET /pub?id=1\u{1} HTTP/1.1\r\n\r\n",
+        "GET pub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET /../pub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET /pub%zz?id=1 HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET /pub%00?id=1 HTTP/1.1\r\nHost: t\r\n\r\n",
+    ];
+    for request in malformed {
+        let mut client = gateway.connect();
+        client.send(request);
+        let answer = client.response();
+        assert_eq!(answer.status, 400, "{request:?}: {answer:?}");
+        client.finish();
+        client.assert_closed();
+    }
+}
+
+#[test]
+fn a_head_that_is_too_large_is_431() {
+    let gateway = start_root("client_max_header_size = \"1k\"", "hall", "", "");
+    let long = format!("GET /pub?id=1 HTTP/1.1\r\nHost: t\r\nA: {}\r\n\r\n", "x".repeat(2000));
+    for cut in [long.len(), 1500, 10] {
+        let mut client = gateway.connect();
+        client.send(&long[..cut]);
+        client.send(&long[cut..]);
+        assert_eq!(client.response().status, 431, "{cut}");
+        client.assert_closed();
+    }
+    let mut client = gateway.connect();
+    client.send(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(2000)));
+    assert!(matches!(client.response().status, 414 | 431));
+    let gateway = plain();
+    let mut client = gateway.connect();
+    client.send(format!("GET /pub?id=1 HTTP/1.1\r\nHost: t\r\n{}\r\n", "A: b\r\n".repeat(200)));
+    assert_eq!(client.response().status, 431);
+    client.assert_closed();
+}
+
+#[test]
+fn a_slow_head_is_408_and_a_silent_connection_is_closed() {
+    let times = "client_header_timeout = \"100ms\"\nkeepalive_timeout = \"200ms\"";
+    let gateway = start_root(times, "hall", "", "");
+    let mut slow = gateway.connect();
+    slow.send("GET /pub?id=1 HTT");
+    let idle = gateway.connect();
+    let mut used = gateway.connect();
+    used.send(GET);
+    assert_answer(&mut used, 404, "");
+    let mut ahead = gateway.connect();
+    ahead.send(format!("{GET}GET"));
+    assert_answer(&mut ahead, 404, "");
+    assert_eq!(slow.response().status, 408);
+    assert_eq!(ahead.response().status, 408);
+    for mut client in [slow, idle, used, ahead] {
+        client.assert_closed();
+    }
+}
