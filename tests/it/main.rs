@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
+mod access;
 mod bodies;
 mod buffers;
 mod event_source;
@@ -9,6 +10,7 @@ mod harness;
 mod http;
 mod interval_poll;
 mod limits;
+mod listeners;
 mod long_poll;
 mod malformed;
 mod publisher;
