@@ -6,6 +6,7 @@
 //! loopback or `unix:` rule may admit it.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
@@ -27,6 +28,15 @@ pub enum Peer {
     Inet(IpAddr, u16),
     /// A process on this machine, over a Unix socket.
     Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address, port) => SocketAddr::new(*address, *port).fmt(f),
+            Self::Unix => f.write_str("unix:"),
+        }
+    }
 }
 
 /// A set of peers: the second word of an `access` rule, or an entry of `real_ip_from`.

@@ -45,8 +45,13 @@ struct Site {
     outlets: Vec<Option<Outlets>>,
 }
 
-/// Channels that one request may name.
-const MAX_CHANNELS: usize = 255;
+/// Where the way of a request has led.
+struct Stop<'a> {
+    location: &'a Location,
+    outlets: Option<&'a Outlets>,
+    scope: &'a Scope<'a>,
+}
+
 /// The scheme of every plain connection.
 const SCHEME: &str = "http";
 
@@ -126,26 +131,38 @@ impl Gateway {
             return Ok(options(location, head));
         }
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
-        let channels = channels(location, &scope).map_err(refused)?;
+        let channels = location.channels.named(&scope).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
+        let stop = Stop { location, outlets, scope: &scope };
+        self.play(stop, &channels, head, body).await.map_err(refused)
+    }
+
+    /// The location's role.
+    async fn play(
+        &self,
+        stop: Stop<'_>,
+        channels: &[ChannelId],
+        head: &request::Parts,
+        body: RequestBody,
+    ) -> Result<Answer, Refusal> {
+        let Stop { location, outlets, scope } = stop;
         match (&location.publisher, &location.subscriber, outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let visit =
-                    Visit { hub: &self.hub, location, subscriber, outlets, head, scope: &scope };
-                visit.answer(&channels).await.map_err(refused)
+                let hub = &self.hub;
+                let visit = Visit { hub, location, subscriber, outlets, head, scope };
+                visit.answer(channels).await
             }
             (Some(publisher), ..) => {
-                same_origin(location, head).map_err(refused)?;
-                let answer =
-                    publish::answer(&self.hub, location, publisher, &channels, head, body).await;
-                let mut response = answer.map_err(refused)?;
+                same_origin(location, head)?;
+                let answer = publish::answer(&self.hub, location, publisher, channels, head, body);
+                let mut response = answer.await?;
                 let origin = head.headers.get(header::ORIGIN);
                 location.cors.append_to(response.headers_mut(), origin);
                 Ok(Answer::Respond(response))
             }
-            _ => Err(refused(Refusal::NotFound)),
+            _ => Err(Refusal::NotFound),
         }
     }
 
@@ -242,49 +259,6 @@ fn options(location: &Location, head: &request::Parts) -> Answer {
     *response.headers_mut() = location.cors.preflight(origin, wanted, allow);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     Answer::Respond(response)
-}
-
-/// The channels that a request names.
-fn channels(location: &Location, scope: &Scope<'_>) -> Result<Vec<ChannelId>, Refusal> {
-    let rules = &location.channels;
-    let group = rules.group.expand(scope);
-    let mut channels: Vec<ChannelId> = Vec::with_capacity(1);
-    for template in &rules.ids {
-        let value = template.expand(scope);
-        for id in split(&value, rules.delimiter.as_deref()) {
-            if id.len() > rules.max_id_length {
-                return Err(Refusal::Forbidden("The channel id is too long.".into()));
-            }
-            let channel = ChannelId::grouped(&group, id);
-            if !id.is_empty() && !channels.contains(&channel) {
-                channels.push(channel);
-            }
-            if channels.len() > MAX_CHANNELS {
-                return Err(Refusal::Forbidden("The request names too many channels.".into()));
-            }
-        }
-    }
-    if channels.is_empty() { Err(Refusal::NoChannelId) } else { Ok(channels) }
-}
-
-fn split<'a>(value: &'a [u8], delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
-    let Some(delimiter) = delimiter.filter(|delimiter| !delimiter.is_empty()) else {
-        return vec![value];
-    };
-    let mut parts = Vec::new();
-    let mut start = 0;
-    let mut at = 0;
-    while at + delimiter.len() <= value.len() {
-        if value[at..].starts_with(delimiter) {
-            parts.push(&value[start..at]);
-            at += delimiter.len();
-            start = at;
-        } else {
-            at += 1;
-        }
-    }
-    parts.push(&value[start..]);
-    parts
 }
 
 /// What the configuration says of the hub.

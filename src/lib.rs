@@ -20,7 +20,8 @@
 //! An import goes down, never up or sideways; `tests/layers.rs` holds the source to it.
 //!
 //! ```text
-//! 7  main cli
+//! 8  main
+//! 7  cli
 //! 6  server                                   sockets, threads, signals
 //! 5  gateway                                  one request, on one screen
 //! 4  publish subscribe                        a location's role

@@ -1,6 +1,6 @@
 //! The log: what an operator has to know, and one line a request where that is wanted.
 
-use std::{fs::OpenOptions, io, path::PathBuf, sync::Mutex};
+use std::{fmt::Display, fs::OpenOptions, io, path::PathBuf, sync::Mutex};
 
 use http::{StatusCode, request};
 use tracing::{Level, info};
@@ -8,8 +8,6 @@ use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, registry,
     util::SubscriberInitExt,
 };
-
-use crate::access::Peer;
 
 /// Where a log goes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -71,17 +69,13 @@ where
 }
 
 /// One line for a request, when its response begins.
-pub fn access(head: &request::Parts, peer: Peer, status: StatusCode) {
+pub fn access(head: &request::Parts, client: impl Display, status: StatusCode) {
     if !tracing::enabled!(target: ACCESS, Level::INFO) {
         return;
     }
-    let client = match peer {
-        Peer::Inet(address, port) => format!("{address} {port}"),
-        Peer::Unix => "unix:".to_owned(),
-    };
     info!(
         target: ACCESS,
-        client,
+        %client,
         method = %head.method,
         uri = %head.uri,
         status = status.as_u16(),

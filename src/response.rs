@@ -128,6 +128,8 @@ impl From<Refusal> for Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+
     use super::*;
 
     fn every_refusal() -> [(Refusal, u16, &'static str); 13] {

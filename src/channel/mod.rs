@@ -13,6 +13,7 @@ mod message_id;
 mod oldest;
 mod registry;
 mod ring;
+mod settings;
 mod state;
 mod store;
 mod subscription;
@@ -24,13 +25,14 @@ use std::{
 
 pub use error::{PublishError, SubscribeError, TooManyChannels};
 pub use group::Group;
-pub use hub::{Clock, Hub, Request, Settings};
+pub use hub::Hub;
 pub use id::ChannelId;
 pub use mailbox::{Dismissal, Mailbox, Note};
 pub use message::{Budget, Draft, Frame, FrameSlot, Message};
 pub use message_id::{MessageId, ParseMessageIdError};
 pub use registry::Creation;
 pub use ring::Retention;
+pub use settings::{Clock, Request, Settings};
 use state::State;
 pub use store::{Interest, Store, StoreError, StoreFuture, Stored};
 pub use subscription::{Concurrency, First, SeatError, Seats, Start, Subscription, read};

@@ -18,15 +18,17 @@ pub const CONFIG_VARIABLE: &str = "PUSHGATE_CONFIG";
 /// Where the configuration file is when nobody names it, the first that exists.
 const CONFIG_FILES: [&str; 2] = ["conf/pushgate.toml", "/etc/pushgate/pushgate.toml"];
 
+const CONFIG_HELP: &str = "The configuration file; else what $PUSHGATE_CONFIG names, \
+                           conf/pushgate.toml or /etc/pushgate/pushgate.toml";
+
 /// Holds browser connections so that application servers do not have to.
 ///
 /// Wrong arguments end the process with status 2.
 #[derive(Clone, Debug, Default, Eq, Parser, PartialEq)]
 #[command(name = "pushgate", version, disable_version_flag = true)]
 pub struct Arguments {
-    /// The configuration file; else `$PUSHGATE_CONFIG`, conf/pushgate.toml or
-    /// /etc/pushgate/pushgate.toml
-    #[arg(short = 'c', value_name = "FILE")]
+    /// `-c`.
+    #[arg(short = 'c', value_name = "FILE", help = CONFIG_HELP)]
     pub config: Option<PathBuf>,
 
     /// Check the configuration file and exit

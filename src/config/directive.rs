@@ -3,7 +3,7 @@
 //! From this one table come the block as it is written, its reading, its inheritance and the list
 //! of known keys.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -61,8 +61,8 @@ impl Levels {
 pub(super) enum Found {
     /// It may stand on this level, by this name.
     Here(&'static str),
-    /// It belongs elsewhere.
-    Misplaced(&'static str),
+    /// It belongs elsewhere: its name, and where.
+    Misplaced(&'static str, &'static str),
     /// There is none of this name.
     Unknown,
 }
@@ -73,8 +73,9 @@ macro_rules! directives {
         #[derive(Clone, Debug, Default)]
         pub(super) struct Block {
             $(pub(super) $key: Option<At<$type>>,)*
-            /// Something in it, or in what it inherits from, could not be read.
-            pub(super) faulty: bool,
+            /// Keys that somebody meant to write, here or around it, and that could not be read:
+            /// they are not to be called missing.
+            suspects: BTreeSet<&'static str>,
         }
 
         /// The names of all keys.
@@ -84,7 +85,9 @@ macro_rules! directives {
         pub(super) fn find(name: &str, level: Level) -> Found {
             match name {
                 $(stringify!($key) if Levels::$levels.allow(level) => Found::Here(stringify!($key)),
-                stringify!($key) => Found::Misplaced(Levels::$levels.home()),)*
+                stringify!($key) => {
+                    Found::Misplaced(stringify!($key), Levels::$levels.home())
+                })*
                 _ => Found::Unknown,
             }
         }
@@ -98,7 +101,19 @@ macro_rules! directives {
                         .map(|value| self.$key = Some(At { value, place })),)*
                     _ => Ok(()),
                 };
-                self.faulty |= Read::is_err(&read);
+                if Read::is_err(&read) {
+                    self.suspect(reader.key);
+                }
+            }
+
+            /// Notes a key that somebody seems to have meant.
+            pub(super) fn suspect(&mut self, key: &'static str) {
+                self.suspects.insert(key);
+            }
+
+            /// Whether somebody seems to have meant one of the keys, without success.
+            pub(super) fn is_suspect(&self, keys: &[&str]) -> bool {
+                keys.iter().any(|key| self.suspects.contains(key))
             }
 
             /// This block, and for every key it lacks what the one around it says.
@@ -106,7 +121,7 @@ macro_rules! directives {
             pub(super) fn within(&self, outer: &Self) -> Self {
                 Self {
                     $($key: self.$key.as_ref().or(outer.$key.as_ref()).cloned(),)*
-                    faulty: self.faulty || outer.faulty,
+                    suspects: &self.suspects | &outer.suspects,
                 }
             }
         }

@@ -78,6 +78,16 @@ pub enum Reason {
     /// A value that has the right type and no meaning.
     #[error("{0:?} is not {1}")]
     Invalid(String, &'static str),
+    /// Bounds of the number of stored messages that exclude each other.
+    #[error(
+        "push_min_message_buffer_length ({min}) is above push_max_message_buffer_length ({max})"
+    )]
+    Lengths {
+        /// The lower bound.
+        min: usize,
+        /// The upper bound.
+        max: usize,
+    },
     /// A key on a level where it has no meaning.
     #[error("this key belongs {0}")]
     Misplaced(&'static str),

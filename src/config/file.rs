@@ -32,7 +32,7 @@ pub(super) struct Table {
 
 /// Reads the sources, of which the first is the file and the others replace what its root says.
 ///
-/// None if one of them is no TOML: then what is missing in it means nothing.
+/// None if the file is no TOML: then what is missing in it means nothing.
 pub(super) fn read(sources: &[Source<'_>], faults: &mut Faults) -> Option<Written> {
     let mut written = Written { root: Block::default(), servers: Vec::new() };
     let mut sound = true;
@@ -43,7 +43,7 @@ pub(super) fn read(sources: &[Source<'_>], faults: &mut Faults) -> Option<Writte
         let read = walk.table(table.get_ref(), table.span().start, level, SERVER);
         written.root = read.block.within(&written.root);
         written.servers.extend(read.tables);
-        sound &= errors.is_empty();
+        sound &= source > 0 || errors.is_empty();
         note_syntax(source, text.text, &errors, faults);
     }
     sound.then_some(written)
@@ -68,7 +68,7 @@ fn key_of_line(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let begin = before.rfind('\n').map_or(0, |end| end + 1);
     let line = text[begin..].lines().next().unwrap_or_default();
-    let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+    let key = line.split('=').next().unwrap_or_default().trim();
     let bare = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     if bare { key.to_owned() } else { String::new() }
 }
@@ -103,8 +103,11 @@ impl Walk<'_> {
                     read.block.read(&mut reader, value);
                 }
                 other => {
-                    self.faults.add_key(place, name.to_owned(), misplaced(name, &other));
-                    read.block.faulty = true;
+                    let (reason, meant) = misplaced(name, &other);
+                    self.faults.add_key(place, name.to_owned(), reason);
+                    if let Some(key) = meant {
+                        read.block.suspect(key);
+                    }
                 }
             }
         }
@@ -141,15 +144,15 @@ impl Walk<'_> {
     }
 }
 
-/// Why a key does not stand where it stands.
-fn misplaced(name: &str, found: &Found) -> Reason {
+/// Why a key does not stand where it stands, and which one was meant, if that can be told.
+fn misplaced(name: &str, found: &Found) -> (Reason, Option<&'static str>) {
     match (found, name) {
-        (Found::Misplaced(home), _) => Reason::Misplaced(home),
-        (_, SERVER) => Reason::Misplaced("on the root level of the file, as [[server]]"),
-        (_, LOCATION) => Reason::Misplaced("in a [[server]], as [[server.location]]"),
+        (Found::Misplaced(key, home), _) => (Reason::Misplaced(home), Some(key)),
+        (_, SERVER) => (Reason::Misplaced("on the root level of the file, as [[server]]"), None),
+        (_, LOCATION) => (Reason::Misplaced("in a [[server]], as [[server.location]]"), None),
         _ => {
-            let known = KEYS.iter().copied().chain([SERVER, LOCATION]);
-            Reason::UnknownKey(nearest(name, known))
+            let nearest = nearest(name, KEYS.iter().copied().chain([SERVER, LOCATION]));
+            (Reason::UnknownKey(nearest), nearest)
         }
     }
 }

@@ -3,11 +3,12 @@
 //! Two stages: the file as it is written, where every key is optional and unknown ones are refused,
 //! and checked plain values. Everything that is wrong is reported in one go.
 
-mod build;
 mod directive;
 mod error;
 mod file;
+mod inherit;
 mod location;
+mod named;
 mod nearest;
 mod origin;
 mod process;
@@ -65,6 +66,7 @@ impl Config {
 
     /// Reads a text; the name is that of its file, for errors.
     pub fn parse(name: &str, text: &str, overrides: &[String]) -> Result<Self, Errors> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut sources = vec![Source { name, text }];
         sources.extend(overrides.iter().map(|text| Source { name: OVERRIDE, text }));
         let mut faults = Faults::default();

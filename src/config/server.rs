@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
-    build,
     directive::Block,
     error::{Faults, Place, Reason},
     file::Table,
+    inherit,
     location::Location,
     value::{At, or},
 };
@@ -79,11 +79,11 @@ impl ServerName {
 
     /// Reads a name.
     pub fn parse(text: &str) -> Option<Self> {
-        let name = text.to_ascii_lowercase();
+        let name = text.trim_end_matches('.').to_ascii_lowercase();
         let host = name.strip_prefix("*.").unwrap_or(&name);
         let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
         let sound = !host.is_empty() && host.bytes().all(host_byte);
-        sound.then(|| Self(name.trim_end_matches('.').into()))
+        sound.then(|| Self(name.into()))
     }
 
     /// How well it fits a host: the longer the better, an exact name best; none: not at all.
@@ -154,7 +154,7 @@ pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server 
     for table in &table.tables {
         let inherited = table.block.within(&block);
         note_duplicate(&inherited, &mut patterns, faults);
-        locations.extend(build::location(&inherited, table.place, faults).map(Arc::new));
+        locations.extend(inherit::location(&inherited, table.place, faults).map(Arc::new));
     }
     let listen = or_listed(block.listen.as_ref(), faults);
     Server {
@@ -165,7 +165,7 @@ pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server 
         header_timeout: or(block.client_header_timeout.as_ref(), HEADER_TIMEOUT),
         keepalive_timeout: or(block.keepalive_timeout.as_ref(), KEEPALIVE_TIMEOUT),
         max_header_size: or(block.client_max_header_size.as_ref(), MAX_HEADER_SIZE),
-        real_ip: build::real_ip(&block),
+        real_ip: inherit::real_ip(&block),
     }
 }
 
@@ -199,7 +199,10 @@ fn or_listed<T: Clone + Eq + fmt::Display>(
 pub(super) fn note_conflicts(tables: &[Table], servers: &[Server], faults: &mut Faults) {
     for (index, (table, server)) in tables.iter().zip(servers).enumerate() {
         for (earlier, other) in tables.iter().zip(&servers[..index]) {
-            if table.block.faulty || earlier.block.faulty {
+            if [table, earlier]
+                .iter()
+                .any(|table| table.block.is_suspect(&["listen", "server_name"]))
+            {
                 continue;
             }
             let Some(listen) = server.listen.iter().find(|one| other.listen.contains(one)) else {

@@ -1,1 +1,622 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use proptest::prelude::*;
+
 use super::*;
+use crate::log::{Format, Target};
+use crate::{
+    access::{Access, Peer},
+    channel::{Concurrency, First},
+    cors::Origins,
+};
+
+fn parse(text: &str) -> Config {
+    Config::parse("f", text, &[]).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+/// The lines of the errors of a text.
+fn errors(text: &str) -> Vec<String> {
+    let errors = Config::parse("f", text, &[]).unwrap_err();
+    errors.iter().map(Error::to_string).collect()
+}
+
+/// The reasons of the errors of a location's own keys, which begin in line 5.
+fn location_errors(keys: &str) -> Vec<String> {
+    let text =
+        format!("[[server]]\n[[server.location]]\npath = '/'\npush_channel_id = 'x'\n{keys}");
+    errors(&text)
+}
+
+/// A location that serves both roles with these keys on the root level and of its own.
+fn location(root: &str, own: &str) -> Arc<Location> {
+    let text = format!(
+        "push_pubsub = true\npush_channel_id = 'x'\n{root}\n\
+         [[server]]\n[[server.location]]\npath = '/'\n{own}"
+    );
+    parse(&text).servers[0].locations[0].clone()
+}
+
+fn subscriber(location: &Location) -> &Subscriber {
+    location.subscriber.as_ref().unwrap()
+}
+
+fn publisher(location: &Location) -> &Publisher {
+    location.publisher.as_ref().unwrap()
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn what_is_not_said_is_as_in_the_push_module() {
+    let location = location("", "");
+    let retention = publisher(&location).retention;
+    assert_eq!(publisher(&location).status, None);
+    assert_eq!((retention.min_messages, retention.max_messages), (1, 10));
+    assert_eq!(retention.timeout, Some(seconds(3600)));
+    assert_eq!((retention.channel_timeout, retention.grace), (seconds(5), seconds(10)));
+    assert!(!retention.delete_oldest_received);
+    let subscriber = subscriber(&location);
+    assert_eq!(subscriber.transports, Transport::ALL);
+    assert_eq!(subscriber.concurrency, Concurrency::Broadcast);
+    assert_eq!(subscriber.first_message, First::Oldest);
+    assert_eq!((subscriber.timeout, subscriber.ping_interval), (None, Some(seconds(25))));
+    assert_eq!((subscriber.retry, subscriber.channel_timeout), (Some(seconds(2)), seconds(5)));
+    assert_eq!(subscriber.stream, StreamFormat::Plain);
+    assert_eq!((subscriber.poll_format, subscriber.hold), (PollFormat::Message, Hold::Hall));
+    assert_eq!(subscriber.default_type, None);
+    assert_eq!(location.channels.max_id_length, 1024);
+    assert_eq!((location.max_body_size, location.body_timeout), (1 << 20, seconds(60)));
+    assert_eq!(location.cors.origins, Origins::Same);
+    assert_eq!(location.access, Access::local());
+}
+
+#[test]
+fn the_process_and_its_servers_have_defaults() {
+    let Config { process, servers } = parse("[[server]]");
+    assert!(process.workers >= 1);
+    assert_eq!((process.user, process.pid_file), (None, None));
+    assert_eq!((process.error_log, process.access_log), (Target::Stderr, Target::Off));
+    assert_eq!(process.log_format, Format::Text);
+    assert_eq!((process.shutdown_timeout, process.max_reserved_memory), (seconds(10), 32 << 20));
+    let server = &servers[0];
+    assert_eq!(server.listen, [Listen::Tcp("127.0.0.1:8080".parse().unwrap())]);
+    assert_eq!((server.header_timeout, server.keepalive_timeout), (seconds(60), seconds(75)));
+    assert_eq!((server.max_header_size, server.name()), (32 << 10, ""));
+    assert!(server.locations.is_empty());
+}
+
+#[test]
+fn the_root_says_what_concerns_the_process() {
+    let text = "workers = 3\nuser = 'www'\npid_file = '/run/x.pid'\nlog_format = 'json'\n\
+                error_log = '/var/log/x'\naccess_log = 'stdout'\nshutdown_timeout = 0\n\
+                push_max_reserved_memory = '1g'\npush_max_channels = 5\npush_max_subscribers = 6\n\
+                client_header_timeout = '5s'\n[[server]]\nkeepalive_timeout = 0\n";
+    let Config { process, servers } = parse(text);
+    let expected = Process {
+        workers: 3,
+        user: Some("www".into()),
+        pid_file: Some("/run/x.pid".into()),
+        log_format: Format::Json,
+        error_log: Target::File("/var/log/x".into()),
+        access_log: Target::Stdout,
+        shutdown_timeout: Duration::ZERO,
+        max_reserved_memory: 1 << 30,
+        max_channels: 5,
+        max_subscribers: 6,
+    };
+    assert_eq!(process, expected);
+    assert_eq!(servers[0].header_timeout, seconds(5));
+    assert_eq!(servers[0].keepalive_timeout, Duration::ZERO);
+}
+
+#[test]
+fn the_nearer_level_wins() {
+    let text = "push_channel_timeout = '1s'\npush_pubsub = true\npush_channel_id = 'x'\n\
+                [[server]]\npush_channel_timeout = '2s'\n\
+                [[server.location]]\npath = '/a'\npush_channel_timeout = '3s'\n\
+                [[server.location]]\npath = '/b'\n\
+                [[server]]\nserver_name = 'x'\n[[server.location]]\npath = '/a'\n";
+    let servers = parse(text).servers;
+    let timeout = |location: &Location| subscriber(location).channel_timeout.as_secs();
+    let timeouts = servers.iter().flat_map(|server| &server.locations);
+    assert_eq!(timeouts.map(|location| timeout(location)).collect::<Vec<_>>(), [3, 2, 1]);
+}
+
+#[test]
+fn an_override_replaces_what_the_root_says() {
+    let text = "workers = 2\npush_message_buffer_length = 5\npush_pubsub = true\n\
+                push_channel_id = 'x'\n[[server]]\n[[server.location]]\npath = '/'\n";
+    let overrides = ["workers = 7", "push_max_message_buffer_length = 9"].map(str::to_owned);
+    let config = Config::parse("f", text, &overrides).unwrap();
+    assert_eq!(config.process.workers, 7);
+    let retention = publisher(&config.servers[0].locations[0]).retention;
+    assert_eq!((retention.min_messages, retention.max_messages), (5, 9));
+}
+
+#[test]
+fn wrong_overrides_are_named_by_their_option() {
+    let overrides = ["workers", "user = www", "server = []", "path = '/'", "wokers = 2"];
+    let overrides = overrides.map(str::to_owned);
+    let errors = Config::parse("f", "workers = 0\n[[server]]", &overrides).unwrap_err();
+    let lines = errors.to_string();
+    let lines: Vec<_> = lines.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "f:1:11: workers: must be a number from 1 to 1024",
+            "-g:1:8: workers: key with no value, expected `=`",
+            "-g:1:8: user: string values must be quoted, expected literal string",
+            "-g:1:1: server: this key belongs on the root level of the file, as [[server]]",
+            "-g:1:1: path: this key belongs in a [[server.location]]",
+            "-g:1:1: wokers: unknown key, did you mean `workers`?",
+        ]
+    );
+}
+
+#[test]
+fn roles_add_up_on_a_level_and_the_nearer_level_decides() {
+    let roles = |root: &str, own: &str| {
+        let text = format!(
+            "push_channel_id = 'x'\n{root}\n[[server]]\n[[server.location]]\npath = '/'\n{own}"
+        );
+        let location = parse(&text).servers[0].locations[0].clone();
+        let transports = location.subscriber.as_ref().map_or(0, |half| half.transports.len());
+        (location.publisher.is_some(), transports)
+    };
+    assert_eq!(roles("", "push_publisher = true"), (true, 0));
+    assert_eq!(roles("", "push_subscriber = true"), (false, 4));
+    assert_eq!(roles("", "push_subscriber = 'stream'"), (false, 1));
+    assert_eq!(roles("", "push_pubsub = true"), (true, 4));
+    assert_eq!(roles("", "push_pubsub = true\npush_subscriber = ['stream']"), (true, 1));
+    assert_eq!(roles("push_subscriber = ['stream']", "push_pubsub = true"), (true, 1));
+    assert_eq!(roles("push_subscriber = false", "push_pubsub = true"), (true, 4));
+    assert_eq!(roles("push_pubsub = true", "push_publisher = false"), (false, 4));
+    assert_eq!(roles("push_publisher = true", "push_subscriber = true"), (true, 4));
+    assert_eq!(
+        roles("push_publisher = true", "push_publisher = false\npush_subscriber = true"),
+        (false, 4)
+    );
+    assert_eq!(
+        roles("push_pubsub = true", "push_pubsub = false\npush_subscriber = 'stream'"),
+        (false, 1)
+    );
+}
+
+#[test]
+fn transports_keep_the_order_of_the_file() {
+    let location = location("", "push_subscriber = ['event-source', 'long-poll']");
+    let expected = [Transport::EventSource, Transport::LongPoll];
+    assert_eq!(subscriber(&location).transports, expected);
+}
+
+#[test]
+fn one_length_sets_both_bounds() {
+    let bounds = |root: &str, own: &str| {
+        let retention = publisher(&location(root, own)).retention;
+        (retention.min_messages, retention.max_messages)
+    };
+    assert_eq!(bounds("", "push_message_buffer_length = 3"), (3, 3));
+    assert_eq!(
+        bounds("push_message_buffer_length = 3", "push_max_message_buffer_length = 5"),
+        (3, 5)
+    );
+    assert_eq!(
+        bounds("push_max_message_buffer_length = 5", "push_message_buffer_length = 3"),
+        (3, 3)
+    );
+    assert_eq!(bounds("", "push_max_message_buffer_length = 0"), (0, 0));
+    assert_eq!(bounds("push_message_buffer_length = 3", "push_store_messages = false"), (0, 0));
+}
+
+#[test]
+fn lengths_that_exclude_each_other_are_errors() {
+    let reason = "push_min_message_buffer_length (4) is above push_max_message_buffer_length (3)";
+    let both = "push_pubsub = true\npush_min_message_buffer_length = 4\npush_max_message_buffer_length = 3";
+    assert_eq!(
+        location_errors(both),
+        [format!("f:6:34: push_min_message_buffer_length: {reason}")]
+    );
+    let above_default = location_errors("push_pubsub = true\npush_min_message_buffer_length = 11");
+    assert!(above_default[0].ends_with("(11) is above push_max_message_buffer_length (10)"));
+    let twice =
+        "push_pubsub = true\npush_message_buffer_length = 4\npush_min_message_buffer_length = 4";
+    let conflict =
+        "f:7:34: push_min_message_buffer_length: conflicts with `push_message_buffer_length`";
+    assert_eq!(location_errors(twice), [conflict]);
+}
+
+#[test]
+fn first_messages_are_words_and_numbers() {
+    let first = |value: &str| {
+        subscriber(&location("", &format!("push_first_message = {value}"))).first_message
+    };
+    assert_eq!(first("'oldest'"), First::Oldest);
+    assert_eq!(first("'newest'"), First::Newest);
+    assert_eq!(first("-3"), First::Last(3));
+    assert_eq!(first("'-3'"), First::Last(3));
+    for wrong in ["3", "0", "-0", "'0'", "'+1'", "'last'", "true", "1.5"] {
+        let errors =
+            location_errors(&format!("push_subscriber = true\npush_first_message = {wrong}"));
+        assert_eq!(errors.len(), 1, "{wrong} {errors:?}");
+        assert!(errors[0].starts_with("f:6:22: push_first_message: "), "{errors:?}");
+    }
+}
+
+#[test]
+fn zero_is_never_and_a_number_needs_a_unit() {
+    let location = location(
+        "",
+        "push_message_timeout = 0\npush_subscriber_timeout = '90s'\npush_ping_interval = 0\n\
+         push_retry = '0s'\npush_channel_timeout = 0\n",
+    );
+    assert_eq!(publisher(&location).retention.timeout, None);
+    assert_eq!(publisher(&location).retention.channel_timeout, Duration::ZERO);
+    let subscriber = subscriber(&location);
+    assert_eq!((subscriber.timeout, subscriber.ping_interval), (Some(seconds(90)), None));
+    assert_eq!(subscriber.retry, None);
+    for (wrong, reason) in [
+        ("push_message_timeout = 5", "a duration needs a unit, like \"5s\", \"5m\" or \"5ms\""),
+        ("push_message_timeout = -5", "expected a duration like \"30s\", or 0, found a number"),
+        ("push_message_timeout = true", "expected a duration like \"30s\", or 0, found a boolean"),
+        ("client_body_timeout = 0", "must be more than 0"),
+    ] {
+        let errors = location_errors(&format!("push_pubsub = true\n{wrong}"));
+        assert!(errors.len() == 1 && errors[0].ends_with(reason), "{errors:?}");
+    }
+}
+
+#[test]
+fn statuses_of_success_only() {
+    let location = location("", "push_publish_status = 200");
+    assert_eq!(publisher(&location).status, Some(StatusCode::OK));
+    for wrong in ["199", "300", "0", "-1", "'200'", "70000"] {
+        let errors = location_errors(&format!("push_pubsub = true\npush_publish_status = {wrong}"));
+        assert!(errors.len() == 1 && errors[0].starts_with("f:6:23: "), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_preset_and_templates_go_together_by_their_levels() {
+    let stream = |root: &str, own: &str| subscriber(&location(root, own)).stream.clone();
+    let iframe = |header: Option<&str>, footer: Option<&str>| StreamFormat::Iframe {
+        header: header.map(str::to_owned),
+        footer: footer.map(str::to_owned),
+    };
+    let templates = |header: &str, message: &str, footer: &str| {
+        let [header, message, footer] = [header, message, footer].map(str::to_owned);
+        StreamFormat::Templates { header, message, footer }
+    };
+    let preset = "push_stream_preset = 'iframe'";
+    assert_eq!(stream("", preset), iframe(None, None));
+    assert_eq!(
+        stream("", &format!("{preset}\npush_header_template = 'h'")),
+        iframe(Some("h"), None)
+    );
+    assert_eq!(stream(preset, "push_footer_template = 'f'"), iframe(None, Some("f")));
+    assert_eq!(stream("push_header_template = 'h'", preset), iframe(None, None));
+    assert_eq!(stream("push_message_template = 'm'", preset), iframe(None, None));
+    assert_eq!(stream(preset, "push_message_template = 'm'"), templates("", "m", ""));
+    assert_eq!(stream(preset, "push_stream_preset = ''"), StreamFormat::Plain);
+    assert_eq!(stream("", "push_header_template = 'h'"), templates("h", "~text~", ""));
+    let errors =
+        location_errors(&format!("push_pubsub = true\n{preset}\npush_message_template = 'm'"));
+    assert_eq!(errors, ["f:7:25: push_message_template: conflicts with `push_stream_preset`"]);
+}
+
+#[test]
+fn keys_that_no_transport_looks_at_are_errors_unless_inherited() {
+    let polls = "push_subscriber = ['long-poll']";
+    location("push_poll_format = 'json'\npush_stream_preset = 'iframe'", polls);
+    let errors = location_errors(&format!(
+        "{polls}\npush_poll_format = 'json'\npush_stream_preset = 'iframe'\npush_header_template = 'h'"
+    ));
+    assert_eq!(
+        errors,
+        [
+            "f:6:20: push_poll_format: without effect: push_subscriber does not offer \"interval-poll\"",
+            "f:7:22: push_stream_preset: without effect: push_subscriber does not offer \"stream\"",
+            "f:8:24: push_header_template: without effect: push_subscriber does not offer \"stream\"",
+        ]
+    );
+}
+
+#[test]
+fn origins_are_listed_or_any_but_any_without_credentials() {
+    let cors = |own: &str| location("", own).cors.clone();
+    assert_eq!(cors("push_allowed_origins = ['*']").origins, Origins::Any);
+    assert_eq!(cors("push_allowed_origins = []").origins, Origins::Same);
+    let listed =
+        cors("push_allowed_origins = ['http://A', 'https://b:1']\npush_allow_credentials = true");
+    assert_eq!(listed.origins, Origins::List(vec!["http://a".into(), "https://b:1".into()]));
+    assert!(listed.credentials);
+    let any = "push_pubsub = true\npush_allowed_origins = '*'\npush_allow_credentials = true";
+    let conflict =
+        "f:7:26: push_allow_credentials: conflicts with `push_allowed_origins = [\"*\"]`";
+    assert_eq!(location_errors(any), [conflict]);
+    let wrong = location_errors("push_pubsub = true\npush_allowed_origins = ['http://a/', '*']");
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+}
+
+#[test]
+fn only_publishers_without_rules_are_local() {
+    let stranger = Peer::Inet("192.0.2.1".parse().unwrap(), 1);
+    let admits = |own: &str| {
+        let text =
+            format!("[[server]]\n[[server.location]]\npath = '/'\npush_channel_id = 'x'\n{own}");
+        parse(&text).servers[0].locations[0].access.permits(stranger, false)
+    };
+    assert!(!admits("push_publisher = true"));
+    assert!(!admits("push_pubsub = true"));
+    assert!(!admits("push_pubsub = true\naccess = []"));
+    assert!(admits("push_subscriber = true"));
+    assert!(admits("push_publisher = true\naccess = ['allow all']"));
+    assert!(admits("push_publisher = true\naccess = ['deny 10.0.0.0/8']"));
+}
+
+#[test]
+fn rules_and_proxies_are_inherited() {
+    let location = location(
+        "access = ['allow 10.0.0.0/8', 'deny all']\nreal_ip_from = ['10.0.0.1', 'unix:']",
+        "real_ip_header = 'X-Real-IP'",
+    );
+    assert_eq!(location.access, Access::parse(&["allow 10.0.0.0/8", "deny all"]).unwrap());
+    assert_eq!(location.real_ip.from.len(), 2);
+    assert_eq!(location.real_ip.header, "x-real-ip");
+}
+
+#[test]
+fn channels_are_templates() {
+    let location = location(
+        "push_channel_group = '$host'",
+        "push_channel_id = ['$arg_a', 'b$arg_c']\npush_channel_id_split_delimiter = ','\n\
+         push_last_message_id = '$arg_since'\npush_max_channel_id_length = '1k'",
+    );
+    let channels = &location.channels;
+    let shown: Vec<_> = channels.ids.iter().map(Template::to_string).collect();
+    assert_eq!(shown, ["${arg_a}", "b${arg_c}"]);
+    assert_eq!(channels.delimiter.as_deref(), Some(&b","[..]));
+    assert_eq!((channels.group.to_string().as_str(), channels.max_id_length), ("${host}", 1024));
+    assert_eq!(subscriber(&location).last_message_id.len(), 1);
+}
+
+#[test]
+fn servers_are_chosen_by_name() {
+    let text = "[[server]]\nserver_name = ['a.example']\n[[server]]\nserver_name = ['*.example', 'B.example']\n\
+                [[server]]\nserver_name = '*.b.example'\n[[server]]\nlisten = 'unix:/run/x'\n";
+    let config = parse(text);
+    let tcp: SocketAddr = "127.0.0.1:8080".parse().unwrap();
+    let expected = [(Listen::Tcp(tcp), vec![0, 1, 2]), (Listen::Unix("/run/x".into()), vec![3])];
+    assert_eq!(config.listeners(), expected);
+    let servers: Vec<_> = config.servers.iter().take(3).collect();
+    for (host, name) in [
+        ("a.example", "a.example"),
+        ("A.Example.", "a.example"),
+        ("b.example", "*.example"),
+        ("x.b.example", "*.b.example"),
+        ("x.y.example", "*.example"),
+        ("example", "a.example"),
+        (".example", "a.example"),
+        ("elsewhere", "a.example"),
+        ("", "a.example"),
+        ("\u{e4}.example", "*.example"),
+    ] {
+        assert_eq!(Server::choose(&servers, host).unwrap().name(), name, "{host}");
+    }
+    assert!(Server::choose(&[], "a").is_none());
+}
+
+#[test]
+fn servers_that_cannot_be_told_apart_are_errors() {
+    let conflict = "[[server]]\nlisten = '8080'\n[[server]]\nlisten = ['9090', '0.0.0.0:8080']\n";
+    assert_eq!(
+        errors(conflict),
+        ["f:4:10: listen: \"0.0.0.0:8080\" is already taken by an earlier server; \
+          a server_name would tell them apart"]
+    );
+    let named = "[[server]]\nserver_name = 'a'\n[[server]]\nserver_name = ['b', 'A']\n";
+    assert_eq!(
+        errors(named),
+        ["f:3:1: listen: \"127.0.0.1:8080\" is already taken by an earlier server named \"a\""]
+    );
+    parse("[[server]]\n[[server]]\nserver_name = 'a'\n");
+    let twice = "[[server]]\nlisten = ['8080', '*:8080']\nserver_name = ['a', 'a']\n";
+    assert_eq!(
+        errors(twice),
+        [
+            "f:2:19: listen: \"0.0.0.0:8080\" is already taken in this list",
+            "f:3:21: server_name: \"a\" is already taken in this list",
+        ]
+    );
+}
+
+#[test]
+fn garbage_is_no_server_name() {
+    for text in ["", ".", "*", "*.", "a b", "a/b", "~^a", "*.*.a"] {
+        assert_eq!(ServerName::parse(text), None, "{text:?}");
+    }
+    assert_eq!(ServerName::parse("A.example.").unwrap().to_string(), "a.example");
+}
+
+#[test]
+fn addresses_are_read_as_nginx_reads_them() {
+    for (text, address) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("[::]:8080", "[::]:8080"),
+        ("8080", "0.0.0.0:8080"),
+        ("*:8080", "0.0.0.0:8080"),
+        ("localhost:8080", "127.0.0.1:8080"),
+        ("unix:/run/x.sock", "unix:/run/x.sock"),
+    ] {
+        assert_eq!(Listen::parse(text).unwrap().to_string(), address);
+    }
+    for text in ["", ":", "x:1", "1.2.3.4", "::1", "65536", "+80", "unix:", ":80", "unix:a\0b"] {
+        assert_eq!(Listen::parse(text), None, "{text:?}");
+    }
+    assert_eq!(Listen::parse(&format!("unix:{}", "x".repeat(108))), None);
+}
+
+#[test]
+fn every_error_is_reported_with_its_place() {
+    let text = "wokers = 2\nlisten = '8080'\nuser = 7\npush_max_reserved_memory = '32Q'\n\
+        [[server]]\nworkers = 3\n[[server.location]]\npush_publisher = true\npush_channel_id = '$arg_cid'\n\
+        [[server.location]]\npath = '~ ^/(a'\npush_publisher = true\n\
+        [[server.location]]\npath = '~ ^/(a)$'\npush_publisher = true\npush_channel_id = ['$1', '$2', '$arh_x']\n\
+        access = ['allow 1.2.3.4/99', 'permit all', 7, 'deny all']\n\
+        [[server.location]]\npath = '/b'\n\
+        [[server.location]]\npath = '^~ /b'\npush_pubsub = true\npush_publisher = false\n\
+        push_subscriber = ['long-poll', 'longpoll']\n\"\u{e4} key\" = 1\n";
+    assert_eq!(
+        errors(text),
+        [
+            "f:1:1: wokers: unknown key, did you mean `workers`?",
+            "f:2:1: listen: this key belongs in a [[server]]",
+            "f:3:8: user: expected a string, found a number",
+            "f:4:28: push_max_reserved_memory: \"32Q\" is no size, write it in bytes or like \"32k\", \
+             \"10M\" or \"1g\"",
+            "f:6:1: workers: this key belongs on the root level, above the first [[server]]",
+            "f:7:1: path: missing: every location needs one",
+            "f:11:8: path: invalid regular expression: unclosed group",
+            "f:16:26: push_channel_id: `$2`: the path \"~ ^/(a)$\" has 1 group",
+            "f:16:32: push_channel_id: unknown variable `$arh_x`, did you mean `$arg_x`?",
+            "f:17:11: access: \"allow 1.2.3.4/99\" is no rule",
+            "f:17:31: access: \"permit all\" is no rule, write it like \"allow 10.0.0.0/8\" or \"deny all\"",
+            "f:17:45: access: expected a string, found a number",
+            "f:18:1: location: missing: push_publisher, push_subscriber or push_pubsub",
+            "f:20:1: push_channel_id: missing: publishers and subscribers need one",
+            "f:21:8: path: \"^~ /b\" is already taken by an earlier location",
+            "f:23:18: push_publisher: conflicts with `push_pubsub = true`",
+            "f:24:33: push_subscriber: \"longpoll\" is none of \"long-poll\", \"interval-poll\", \
+             \"stream\", \"event-source\"",
+            "f:25:1: \u{e4} key: unknown key, did you mean `user`?",
+        ]
+        .map(|line| line.replace(
+            "\"allow 1.2.3.4/99\" is no rule",
+            "\"1.2.3.4/99\" is no address, no network like \"10.0.0.0/8\", nor \"all\" or \"unix:\""
+        ))
+    );
+}
+
+#[test]
+fn a_misspelt_key_is_not_called_missing_too() {
+    let text = "[[server]]\n[[server.location]]\npaht = '/'\n\
+                [[server.location]]\npath = '/a'\npush_publihser = true\npush_chanel_id = 'x'\n";
+    let errors = errors(text);
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    assert!(errors.iter().all(|line| line.contains("did you mean")), "{errors:?}");
+}
+
+#[test]
+fn syntax_errors_have_a_place_and_hide_what_comes_after_them() {
+    for (text, lines) in [
+        (
+            "workers = 5m\nuser = 1",
+            &["f:1:11: workers: string values must be quoted, expected literal string"][..],
+        ),
+        (
+            "wokers = 1\nworkers = 1\nworkers = 2",
+            &[
+                "f:1:1: wokers: unknown key, did you mean `workers`?",
+                "f:3:1: workers: duplicate key",
+            ],
+        ),
+        ("[[server]\nlisten = 1", &["f:1:10: unclosed array table, expected `]`"]),
+        ("user = \"abc\n[[server]]", &["f:1:12: user: invalid basic string, expected `\"`"]),
+    ] {
+        assert_eq!(errors(text), lines);
+    }
+}
+
+#[test]
+fn tables_of_the_wrong_kind_are_errors() {
+    assert_eq!(errors("[server]\n"), ["f:1:2: server: expected tables [[server]], found a table"]);
+    assert_eq!(
+        errors("server = [1]\n"),
+        ["f:1:11: server: expected tables [[server]], found a number"]
+    );
+    let single = "[[server]]\n[server.location]\npath = '/'\n";
+    assert_eq!(
+        errors(single),
+        ["f:2:9: location: expected tables [[server.location]], found a table"]
+    );
+    assert_eq!(errors(""), ["f:1:1: server: missing: a file needs at least one [[server]]"]);
+}
+
+#[test]
+fn a_byte_order_mark_does_not_matter() {
+    assert_eq!(
+        errors("\u{feff}workers=0\n[[server]]")[0],
+        "f:1:9: workers: must be a number from 1 to 1024"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_utf8_says_where() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"a = 1\nb = \"\xff\"").unwrap();
+    let errors = Config::load(file.path(), &[]).unwrap_err().to_string();
+    assert_eq!(errors, format!("{}:2:6: cannot be read: not UTF-8", file.path().display()));
+}
+
+const REFERENCE: &str = include_str!("../../conf/reference.toml");
+
+/// The reference with its defaults and examples in effect.
+fn uncommented() -> String {
+    let is_key = |line: &str| KEYS.contains(&line.split(" = ").next().unwrap_or_default());
+    let uncomment = |line: &'static str| {
+        let bare = line.trim_start_matches(['#', ' ']);
+        if is_key(bare) { bare } else { line }
+    };
+    REFERENCE.lines().map(uncomment).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_examples_of_the_reference_are_sound() {
+    // This one sets two others, and conflicts with them.
+    parse(&uncommented().replace("\npush_message_buffer_length = 10\n", "\n"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in any::<String>(), option in any::<String>()) {
+        let _ = Config::parse("f", &text, &[option]);
+    }
+
+    #[test]
+    fn no_text_of_toml_letters_panics(text in "[\\[\\]a-c.=\"'{},#\n0-9 _\\\\-]{0,60}") {
+        let _ = Config::parse("f", &text, &[]);
+    }
+
+    #[test]
+    fn no_value_panics(
+        key in prop::sample::select(KEYS),
+        value in prop_oneof!["[ -~\u{e4}]{0,12}", "'[ -~&&[^']]{0,12}'", "-?[0-9]{1,25}", "\\[('[a-z$~ :/*.0-9-]{0,9}',? ?){0,3}\\]"],
+    ) {
+        let line = format!("{key} = {value}\n");
+        let text = format!(
+            "[[server]]\n{line}[[server.location]]\npath = '~ (.)'\npush_pubsub = true\n\
+             push_channel_id = 'x'\n[[server.location]]\n{line}"
+        );
+        if let Err(errors) = Config::parse("f", &text, &[line]) {
+            prop_assert!(errors.iter().count() > 0);
+            for error in &errors {
+                prop_assert!(!error.to_string().contains('\n'));
+            }
+        }
+    }
+
+    #[test]
+    fn no_mutation_of_the_reference_panics(
+        cuts in prop::collection::vec((0..REFERENCE.len() * 3 / 4, 0..40_usize, "[ -~\n\u{e4}]{0,6}"), 1..5),
+    ) {
+        let mut text = uncommented();
+        for (at, length, insertion) in cuts {
+            let at = text.floor_char_boundary(at);
+            let end = text.floor_char_boundary(at + length).max(at);
+            text.replace_range(at..end, &insertion);
+        }
+        let _ = Config::parse("f", &text, &[]);
+    }
+}

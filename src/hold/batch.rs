@@ -44,7 +44,8 @@ impl Batch {
     ) -> Option<Self> {
         let start = messages.partition_point(|message| message.id() <= from);
         let messages = &messages[start..];
-        let gap = messages.first()?.previous() > from;
+        messages.first()?;
+        let gap = gap(messages, from);
         let mut batch = Self {
             outlet: Arc::as_ptr(outlet),
             raw,
@@ -126,4 +127,12 @@ impl Batch {
         self.bytes = all.into();
         self.marks = marks;
     }
+}
+
+/// Whether a message before one of these, and after `from`, is gone.
+pub(super) fn gap(messages: &[Arc<Message>], from: MessageId) -> bool {
+    messages.iter().any(|message| {
+        let previous = message.previous();
+        previous > from && messages.binary_search_by_key(&previous, |other| other.id()).is_err()
+    })
 }

@@ -1,17 +1,18 @@
 //! Response bodies among the subscribers of a hall.
 //!
-//! A body is a subscriber like a socket is, only that it is woken instead of written to. Messages
-//! lie in its inbox until hyper takes them; when that is full, it reads on from its cursor in the
-//! rings, as a blocked socket does.
+//! A body is a subscriber like a socket is, only that it is woken instead of written to. What a
+//! pass brings is put into its inbox, because the rings need not keep it any longer; hyper takes it
+//! from there. When the inbox is full, the body reads on from its cursor in the rings, as a blocked
+//! socket does.
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
 use slab::Slab;
 
 use super::{
+    batch::gap,
     hall::Hall,
-    held::{Member, Place},
-    wait::earlier,
+    held::{Member, Place, earlier},
 };
 use crate::{
     channel::{Message, MessageId, Subscription, read},
@@ -26,18 +27,30 @@ pub(super) struct Bodies(Slab<Waiter>);
 const BODY: u32 = 1 << 31;
 /// Messages that may lie in an inbox.
 const INBOX: usize = 256;
+/// The bytes that they may have, but for the last of them.
+const INBOX_BYTES: usize = 64 << 10;
 
 /// A body that waits.
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) place: Place,
-    inbox: VecDeque<Arc<Message>>,
+    inbox: VecDeque<Letter>,
+    /// Bytes in the inbox.
+    bytes: usize,
     /// The latest message in the inbox, or read from it.
     seen: MessageId,
     /// There is more than the inbox took.
     overflow: bool,
     pub(super) dismissed: Option<Farewell>,
     pub(super) waker: Option<Waker>,
+}
+
+/// A message for a body.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) message: Arc<Message>,
+    /// Others before it are gone.
+    pub(super) gap: bool,
 }
 
 impl Waiter {
@@ -47,18 +60,27 @@ impl Waiter {
         }
     }
 
+    /// Puts messages into the inbox, as many as it takes.
     fn take(&mut self, messages: &[Arc<Message>]) {
+        let start = messages.partition_point(|message| message.id() <= self.seen);
+        let messages = &messages[start..];
+        let mut gap = gap(messages, self.seen);
         for message in messages {
-            if message.id() <= self.seen {
-                continue;
-            }
-            if self.inbox.len() >= INBOX {
+            if self.inbox.len() >= INBOX || self.bytes >= INBOX_BYTES {
                 self.overflow = true;
                 break;
             }
             self.seen = message.id();
-            self.inbox.push_back(message.clone());
+            self.bytes += message.body().len();
+            self.inbox.push_back(Letter { message: message.clone(), gap });
+            gap = false;
         }
+    }
+
+    fn next(&mut self) -> Option<Letter> {
+        let letter = self.inbox.pop_front();
+        self.bytes -= letter.as_ref().map_or(0, |letter| letter.message.body().len());
+        letter
     }
 }
 
@@ -93,8 +115,9 @@ impl Hall {
         let waiter = Waiter {
             place: Place::Nowhere,
             inbox: VecDeque::new(),
+            bytes: 0,
             seen,
-            overflow: true,
+            overflow: false,
             dismissed: None,
             waker: None,
         };
@@ -106,7 +129,30 @@ impl Hall {
             members.push(Member { local, at, ticket });
         }
         self.bodies.0[number].place = Place::Many(members.into());
+        self.fill_inbox(key, &[]);
         key
+    }
+
+    /// Gives the messages of a pass to a body. Returns whether the key is one's.
+    pub(super) fn serve_body(&mut self, key: u32, messages: &[Arc<Message>]) -> bool {
+        let Some(waiter) = self.bodies.get(key) else { return false };
+        if !waiter.overflow {
+            self.fill_inbox(key, messages);
+        }
+        true
+    }
+
+    /// Fills an inbox: from the messages of a pass, if it waits in that channel alone.
+    fn fill_inbox(&mut self, key: u32, messages: &[Arc<Message>]) {
+        let Some(waiter) = self.bodies.get(key) else { return };
+        waiter.overflow = false;
+        let (seen, place) = (waiter.seen, std::mem::take(&mut waiter.place));
+        let alone = matches!(&place, Place::Many(members) if members.len() == 1);
+        let merged = (!alone || messages.is_empty()).then(|| read(&self.channels(&place), seen));
+        let Some(waiter) = self.bodies.get(key) else { return };
+        waiter.place = place;
+        waiter.take(merged.as_deref().unwrap_or(messages));
+        waiter.wake();
     }
 
     pub(super) fn leave_body(&mut self, key: u32) {
@@ -116,41 +162,12 @@ impl Hall {
         self.give_up(&place);
     }
 
-    /// Gives messages of one channel to a body, before their channel may forget them. Returns
-    /// whether the key is one's.
-    pub(super) fn serve_body(&mut self, key: u32, messages: &[Arc<Message>]) -> bool {
-        let Some(waiter) = self.bodies.get(key) else { return false };
-        match &waiter.place {
-            // It goes on by itself when the inbox is empty.
-            _ if waiter.overflow => {}
-            // It has to merge.
-            Place::Many(members) if members.len() > 1 => self.refill(key),
-            _ => waiter.take(messages),
-        }
-        if let Some(waiter) = self.bodies.get(key) {
-            waiter.wake();
-        }
-        true
-    }
-
     /// The next message for a body; reads the rings when the inbox is empty.
-    pub(super) fn next_for_body(&mut self, key: u32) -> Option<Arc<Message>> {
+    pub(super) fn next_for_body(&mut self, key: u32) -> Option<Letter> {
         let waiter = self.bodies.get(key)?;
         if waiter.inbox.is_empty() && waiter.overflow {
-            self.refill(key);
+            self.fill_inbox(key, &[]);
         }
-        self.bodies.get(key)?.inbox.pop_front()
-    }
-
-    /// Puts what the rings have into the inbox of a body.
-    fn refill(&mut self, key: u32) {
-        let Some(waiter) = self.bodies.get(key) else { return };
-        let (seen, place) = (waiter.seen, std::mem::take(&mut waiter.place));
-        let channels = self.channels(&place);
-        let messages = read(&channels, seen);
-        let Some(waiter) = self.bodies.get(key) else { return };
-        waiter.place = place;
-        waiter.overflow = false;
-        waiter.take(&messages);
+        self.bodies.get(key)?.next()
     }
 }

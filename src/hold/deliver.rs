@@ -41,11 +41,21 @@ impl Hall {
         }
     }
 
-    /// Serves some subscribers of one channel.
+    /// Serves some subscribers, of one channel or of several.
     pub(super) fn deliver(&mut self) {
-        let Some(local) = self.locals.next() else { return };
+        let mut left = SLICE;
+        while left > 0
+            && let Some(local) = self.locals.next()
+        {
+            // A channel without subscribers costs something, too.
+            left = left.saturating_sub(self.walk(local, left).max(1));
+        }
+    }
+
+    /// Serves at most so many subscribers of one channel; returns how many.
+    fn walk(&mut self, local: u32, most: usize) -> usize {
         let mailbox = self.mailbox.clone();
-        let Some(entry) = self.locals.get(local) else { return };
+        let Some(entry) = self.locals.get(local) else { return 0 };
         let mut messages = Vec::new();
         entry.channel.collect(&mailbox, entry.served, &mut messages);
         if entry.ahead == 0 {
@@ -56,15 +66,15 @@ impl Hall {
             entry.ahead = 0;
         }
         let mut slice = Slice { local, messages, batches: Vec::new() };
-        for _ in 0..SLICE {
-            let Some(entry) = self.locals.get(local) else { return };
-            entry.ahead = entry.ahead.min(entry.subscribers.len());
-            let Some(at) = entry.ahead.checked_sub(1) else { break };
-            entry.ahead = at;
-            let key = entry.subscribers[at];
+        let mut served = 0;
+        while served < most
+            && let Some(key) = self.locals.advance(local)
+        {
             self.serve(key, &mut slice);
+            served += 1;
         }
         self.walked(local);
+        served
     }
 
     fn walked(&mut self, local: u32) {

@@ -11,11 +11,11 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -26,13 +26,10 @@ use super::{
     Answer, Client, Handler, Holding,
     head::Persistence,
     request::RequestBody,
-    stream::{self, Stream},
+    stream::{self, Outgoing},
     wire::Wire,
     worker::Shared,
 };
-
-/// What hyper is given to send: bytes in hand, or a stream.
-pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
 
 /// Hyper at work on one connection.
 pub(super) struct Exchange<H: Handler> {
@@ -54,11 +51,11 @@ pub(super) enum Step {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+struct State {
     /// Requests being answered.
     busy: Cell<bool>,
     /// Streams being sent.
-    pub(super) streaming: Cell<bool>,
+    streaming: Rc<Cell<bool>>,
     /// The body of the latest request has not been read to its end.
     unread: Rc<Cell<bool>>,
     hold: RefCell<Option<(Box<Holding>, Persistence)>>,
@@ -141,9 +138,10 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
             let mut response = match answer.await {
                 Answer::Respond(response) => response.map(Either::Left),
                 Answer::Hold(holding) if holding.as_body => {
-                    stream::respond(&shared, &state, *holding).await
+                    stream::respond(shared.hall.clone(), &state.streaming, *holding).await
                 }
                 Answer::Hold(holding) => {
+                    // What follows an unread body is no request.
                     let close = persistence.close || state.unread.get();
                     state.hold.replace(Some((holding, Persistence { close, ..persistence })));
                     std::future::pending().await
@@ -160,6 +158,9 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
     }
 }
 
+/// How long a client may take none of the bytes that are there for it: nginx's `send_timeout`.
+const SEND_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Waits until the exchange needs no task any more.
 pub(super) async fn complete<H: Handler>(
     exchange: &mut Exchange<H>,
@@ -167,12 +168,20 @@ pub(super) async fn complete<H: Handler>(
 ) -> Step {
     let mut closing = std::pin::pin!(shared.closing());
     let mut told = false;
+    let mut stalled = std::pin::pin!(tokio::time::sleep(SEND_TIMEOUT));
+    let mut written = 0;
     std::future::poll_fn(|cx| {
         if !told && closing.as_mut().poll(cx).is_ready() {
             told = true;
             exchange.shut_down();
         }
-        match exchange.poll(cx) {
+        let step = exchange.poll(cx);
+        let progress = std::mem::replace(&mut written, exchange.wire.written()) != written;
+        if progress || !exchange.wire.dirty() {
+            stalled.as_mut().reset(tokio::time::Instant::now() + SEND_TIMEOUT);
+        }
+        match step {
+            Step::Wait if stalled.as_mut().poll(cx).is_ready() => Poll::Ready(Step::Closed),
             Step::Wait => Poll::Pending,
             step => Poll::Ready(step),
         }

@@ -72,7 +72,7 @@ impl Hall {
             let phase = held.phase;
             let Ok(key) = u32::try_from(key) else { continue };
             match phase {
-                Phase::Idle => self.linger(key),
+                Phase::Idle => self.close(key),
                 Phase::Held => self.farewell(key, Farewell::Shutdown),
                 Phase::Ending | Phase::Lingering => {}
             }

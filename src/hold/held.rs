@@ -131,3 +131,8 @@ impl Held {
         }
     }
 }
+
+/// Tickets count up and wrap.
+pub(super) fn earlier(ticket: u32, before: u32) -> bool {
+    before.wrapping_sub(ticket).cast_signed() > 0
+}

@@ -107,6 +107,13 @@ impl Locals {
         self.work.pop_front()
     }
 
+    /// The next subscriber of the pass under way.
+    pub(super) fn advance(&mut self, local: u32) -> Option<u32> {
+        let entry = self.get(local)?;
+        entry.ahead = entry.ahead.min(entry.subscribers.len()).checked_sub(1)?;
+        Some(entry.subscribers[entry.ahead])
+    }
+
     /// A part has been walked. Returns whether it was the last of the pass.
     pub(super) fn walked(&mut self, local: u32) -> bool {
         let Some(entry) = self.slab.get_mut(local as usize) else { return false };

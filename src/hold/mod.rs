@@ -14,6 +14,7 @@ mod hall;
 mod head;
 mod held;
 mod local;
+mod phase;
 mod receive;
 mod request;
 mod stream;
@@ -88,7 +89,7 @@ pub struct Outlet {
     pub style: Style,
     /// Where messages keep its frames.
     pub slot: FrameSlot,
-    /// `push_ping_interval`.
+    /// `push_ping_interval`, where the wire format has something to say.
     pub ping: Option<Duration>,
     /// `push_subscriber_timeout`.
     pub timeout: Option<Duration>,

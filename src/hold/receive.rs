@@ -58,7 +58,7 @@ impl<H: Handler> Worker<H> {
     }
 
     /// The client sends nothing more.
-    fn ended(&mut self, key: u32) {
+    pub(super) fn ended(&mut self, key: u32) {
         let mut hall = self.shared.hall.borrow_mut();
         let Some(held) = hall.held.get_mut(key as usize) else { return };
         if held.phase == Phase::Ending {

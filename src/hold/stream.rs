@@ -2,6 +2,7 @@
 //! `push_hold = "body"`.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::poll_fn,
     pin::Pin,
@@ -17,19 +18,18 @@ use http_body::{Body, Frame};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{
-    Handler, Holding, Outlet, Style,
-    exchange::{Outgoing, State},
-    worker::{HallCell, Shared},
-};
+use super::{Holding, Outlet, Style, bodies::Letter, worker::HallCell};
 use crate::{
-    channel::{Message, MessageId, Subscription},
+    channel::{MessageId, Subscription},
     framing::{Farewell, long_poll::LongPoll},
 };
 
+/// What hyper is given to send: bytes in hand, or a stream.
+pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
+
 /// What one poll of a body finds.
 enum Event {
-    Message(Arc<Message>),
+    Message(Letter),
     Farewell(Farewell),
     Ping,
 }
@@ -50,17 +50,16 @@ impl Wait {
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription);
         let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
-        let endless = matches!(outlet.style, Style::Endless(_));
-        let ping = outlet.ping.filter(|_| endless).map(|every| (every, Box::pin(sleep(every))));
+        let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         Self { hall, key, outlet, cursor, timeout, ping }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let mut hall = self.hall.borrow_mut();
-        if let Some(message) = hall.next_for_body(self.key) {
+        if let Some(letter) = hall.next_for_body(self.key) {
             drop(hall);
             self.put_off_ping();
-            return Poll::Ready(Event::Message(message));
+            return Poll::Ready(Event::Message(letter));
         }
         let Some(waiter) = hall.bodies.get(self.key) else {
             return Poll::Ready(Event::Farewell(Farewell::Deleted));
@@ -98,7 +97,8 @@ impl Drop for Wait {
 pub(super) struct Stream {
     wait: Option<Wait>,
     opening: Bytes,
-    state: Rc<State>,
+    /// Whether its connection is still sending it.
+    streaming: Rc<Cell<bool>>,
 }
 
 impl Stream {
@@ -112,8 +112,7 @@ impl Stream {
         let Style::Endless(framing) = &outlet.style else { return Poll::Ready(None) };
         let event = std::task::ready!(wait.poll(cx));
         let bytes = match event {
-            Event::Message(message) => {
-                let gap = message.previous() > wait.cursor;
+            Event::Message(Letter { message, gap }) => {
                 let notice = if gap { framing.gap(wait.cursor) } else { Bytes::new() };
                 wait.cursor = message.id();
                 let payload = outlet.frame(&message).payload();
@@ -150,51 +149,53 @@ impl Body for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.state.streaming.set(false);
+        self.streaming.set(false);
     }
 }
 
 /// Waits, or gives the body that does.
-pub(super) async fn respond<H: Handler>(
-    shared: &Rc<Shared<H>>,
-    state: &Rc<State>,
+pub(super) async fn respond(
+    hall: HallCell,
+    streaming: &Rc<Cell<bool>>,
     holding: Holding,
 ) -> Response<Outgoing> {
     let Holding { subscription, outlet, headers, .. } = holding;
-    let mut wait = Wait::new(shared.hall.clone(), outlet.clone(), subscription);
+    let mut wait = Wait::new(hall, outlet.clone(), subscription);
     let mut response = Response::new(Either::Left(Full::default()));
     *response.headers_mut() = headers;
     match &outlet.style {
         Style::Endless(framing) => {
             let opening = framing.opening();
-            state.streaming.set(true);
-            let stream = Stream { wait: Some(wait), opening, state: state.clone() };
+            streaming.set(true);
+            let streaming = streaming.clone();
+            let stream = Stream { wait: Some(wait), opening, streaming };
             *response.body_mut() = Either::Right(stream);
         }
-        Style::Once(framing) => {
-            let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
-                Event::Message(message) => {
-                    let mut more = framing.headers(&message);
-                    if message.previous() > wait.cursor
-                        && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string())
-                    {
-                        more.insert("x-push-gap", after);
-                    }
-                    *response.body_mut() = Either::Left(Full::new(message.body().clone()));
-                    (StatusCode::OK, more)
-                }
-                Event::Farewell(why) => LongPoll::farewell(why),
-                Event::Ping => LongPoll::farewell(Farewell::Timeout),
-            };
-            *response.status_mut() = status;
-            for (name, value) in &more {
-                if name == header::VARY {
-                    response.headers_mut().append(name, value.clone());
-                } else {
-                    response.headers_mut().insert(name, value.clone());
-                }
-            }
-        }
+        Style::Once(framing) => once(&mut response, &mut wait, framing).await,
     }
     response
+}
+
+/// The one answer of a poll.
+async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &LongPoll) {
+    let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
+        Event::Message(Letter { message, gap }) => {
+            let mut more = framing.headers(&message);
+            if gap && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string()) {
+                more.insert("x-push-gap", after);
+            }
+            *response.body_mut() = Either::Left(Full::new(message.body().clone()));
+            (StatusCode::OK, more)
+        }
+        Event::Farewell(why) => LongPoll::farewell(why),
+        Event::Ping => LongPoll::farewell(Farewell::Timeout),
+    };
+    *response.status_mut() = status;
+    for (name, value) in &more {
+        if name == header::VARY {
+            response.headers_mut().append(name, value.clone());
+        } else {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
 }

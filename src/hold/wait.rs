@@ -6,7 +6,7 @@ use super::{
     Holding, Outlet, Style,
     hall::{Hall, Sent},
     head::{self, Persistence},
-    held::{Member, Phase, Place},
+    held::{Member, Phase, Place, earlier},
 };
 use crate::{
     channel::{Dismissal, Subscription},
@@ -148,9 +148,4 @@ pub(super) fn ending(closing: &[u8], raw: bool) -> Bytes {
         return Bytes::copy_from_slice(closing);
     }
     [&chunk(closing).bytes[..], b"0\r\n\r\n"].concat().into()
-}
-
-/// Tickets count up and wrap.
-pub(super) fn earlier(ticket: u32, before: u32) -> bool {
-    before.wrapping_sub(ticket).cast_signed() > 0
 }

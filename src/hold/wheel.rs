@@ -105,7 +105,7 @@ mod tests {
     fn what_is_far_ahead_comes_up_at_the_reach_of_the_wheel() {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
-        let tick = wheel.after(start, Duration::from_secs(3600));
+        let tick = wheel.after(start, Duration::from_hours(1));
         let queued = wheel.insert(7, tick);
         assert!(queued < tick);
         assert_eq!(wheel.due(start + Duration::from_secs(200)), Some((queued, vec![7])));

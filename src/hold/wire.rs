@@ -30,6 +30,8 @@ struct Inner {
     input: Vec<u8>,
     read: usize,
     dirty: bool,
+    /// Bytes that the socket has taken.
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -45,12 +47,17 @@ const READ: usize = 16 << 10;
 impl Wire {
     pub(super) fn new(fd: OwnedFd, input: Vec<u8>) -> Self {
         let socket = Socket::InHand(fd);
-        Self(Rc::new(RefCell::new(Inner { socket, input, read: 0, dirty: false })))
+        Self(Rc::new(RefCell::new(Inner { socket, input, read: 0, dirty: false, written: 0 })))
     }
 
     /// Whether hyper may have bytes that it has not written.
     pub(super) fn dirty(&self) -> bool {
         self.0.borrow().dirty
+    }
+
+    /// Bytes that the socket has taken.
+    pub(super) fn written(&self) -> u64 {
+        self.0.borrow().written
     }
 
     /// From now on reads and writes wait for the socket.
@@ -123,7 +130,7 @@ impl Write for Wire {
     ) -> Poll<io::Result<usize>> {
         let mut inner = self.0.borrow_mut();
         inner.dirty = true;
-        match &inner.socket {
+        let sent = match &inner.socket {
             Socket::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             Socket::InHand(fd) => match transmit(fd, bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
@@ -132,10 +139,14 @@ impl Write for Wire {
             Socket::Task(fd) => loop {
                 let mut ready = ready!(fd.poll_write_ready(cx))?;
                 if let Ok(sent) = ready.try_io(|fd| transmit(fd.get_ref(), bytes)) {
-                    return Poll::Ready(sent);
+                    break Poll::Ready(sent);
                 }
             },
+        };
+        if let Poll::Ready(Ok(length)) = sent {
+            inner.written += length as u64;
         }
+        sent
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -218,7 +218,10 @@ impl<H: Handler> Worker<H> {
             }
         }
         drop(hall);
-        if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::RDHUP) {
+        if flags.contains(EventFlags::RDHUP) {
+            // Asked for only where nothing is read any more.
+            self.ended(key);
+        } else if flags.intersects(EventFlags::IN | EventFlags::HUP) {
             self.readable(key);
         }
     }

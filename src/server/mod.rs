@@ -59,11 +59,7 @@ pub async fn run_with(
             stop: stop.subscribe(),
             patience,
         };
-        let ended = ended.clone();
-        thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-            // Nobody listens any more only when another worker failed before.
-            let _ = ended.blocking_send(job.run());
-        })?;
+        job.start(ended.clone())?;
     }
     drop(ended);
     tokio::select! {
@@ -102,6 +98,14 @@ struct Job {
 }
 
 impl Job {
+    fn start(self, ended: mpsc::Sender<io::Result<()>>) -> io::Result<()> {
+        thread::Builder::new().name(format!("worker-{}", self.number)).spawn(move || {
+            // Nobody listens any more only when another worker failed before.
+            let _ = ended.blocking_send(self.run());
+        })?;
+        Ok(())
+    }
+
     fn run(self) -> io::Result<()> {
         let Self { number, gateway, listeners, listening, mut stop, patience } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

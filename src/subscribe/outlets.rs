@@ -32,10 +32,11 @@ impl Outlets {
     pub fn new(subscriber: &Subscriber, location: u16) -> Result<Self, TemplateError> {
         let slot = |number: u16| FrameSlot(1 + location.saturating_mul(SLOTS) + number);
         let outlet = |style: Style, number: u16| {
+            let pings = matches!(&style, Style::Endless(framing) if !framing.ping().is_empty());
             Arc::new(Outlet {
                 style,
                 slot: slot(number),
-                ping: subscriber.ping_interval,
+                ping: subscriber.ping_interval.filter(|_| pings),
                 timeout: subscriber.timeout,
             })
         };

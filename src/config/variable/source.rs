@@ -89,9 +89,11 @@ impl Source {
         {
             Ok(Self::Header(header))
         } else {
-            let captures = groups.iter().flatten().map(String::as_str);
-            let families = ["arg_NAME", "cookie_NAME", "http_NAME"];
-            let names = KNOWN.iter().map(|known| known.0).chain(families).chain(captures);
+            let rest = lower.split_once('_').map(|(_, rest)| rest);
+            let rest = rest.filter(|rest| !rest.is_empty()).unwrap_or("NAME");
+            let families = ["arg_", "cookie_", "http_"].map(|family| format!("{family}{rest}"));
+            let captures = groups.iter().flatten().chain(&families).map(String::as_str);
+            let names = KNOWN.iter().map(|known| known.0).chain(captures);
             let nearest = nearest(name, names).map(str::to_owned);
             Err(TemplateError::Unknown { name: name.to_owned(), nearest })
         }

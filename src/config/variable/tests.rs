@@ -186,7 +186,7 @@ fn mistakes_are_named() {
         ("${}", "`${` needs the name of a variable and a `}` after it"),
         ("${a b}", "`${` needs the name of a variable and a `}` after it"),
         ("$remote_adr", "unknown variable `$remote_adr`, did you mean `$remote_addr`?"),
-        ("$args_cid", "unknown variable `$args_cid`, did you mean `$args`?"),
+        ("$args_cid", "unknown variable `$args_cid`, did you mean `$arg_cid`?"),
         ("$arg_", "unknown variable `$arg_`, did you mean `$args`?"),
         ("$3", "`$3`: the path \"/\" has no groups"),
     ] {

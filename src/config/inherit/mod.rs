@@ -31,10 +31,13 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Long enough for a client to poll again over a bad line.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The keys that give a location something to do.
+const ROLES: [&str; 3] = ["push_publisher", "push_subscriber", "push_pubsub"];
+
 /// Builds a location of a block with what it inherits; none if it cannot be one.
 pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Option<Location> {
     let Some(At { value: pattern, .. }) = &block.path else {
-        if !block.faulty {
+        if !block.is_suspect(&["path"]) {
             faults.add_key(table, "path", Reason::Missing("every location needs one"));
         }
         return None;
@@ -124,13 +127,15 @@ impl Build<'_> {
 
     /// Notes what every location needs; where something could not be read, it may be just that.
     fn note_missing(&mut self, table: Place, has_role: bool) {
-        if self.block.faulty {
+        if !has_role {
+            if !self.block.is_suspect(&ROLES) {
+                let roles = "push_publisher, push_subscriber or push_pubsub";
+                self.faults.add(table, Reason::Missing(roles));
+            }
             return;
         }
-        if !has_role {
-            let roles = "push_publisher, push_subscriber or push_pubsub";
-            self.faults.add(table, Reason::Missing(roles));
-        } else if self.block.push_channel_id.as_ref().is_none_or(|at| at.value.is_empty()) {
+        let none = self.block.push_channel_id.as_ref().is_none_or(|at| at.value.is_empty());
+        if none && !self.block.is_suspect(&["push_channel_id"]) {
             let why = "publishers and subscribers need one";
             self.faults.add_key(table, "push_channel_id", Reason::Missing(why));
         }
@@ -140,6 +145,9 @@ impl Build<'_> {
     /// for other locations.
     fn note_idle(&mut self, transports: &[Transport]) {
         let block = self.block;
+        if block.is_suspect(&ROLES) {
+            return;
+        }
         let json = block.push_poll_format.as_ref().filter(|at| at.value == PollFormat::Json);
         let templates = [
             &block.push_header_template,
@@ -152,10 +160,7 @@ impl Build<'_> {
         let stream = stream.map(|place| (place, Transport::Stream));
         let json = json.map(|at| (at.place, Transport::IntervalPoll));
         for (place, transport) in stream.chain(json) {
-            if place.level == Level::Location
-                && !self.block.faulty
-                && !transports.contains(&transport)
-            {
+            if place.level == Level::Location && !transports.contains(&transport) {
                 let why = match transport {
                     Transport::Stream => "push_subscriber does not offer \"stream\"",
                     _ => "push_subscriber does not offer \"interval-poll\"",
@@ -194,15 +199,13 @@ impl Build<'_> {
         let block = self.block;
         let min = self.length(block.push_min_message_buffer_length.as_ref());
         let max = self.length(block.push_max_message_buffer_length.as_ref());
-        if let (Some(min), Some(max)) = (min, max)
-            && max.value < min.value
-        {
-            let nearer = if min.place.level > max.place.level { min } else { max };
-            let bound = "push_min_message_buffer_length <= push_max_message_buffer_length";
-            self.faults.add(nearer.place, Reason::Range(bound));
+        let limit = or(max, MAX_MESSAGES);
+        if let Some(min) = min.filter(|min| limit < min.value) {
+            let nearer = max.filter(|max| max.place.level > min.place.level).unwrap_or(min);
+            self.faults.add(nearer.place, Reason::Lengths { min: min.value, max: limit });
         }
         let stored = or(block.push_store_messages.as_ref(), true);
-        let max = if stored { or(max, MAX_MESSAGES) } else { 0 };
+        let max = if stored { limit } else { 0 };
         Retention {
             max_messages: max,
             min_messages: or(min, MIN_MESSAGES).min(max),

@@ -1,0 +1,82 @@
+//! From one phase of a connection to the next.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{hall::Hall, held::Phase, wheel::Tick};
+
+/// How long a connection that we closed may go on sending: nginx's `lingering_timeout`.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long the rest of an answer may take to go out without any progress.
+const SEND_TIMEOUT: Duration = Duration::from_mins(1);
+
+impl Hall {
+    /// The connection is free for the next request.
+    pub(super) fn idle(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        held.phase = Phase::Idle;
+        held.outlet = None;
+        held.ping = Tick::NEVER;
+        if self.closing {
+            return self.linger(key);
+        }
+        let deaf = std::mem::take(&mut held.deaf);
+        let input = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
+        let listening = &self.listening[usize::from(held.client.listener)];
+        let patience = if input { listening.header_timeout } else { listening.keepalive_timeout };
+        self.set_deadline(key, Some(patience));
+        if deaf {
+            self.arm(key);
+        }
+        if input {
+            self.ready.push(key);
+        }
+    }
+
+    /// Sends the rest of an answer; then the connection is idle or closed.
+    pub(super) fn end(&mut self, key: u32, rest: Bytes) {
+        if rest.is_empty() {
+            return self.ended(key);
+        }
+        let held = &mut self.held[key as usize];
+        held.phase = Phase::Ending;
+        held.rare().unsent = rest;
+        held.ping = Tick::NEVER;
+        self.set_deadline(key, Some(SEND_TIMEOUT));
+        self.set_blocked(key, true);
+    }
+
+    /// An answer has gone out.
+    pub(super) fn ended(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        held.rare().headers = Bytes::new();
+        held.tidy();
+        if held.close || self.closing { self.linger(key) } else { self.idle(key) }
+    }
+
+    /// Closes the sending side, and waits for the client to do the same: closing at once would
+    /// destroy an answer that it has not read yet (RFC 9112 section 9.6).
+    pub(super) fn linger(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        held.phase = Phase::Lingering;
+        held.outlet = None;
+        held.rare = None;
+        held.deaf = false;
+        held.ping = Tick::NEVER;
+        let shut =
+            held.fd.as_ref().map(|fd| rustix::net::shutdown(fd, rustix::net::Shutdown::Write));
+        if !matches!(shut, Some(Ok(()))) {
+            return self.close(key);
+        }
+        held.blocked = false;
+        self.arm(key);
+        self.set_deadline(key, Some(LINGER));
+    }
+
+    /// Closes a connection, whatever it was doing.
+    pub(super) fn close(&mut self, key: u32) {
+        self.leave(key);
+        self.held.try_remove(key as usize);
+    }
+}

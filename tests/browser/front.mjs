@@ -1,0 +1,88 @@
+// What stands before the gateway in the tests: a web server of pages that passes the rest on, and a cable that can be cut.
+
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import http from 'node:http'
+import net from 'node:net'
+
+const pages = new URL('pages/', import.meta.url)
+const jquery = new URL('node_modules/jquery/dist/jquery.js', import.meta.url)
+
+/** Serves the pages, and is a reverse proxy for everything else, once it knows the gateway's port. */
+export async function startFront() {
+  const front = { gateway: undefined }
+  const server = http.createServer((request, response) => {
+    const name = request.url.split('?')[0]
+    if (name === '/jquery.js') send(response, jquery, 'text/javascript')
+    else if (name.endsWith('.html')) send(response, new URL(name.slice(1), pages), 'text/html; charset=utf-8')
+    else if (name === '/favicon.ico') response.writeHead(404).end()
+    else pass(request, response, front.gateway)
+  })
+  front.origin = `http://127.0.0.1:${await listen(server)}`
+  front.stop = () => close(server)
+  return front
+}
+
+async function send(response, file, type) {
+  response.writeHead(200, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(await readFile(file))
+}
+
+function pass(request, response, port) {
+  const headers = { ...request.headers, 'x-forwarded-for': request.socket.remoteAddress }
+  const options = { host: '127.0.0.1', port, method: request.method, path: request.url, headers, agent: false }
+  const upstream = http.request(options, (answer) => {
+    response.writeHead(answer.statusCode, answer.rawHeaders)
+    response.flushHeaders()
+    answer.on('error', () => response.destroy()).pipe(response)
+  })
+  upstream.on('error', () => response.destroy())
+  response.on('close', () => upstream.destroy())
+  request.pipe(upstream)
+}
+
+/** A TCP connection to the gateway for every one that is made to it, until it is cut. */
+export async function startCable(port) {
+  const pairs = new Set()
+  let left = Infinity
+  const cut = () => {
+    left = Infinity
+    for (const pair of pairs) pair.forEach((socket) => socket.destroy())
+  }
+  const server = net.createServer((browser) => {
+    const gateway = net.connect(port, '127.0.0.1')
+    const pair = [browser, gateway]
+    pairs.add(pair)
+    browser.pipe(gateway)
+    gateway.on('data', (bytes) => {
+      browser.write(bytes.subarray(0, left))
+      left -= bytes.length
+      if (left < 0) browser.end(cut)
+    })
+    for (const [from, to] of [pair, [gateway, browser]]) {
+      from.on('error', () => {}).on('close', () => {
+        to.destroy()
+        pairs.delete(pair)
+      })
+    }
+  })
+  const url = `http://127.0.0.1:${await listen(server)}`
+  const stop = () => {
+    cut()
+    return close(server)
+  }
+  /** Cuts when so many more bytes have come from the gateway, wherever in a message that is. */
+  const cutAfter = (bytes) => { left = bytes }
+  return { url, cut, cutAfter, stop }
+}
+
+async function listen(server) {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return server.address().port
+}
+
+async function close(server) {
+  server.closeAllConnections?.()
+  server.close()
+  await once(server, 'close')
+}

@@ -1,0 +1,71 @@
+//! Subscribers that come while messages flow: backlog and live are one sequence.
+
+use std::time::Duration;
+
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    client::{Listener, Way},
+    harness::Gateway,
+    ledger::Ledger,
+    scene::{Dice, Publisher, ROOT, STORE, all, attend, locations, play, turn},
+};
+
+const CHANNELS: usize = 4;
+const SUBSCRIBERS: u32 = 300;
+const BACKLOG: usize = 50;
+/// Time between two messages of a channel: 1,000 a second on all.
+const EVERY: Duration = Duration::from_millis(4);
+
+/// `rounds` messages go to every channel while the subscribers come.
+fn arrive(way: Way, hold: &str, first: &str, rounds: usize) {
+    let _turn = turn();
+    let keys = format!("{STORE}\npush_first_message = \"{first}\"");
+    let gateway = Gateway::start_root(ROOT, &locations(hold, &keys));
+    let channels: Vec<String> = (0..CHANNELS).map(|number| format!("c{number}")).collect();
+    let publisher = Publisher { channels, name: 0, numbers: 0..BACKLOG, every: Duration::ZERO };
+    publisher.clone().run(&gateway);
+    let total = BACKLOG + rounds;
+    let live = Publisher { numbers: BACKLOG..total, every: EVERY, ..publisher };
+    let span = EVERY * u32::try_from(rounds).unwrap();
+    let address = gateway.address;
+    play(&gateway, vec![live], async {
+        let mut audience = JoinSet::new();
+        for number in 0..SUBSCRIBERS {
+            let channel = format!("c{}", number as usize % CHANNELS);
+            let ledger = Ledger::new(format!("{way:?} {number}"));
+            // Who comes for the newest must come before the last.
+            let (ledger, come) = match first {
+                "oldest" => (ledger.all(&channel, 0, total), span * number / SUBSCRIBERS),
+                _ => (ledger.tail(&channel, 0, total), span * number / SUBSCRIBERS / 3),
+            };
+            audience.spawn(async move {
+                sleep(come).await;
+                attend(Listener::new(address, way, &channel), ledger, Dice::never()).await
+            });
+        }
+        all(audience).await;
+    });
+}
+
+macro_rules! arrivals {
+    ($($name:ident: $way:ident, $hold:literal, $first:literal, $rounds:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            arrive(Way::$way, $hold, $first, $rounds);
+        })*
+    };
+}
+
+arrivals! {
+    long_polls_in_the_hall_see_everything: LongPoll, "hall", "oldest", 100;
+    long_polls_as_bodies_see_everything: LongPoll, "body", "oldest", 100;
+    event_sources_in_the_hall_see_everything: Events, "hall", "oldest", 250;
+    event_sources_as_bodies_see_everything: Events, "body", "oldest", 250;
+    streams_in_the_hall_see_everything: Stream, "hall", "oldest", 250;
+    streams_as_bodies_see_everything: Stream, "body", "oldest", 250;
+    interval_polls_see_everything: Json, "hall", "oldest", 250;
+    interval_polls_beside_bodies_see_everything: Json, "body", "oldest", 250;
+    event_sources_for_the_newest_miss_nothing_once_they_are_on: Events, "hall", "newest", 250;
+    long_polls_for_the_newest_miss_nothing_once_they_are_on: LongPoll, "body", "newest", 100;
+}

@@ -1,0 +1,101 @@
+//! What was published, and what a subscriber must have seen of it.
+
+use std::fmt::Write as _;
+
+/// A message id as a client reads it: time and tag.
+pub type Id = (u64, u64);
+
+/// The text of a message: where it belongs, and a filler that no other has.
+pub fn text(channel: &str, publisher: usize, number: usize) -> String {
+    let mut text = format!("{channel} {publisher} {number} ");
+    let seed = number * 31 + publisher * 17 + channel.len();
+    for at in 0..seed % 23 {
+        write!(text, "{:x}.", (seed + at).wrapping_mul(2_654_435_761) & 0xffff_ffff).unwrap();
+    }
+    text.push('!');
+    text
+}
+
+/// What one subscriber has seen.
+#[derive(Debug)]
+pub struct Ledger {
+    who: String,
+    rows: Vec<Row>,
+    last: Option<Id>,
+    pub seen: usize,
+}
+
+/// What one publisher sends to one channel.
+#[derive(Debug)]
+struct Row {
+    channel: String,
+    publisher: usize,
+    total: usize,
+    /// `None` until the first message, if that may be any.
+    next: Option<usize>,
+}
+
+impl Ledger {
+    pub fn new(who: impl Into<String>) -> Self {
+        Self { who: who.into(), rows: Vec::new(), last: None, seen: 0 }
+    }
+
+    /// Everything that a publisher sends to a channel.
+    pub fn all(self, channel: &str, publisher: usize, total: usize) -> Self {
+        self.row(channel, publisher, total, Some(0))
+    }
+
+    /// The same, from some message on.
+    pub fn tail(self, channel: &str, publisher: usize, total: usize) -> Self {
+        self.row(channel, publisher, total, None)
+    }
+
+    fn row(mut self, channel: &str, publisher: usize, total: usize, next: Option<usize>) -> Self {
+        self.rows.push(Row { channel: channel.into(), publisher, total, next });
+        self
+    }
+
+    /// Checks a message in: it is the next of its row, as it was published, with an id above all
+    /// before it.
+    pub fn take(&mut self, id: Id, body: &str) {
+        let number = self.check(id, body);
+        let row = self.row_of(body);
+        if let Some(next) = row.next {
+            assert_eq!(number, next, "{id:?} {body:?} in {self:?}");
+        }
+        self.row_of(body).next = Some(number + 1);
+    }
+
+    /// As [`Ledger::take`]; messages may be missing in front of it. Returns how many.
+    pub fn take_later(&mut self, id: Id, body: &str) -> usize {
+        let number = self.check(id, body);
+        let row = self.row_of(body);
+        let missing = number.checked_sub(row.next.unwrap_or(0));
+        row.next = Some(number + 1);
+        missing.unwrap_or_else(|| panic!("{id:?} {body:?} came after it in {self:?}"))
+    }
+
+    /// Whether it has seen the last of every row.
+    pub fn done(&self) -> bool {
+        self.rows.iter().all(|row| row.next == Some(row.total))
+    }
+
+    fn check(&mut self, id: Id, body: &str) -> usize {
+        assert!(self.last.is_none_or(|last| id > last), "{id:?} {body:?} in {self:?}");
+        self.last = Some(id);
+        self.seen += 1;
+        let number: usize = body.split(' ').nth(2).unwrap().parse().unwrap();
+        let row = self.row_of(body);
+        assert_eq!(body, text(&row.channel, row.publisher, number));
+        number
+    }
+
+    fn row_of(&mut self, body: &str) -> &mut Row {
+        let mut words = body.split(' ');
+        let (channel, publisher) = (words.next().unwrap(), words.next().unwrap());
+        let who = &self.who;
+        let publisher: usize = publisher.parse().unwrap();
+        let found = |row: &&mut Row| row.channel == channel && row.publisher == publisher;
+        self.rows.iter_mut().find(found).unwrap_or_else(|| panic!("{body:?} is not for {who}"))
+    }
+}
