@@ -65,7 +65,7 @@ impl Hall {
     /// The server shuts down: everyone is told in the way of its transport.
     pub(super) fn say_goodbye(&mut self) {
         self.closing = true;
-        self.bodies.dismiss_all(Farewell::Shutdown);
+        self.dismiss_bodies(Farewell::Shutdown);
         let keys: Vec<usize> = self.held.iter().map(|(key, _)| key).collect();
         for key in keys {
             let Some(held) = self.held.get(key) else { continue };
@@ -73,7 +73,7 @@ impl Hall {
             let Ok(key) = u32::try_from(key) else { continue };
             match phase {
                 Phase::Idle => self.close(key),
-                Phase::Held => self.farewell(key, Farewell::Shutdown),
+                Phase::Held => self.send_away(key, Farewell::Shutdown),
                 Phase::Ending | Phase::Lingering => {}
             }
         }
