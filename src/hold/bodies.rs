@@ -168,7 +168,7 @@ impl Hall {
     }
 
     /// Ends a wait behind what was published before.
-    fn end_body(&mut self, key: u32, why: Farewell) {
+    pub(super) fn end_body(&mut self, key: u32, why: Farewell) {
         self.fill_inbox(key, &[]);
         if let Some(waiter) = self.bodies.get(key) {
             waiter.dismissed.get_or_insert(why);

@@ -57,7 +57,7 @@ impl Hall {
         let half = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
         match held.phase {
             Phase::Idle if half => self.refuse(key, &Refusal::Timeout),
-            Phase::Held => self.farewell(key, Farewell::Timeout),
+            Phase::Held => self.send_away(key, Farewell::Timeout),
             Phase::Idle | Phase::Ending | Phase::Lingering => self.close(key),
         }
     }
@@ -74,7 +74,8 @@ impl Hall {
             match phase {
                 Phase::Idle => self.close(key),
                 Phase::Held => self.send_away(key, Farewell::Shutdown),
-                Phase::Ending | Phase::Lingering => {}
+                Phase::Lingering => self.linger(key),
+                Phase::Ending => {}
             }
         }
     }
