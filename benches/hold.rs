@@ -37,7 +37,7 @@ const BURST: usize = 20;
 /// Connections from one address.
 const PORTS: usize = 1_000;
 /// Nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Time between two messages of the neighbour.
 const BREATH: Duration = Duration::from_millis(2);
 
