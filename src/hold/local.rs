@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::shelf::Shelf;
-use crate::channel::{Channel, Mailbox, MessageId};
+use crate::channel::{Channel, Mailbox, MessageId, Note};
 
 /// A channel, as one worker sees it.
 #[derive(Debug)]
@@ -44,6 +44,9 @@ impl Locals {
     }
 
     /// Adds a subscriber; returns the channel's number and the subscriber's index.
+    ///
+    /// It may have been dismissed between its seat and now, when the channel did not know yet that
+    /// it is here: then the worker is to look.
     pub(super) fn join(
         &mut self,
         channel: &Arc<Channel>,
@@ -67,6 +70,9 @@ impl Locals {
             self.shelf[number].served = channel.attach(mailbox, local);
             local
         });
+        if channel.dismissed().is_some() {
+            mailbox.put(Note::Dismiss { local });
+        }
         let subscribers = &mut self.shelf[local as usize].subscribers;
         subscribers.push(key);
         (local, u32::try_from(subscribers.len() - 1).unwrap_or(u32::MAX))
