@@ -19,7 +19,7 @@ use crate::{
 /// An audience that has not seen everything by then never will.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A subscriber who lacks messages and gets none for so long never will.
-const SILENCE: Duration = Duration::from_secs(20);
+pub const SILENCE: Duration = Duration::from_secs(20);
 
 /// One scene at a time: each is many connections, and the machine has few cores.
 pub fn turn() -> MutexGuard<'static, ()> {

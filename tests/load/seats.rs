@@ -13,11 +13,13 @@ use tokio::{task::JoinSet, time::timeout};
 use crate::{
     client::{Conn, Way},
     harness::Gateway,
-    scene::{PATIENCE, ROOT, all, locations, turn, watch},
+    scene::{PATIENCE, ROOT, SILENCE, all, locations, turn, watch},
 };
 
-const CROWD: usize = 100;
-const ROUNDS: usize = 10;
+/// Clients of a channel.
+const CROWD: usize = 4;
+const CHANNELS: usize = 50;
+const ROUNDS: usize = 8;
 
 /// How a wait ended.
 #[derive(Debug, Eq, PartialEq)]
@@ -58,42 +60,59 @@ async fn wait(address: SocketAddr, way: Way, channel: String) -> End {
     }
 }
 
-/// Everyone comes at once; one is left, and gets the message.
+/// Many channels, some clients of each at once; one of each is left, and gets the message.
 fn race(concurrency: &str, way: Way, hold: &str) {
     let _turn = turn();
     let keys = format!("push_subscriber_concurrency = \"{concurrency}\"");
     let gateway = Gateway::start_root(ROOT, &locations(hold, &keys));
-    let address = gateway.address;
     for round in 0..ROUNDS {
-        let publisher = format!("/pub?c=c{round}");
-        let ends = thread::scope(|scope| {
-            let audience = scope.spawn(|| {
-                watch(async {
-                    let mut audience = JoinSet::new();
-                    for _ in 0..CROWD {
-                        audience.spawn(wait(address, way, format!("c{round}")));
-                    }
-                    let mut ends = Vec::new();
-                    while audience.len() > 1 {
-                        ends.push(audience.join_next().await.unwrap().unwrap());
-                    }
-                    gateway.wait_for_subscribers(&publisher, 1);
-                    let told = gateway.publish(&publisher, "for one").status;
-                    assert_eq!(told, 201);
-                    gateway.request("DELETE", &publisher, "", "");
-                    ends.extend(all(audience).await);
-                    ends
-                })
-            });
-            audience.join().unwrap()
-        });
-        let got = |end: &&End| matches!(end, End::Text(text) if text.contains("for one"));
-        assert_eq!(ends.iter().filter(got).count(), 1, "{ends:?}");
-        let conflict = |end: &&End| match end {
-            End::Status(status) => *status == 409,
-            End::Text(text) => text.contains("data: conflict"),
-        };
-        assert_eq!(ends.iter().filter(conflict).count(), CROWD - 1, "{ends:?}");
+        let names: Vec<String> = (0..CHANNELS).map(|number| format!("c{round}-{number}")).collect();
+        let ends = watch(contest(&gateway, way, &names));
+        for name in &names {
+            let of = ends.iter().filter(|(channel, _)| channel == name).map(|(_, end)| end);
+            let of: Vec<&End> = of.collect();
+            let got = |end: &&&End| matches!(end, End::Text(text) if text.contains("for one"));
+            let conflict = |end: &&&End| match end {
+                End::Status(status) => *status == 409,
+                End::Text(text) => text.contains("data: conflict") && !text.contains("for one"),
+            };
+            assert_eq!(of.iter().filter(got).count(), 1, "{of:?}");
+            assert_eq!(of.iter().filter(conflict).count(), CROWD - 1, "{of:?}");
+        }
+    }
+}
+
+/// Lets the clients come; when all but one of each channel have gone, publishes.
+async fn contest(gateway: &Gateway, way: Way, names: &[String]) -> Vec<(String, End)> {
+    let address = gateway.address;
+    let mut audience = JoinSet::new();
+    for name in names {
+        for _ in 0..CROWD {
+            let name = name.clone();
+            audience.spawn(async move { (name.clone(), wait(address, way, name).await) });
+        }
+    }
+    let mut ends = Vec::new();
+    while audience.len() > names.len() {
+        let end = timeout(SILENCE, audience.join_next()).await;
+        ends.push(end.expect("all but one have to go").unwrap().unwrap());
+    }
+    for name in names {
+        let publisher = format!("/pub?c={name}");
+        gateway.wait_for_subscribers(&publisher, 1);
+        assert_eq!(gateway.publish(&publisher, "for one").status, 201);
+        gateway.request("DELETE", &publisher, "", "");
+    }
+    ends.extend(all(audience).await);
+    ends
+}
+
+/// Says that it is over, also when a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
     }
 }
 
@@ -109,12 +128,14 @@ fn delete(hold: &str) {
             scope.spawn(move || {
                 let mut client = gateway.connect();
                 while !over.load(Relaxed) {
-                    client.request(method, "/pub?c=a", "", "x");
+                    let body = if method == "POST" { "x" } else { "" };
+                    client.request(method, "/pub?c=a", "", body);
                     let status = client.response().status;
                     assert!(matches!(status, 200..=202 | 404), "{status}");
                 }
             });
         }
+        let _over = Over(&over);
         // Of other channels, which deleting must not touch.
         watch(async {
             let mut others = JoinSet::new();
@@ -135,7 +156,6 @@ fn delete(hold: &str) {
                 ended += 1;
             }
             all(audience).await;
-            over.store(true, Relaxed);
             assert!(others.try_join_next().is_none(), "a neighbour was sent away");
             for number in 0..10 {
                 gateway.publish(&format!("/pub?c=b{number}"), "still here");
