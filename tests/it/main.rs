@@ -18,5 +18,6 @@ mod publisher;
 mod resume;
 mod shutdown;
 mod site;
+mod slow;
 mod smoke;
 mod stream;
