@@ -16,6 +16,7 @@ mod malformed;
 mod process;
 mod publisher;
 mod resume;
+mod shapes;
 mod shutdown;
 mod site;
 mod slow;
