@@ -11,6 +11,9 @@ mod harness;
 
 mod arrivals;
 mod client;
+mod clock;
 mod ledger;
 mod merge;
 mod scene;
+mod seats;
+mod slow;
