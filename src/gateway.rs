@@ -8,14 +8,16 @@ use std::{
     },
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request,
+};
 
 use crate::{
     access::Peer,
     channel::{ChannelId, Hub, Settings},
     config::{
         Config, Location, Server,
-        variable::{Push, Scope},
+        variable::{Push, Scope, requested_host},
     },
     hold::{Answer, Client, Handler, RequestBody},
     log, publish,
@@ -79,7 +81,7 @@ impl Gateway {
 
     async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
         let (head, body) = request.into_parts();
-        let site = self.site(client, &head.headers);
+        let site = self.site(client, &head);
         let answer = self.walk(site, &head, body, client).await;
         let answer =
             answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
@@ -92,15 +94,13 @@ impl Gateway {
     }
 
     /// The server of a listening socket whose name the request says, or its first.
-    fn site(&self, client: Client, headers: &HeaderMap) -> &Site {
+    fn site(&self, client: Client, head: &request::Parts) -> &Site {
         let numbers = &self.by_listener[usize::from(client.listener)];
         let first = numbers.first().copied().unwrap_or_default();
         if numbers.len() <= 1 {
             return &self.sites[first];
         }
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.unwrap_or_default();
-        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let host = requested_host(&head.uri, &head.headers);
         let servers: Vec<&Server> = numbers.iter().map(|at| &self.sites[*at].server).collect();
         let chosen = Server::choose(&servers, host);
         let same = |at: &&usize| {
@@ -117,6 +117,7 @@ impl Gateway {
         body: RequestBody,
         client: Client,
     ) -> Result<Answer, Refused<'a>> {
+        check_host(head)?;
         let path = normalize(head.uri.path())
             .map_err(|error| Refusal::BadRequest(error.to_string().into()))?;
         let matched = site.server.router.find(&path).ok_or(Refusal::NotFound)?;
@@ -224,6 +225,15 @@ impl Refused<'_> {
         }
         response
     }
+}
+
+/// A request names its host once, unless it is of HTTP/1.0 (RFC 9112 section 3.2).
+fn check_host(head: &request::Parts) -> Result<(), Refusal> {
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    if hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11) {
+        return Ok(());
+    }
+    Err(Refusal::BadRequest("The request has to name its host once.".into()))
 }
 
 /// The methods by which a location with both roles is listened to.

@@ -136,6 +136,8 @@ impl Hub {
     pub fn reap(&self, turn: usize) {
         let gone = self.registry.sweep(turn);
         self.oldest.sweep();
+        // What waiting subscribers had yet to get when it was published.
+        self.oldest.evict(&self.budget);
         if let Some(store) = &self.settings.store {
             for id in &gone {
                 store.interest(id, Interest::Ends);

@@ -88,25 +88,6 @@ impl Bodies {
     pub(super) fn get(&mut self, key: u32) -> Option<&mut Waiter> {
         if key & BODY == 0 { None } else { self.0.get_mut((key & !BODY) as usize) }
     }
-
-    /// Ends the wait of a body that took its seat before a ticket. Returns whether the key is one's.
-    pub(super) fn dismiss(&mut self, key: u32, local: u32, before: u32, why: Farewell) -> bool {
-        let Some(waiter) = self.get(key) else { return false };
-        let Place::Many(members) = &waiter.place else { return true };
-        if members.iter().any(|member| member.local == local && earlier(member.ticket, before)) {
-            waiter.dismissed = Some(why);
-            waiter.wake();
-        }
-        true
-    }
-
-    /// Ends all waits.
-    pub(super) fn dismiss_all(&mut self, why: Farewell) {
-        for (_, waiter) in &mut self.0 {
-            waiter.dismissed.get_or_insert(why);
-            waiter.wake();
-        }
-    }
 }
 
 impl Hall {
@@ -160,6 +141,39 @@ impl Hall {
         let place = std::mem::take(&mut waiter.place);
         self.bodies.0.remove((key & !BODY) as usize);
         self.give_up(&place);
+    }
+
+    /// Ends the wait of a body that took its seat before a ticket. Returns whether the key is one's.
+    pub(super) fn dismiss_body(
+        &mut self,
+        key: u32,
+        local: u32,
+        before: u32,
+        why: Farewell,
+    ) -> bool {
+        let Some(waiter) = self.bodies.get(key) else { return false };
+        let Place::Many(members) = &waiter.place else { return true };
+        if members.iter().any(|member| member.local == local && earlier(member.ticket, before)) {
+            self.end_body(key, why);
+        }
+        true
+    }
+
+    /// Ends the waits of all bodies.
+    pub(super) fn dismiss_bodies(&mut self, why: Farewell) {
+        let numbers: Vec<usize> = self.bodies.0.iter().map(|(number, _)| number).collect();
+        for number in numbers {
+            self.end_body(BODY | u32::try_from(number).unwrap_or(0), why);
+        }
+    }
+
+    /// Ends a wait behind what was published before.
+    pub(super) fn end_body(&mut self, key: u32, why: Farewell) {
+        self.fill_inbox(key, &[]);
+        if let Some(waiter) = self.bodies.get(key) {
+            waiter.dismissed.get_or_insert(why);
+            waiter.wake();
+        }
     }
 
     /// The next message for a body; reads the rings when the inbox is empty.

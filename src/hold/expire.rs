@@ -57,7 +57,7 @@ impl Hall {
         let half = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
         match held.phase {
             Phase::Idle if half => self.refuse(key, &Refusal::Timeout),
-            Phase::Held => self.farewell(key, Farewell::Timeout),
+            Phase::Held => self.send_away(key, Farewell::Timeout),
             Phase::Idle | Phase::Ending | Phase::Lingering => self.close(key),
         }
     }
@@ -65,7 +65,7 @@ impl Hall {
     /// The server shuts down: everyone is told in the way of its transport.
     pub(super) fn say_goodbye(&mut self) {
         self.closing = true;
-        self.bodies.dismiss_all(Farewell::Shutdown);
+        self.dismiss_bodies(Farewell::Shutdown);
         let keys: Vec<usize> = self.held.iter().map(|(key, _)| key).collect();
         for key in keys {
             let Some(held) = self.held.get(key) else { continue };
@@ -73,8 +73,9 @@ impl Hall {
             let Ok(key) = u32::try_from(key) else { continue };
             match phase {
                 Phase::Idle => self.close(key),
-                Phase::Held => self.farewell(key, Farewell::Shutdown),
-                Phase::Ending | Phase::Lingering => {}
+                Phase::Held => self.send_away(key, Farewell::Shutdown),
+                Phase::Lingering => self.linger(key),
+                Phase::Ending => {}
             }
         }
     }

@@ -8,6 +8,8 @@ use super::{hall::Hall, held::Phase, wheel::Tick};
 
 /// How long a connection that we closed may go on sending: nginx's `lingering_timeout`.
 const LINGER: Duration = Duration::from_secs(5);
+/// The same while the server shuts down: a client that keeps its side open must not delay it.
+const BRIEF_LINGER: Duration = Duration::from_millis(500);
 /// How long the rest of an answer may take to go out without any progress.
 const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -71,7 +73,8 @@ impl Hall {
         }
         held.blocked = false;
         self.arm(key);
-        self.set_deadline(key, Some(LINGER));
+        let patience = if self.closing { BRIEF_LINGER } else { LINGER };
+        self.set_deadline(key, Some(patience));
     }
 
     /// Closes a connection, whatever it was doing.

@@ -70,7 +70,9 @@ impl Wait {
         waiter.waker = Some(cx.waker().clone());
         drop(hall);
         if self.timeout.as_mut().is_some_and(|timeout| timeout.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(Event::Farewell(Farewell::Timeout));
+            self.timeout = None;
+            self.hall.borrow_mut().end_body(self.key, Farewell::Timeout);
+            return self.poll(cx);
         }
         if self.ping.as_mut().is_some_and(|(_, ping)| ping.as_mut().poll(cx).is_ready()) {
             self.put_off_ping();

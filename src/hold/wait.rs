@@ -100,7 +100,7 @@ impl Hall {
             Dismissal::Deleted => Farewell::Deleted,
         };
         for key in entry.subscribers.clone() {
-            if self.bodies.dismiss(key, local, before, why) {
+            if self.dismiss_body(key, local, before, why) {
                 continue;
             }
             let Some(held) = self.held.get(key as usize) else { continue };
@@ -110,8 +110,22 @@ impl Hall {
                 Place::Nowhere => None,
             };
             if ticket.is_some_and(|ticket| earlier(ticket, before)) {
-                self.farewell(key, why);
+                self.send_away(key, why);
             }
+        }
+    }
+
+    /// Ends a wait behind what was published before: its publisher was told who would get it.
+    pub(super) fn send_away(&mut self, key: u32, why: Farewell) {
+        let held = &mut self.held[key as usize];
+        held.close |= why == Farewell::Shutdown;
+        let outlet = held.outlet.clone().filter(|_| !held.blocked);
+        if let Some(outlet) = outlet {
+            self.catch_up(key, &outlet);
+        }
+        // A poll ends with the message, and who is gone with the write.
+        if self.held.get(key as usize).is_some_and(|held| held.phase == Phase::Held) {
+            self.farewell(key, why);
         }
     }
 
@@ -119,7 +133,6 @@ impl Hall {
     pub(super) fn farewell(&mut self, key: u32, why: Farewell) {
         let held = &mut self.held[key as usize];
         let Some(outlet) = held.outlet.clone() else { return };
-        held.close |= why == Farewell::Shutdown;
         let bytes: Bytes = match &outlet.style {
             Style::Once(_) => {
                 let (status, headers) = LongPoll::farewell(why);

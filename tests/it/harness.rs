@@ -40,8 +40,17 @@ impl Gateway {
 
     /// As [`Gateway::start_root`], with changed settings of the hub.
     pub fn start_with(root: &str, locations: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        let toml = format!("{root}\n[[server]]\nlisten = [\"127.0.0.1:0\"]\n{locations}");
-        let config = Config::parse("test", &toml, &[]).unwrap_or_else(|errors| panic!("{errors}"));
+        let server = format!("listen = [\"127.0.0.1:0\"]\n{locations}");
+        Self::start_toml(&format!("{root}\n[[server]]\n{server}"), change)
+    }
+
+    /// Serves locations on addresses, given as TOML.
+    pub fn start_listening(listen: &str, locations: &str) -> Self {
+        Self::start_toml(&format!("[[server]]\nlisten = [{listen}]\n{locations}"), |_| {})
+    }
+
+    fn start_toml(toml: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let config = Config::parse("test", toml, &[]).unwrap_or_else(|errors| panic!("{errors}"));
         let mut settings = gateway::settings(&config);
         change(&mut settings);
         let bound = Bound::bind(&config).unwrap();

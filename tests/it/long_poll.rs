@@ -220,3 +220,26 @@ fn one_message_answers_each_poll_and_none_is_lost_between_two() {
         }
     }
 }
+
+#[test]
+fn what_was_published_before_the_end_of_a_channel_still_arrives() {
+    for hold in MODES {
+        let gateway = start(hold, "push_store_messages = false", "");
+        for _ in 0..100 {
+            let mut poll = gateway.connect();
+            poll.get("/sub?id=1", "");
+            let mut events = crate::site::listen(&gateway, "");
+            wait(&gateway, 2);
+            let mut publisher = gateway.connect();
+            publisher.send(
+                "POST /pub?id=1 HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nx\
+                 DELETE /pub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n",
+            );
+            let answer = poll.response();
+            assert_eq!((answer.status, answer.text()), (200, "x"));
+            let rest = std::iter::from_fn(|| events.chunk()).collect::<Vec<_>>().concat();
+            let rest = String::from_utf8(rest).unwrap();
+            assert!(rest.ends_with("\ndata: x\n\nevent: close\ndata: deleted\n\n"), "{rest}");
+        }
+    }
+}

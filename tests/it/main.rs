@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
+mod access;
 mod bodies;
 mod buffers;
 mod event_source;
@@ -9,10 +10,13 @@ mod harness;
 mod http;
 mod interval_poll;
 mod limits;
+mod listeners;
 mod long_poll;
 mod malformed;
+mod process;
 mod publisher;
 mod resume;
+mod shutdown;
 mod site;
 mod smoke;
 mod stream;

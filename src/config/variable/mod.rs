@@ -9,6 +9,7 @@ use std::{borrow::Cow, fmt};
 
 use http::{HeaderMap, Method, Uri};
 use source::Source;
+pub use source::requested_host;
 
 use crate::{
     access::Peer,

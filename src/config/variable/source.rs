@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Uri, header};
 use percent_encoding::percent_decode;
 
 use super::{Scope, TemplateError};
@@ -180,8 +180,7 @@ fn header_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, [u8]> 
 
 /// The host that was asked for, without port and in lower case, else the server's name.
 fn host<'a>(scope: &Scope<'a>) -> Cow<'a, [u8]> {
-    let named = scope.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = scope.uri.host().or(named).map_or("", host_of).trim_end_matches('.');
+    let host = requested_host(scope.uri, scope.headers).trim_end_matches('.');
     match host {
         "" => bytes(scope.server_name),
         _ if host.bytes().any(|byte| byte.is_ascii_uppercase()) => {
@@ -189,6 +188,13 @@ fn host<'a>(scope: &Scope<'a>) -> Cow<'a, [u8]> {
         }
         _ => bytes(host),
     }
+}
+
+/// The host that a request asks for, without port: that of its target, else of its `Host`, else
+/// empty (RFC 9112 section 3.2.2).
+pub fn requested_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    uri.host().or(named).map_or("", host_of)
 }
 
 /// `host[:port]` without the port.

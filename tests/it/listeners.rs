@@ -1,0 +1,85 @@
+//! Where a gateway listens: TCP, IPv6, Unix sockets; several servers.
+
+use std::os::unix::net::UnixStream;
+
+use crate::{
+    harness::{Client, Gateway},
+    site::locations,
+};
+
+fn listening(listen: &str) -> Gateway {
+    Gateway::start_listening(listen, &locations("hall", "", ""))
+}
+
+#[test]
+fn a_unix_socket_is_this_machine_and_goes_with_the_daemon() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gate.sock");
+    let mut gateway = listening(&format!("\"127.0.0.1:0\", \"unix:{}\"", path.display()));
+    let mut client = Client::new(UnixStream::connect(&path).unwrap());
+    client.get("/sub?id=1", "");
+    gateway.wait_for_subscribers("/pub?id=1", 1);
+    let mut publisher = Client::new(UnixStream::connect(&path).unwrap());
+    publisher.request("POST", "/pub?id=1", "", "x");
+    assert_eq!(publisher.response().status, 201);
+    assert_eq!(client.response().text(), "x");
+    publisher.request("POST", "/pub?id=1", "X-Forwarded-For: 10.0.0.1\r\n", "x");
+    assert_eq!(publisher.response().status, 403);
+    drop((client, publisher));
+    gateway.join();
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_socket_file_that_nobody_listens_on_is_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gate.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let _gateway = listening(&format!("\"127.0.0.1:0\", \"unix:{}\"", path.display()));
+    let mut client = Client::new(UnixStream::connect(&path).unwrap());
+    client.get("/pub?id=1", "");
+    assert_eq!(client.response().status, 404);
+}
+
+#[test]
+fn ipv6_is_loopback_too() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let gateway = listening("\"[::1]:0\"");
+    assert!(gateway.address.is_ipv6());
+    assert_eq!(gateway.publish("/pub?id=1", "x").status, 202);
+    let answer = gateway.request("GET", "/sub?id=1", "Host: [::1]\r\n", "");
+    assert_eq!(answer.status, 400, "two hosts are none");
+    assert_eq!(gateway.request("GET", "/sub?id=1", "", "").text(), "x");
+}
+
+#[test]
+fn an_ipv4_client_of_an_ipv6_socket_matches_its_ipv4_rules() {
+    let gateway = listening("\"0.0.0.0:0\"");
+    let mut client = gateway.connect();
+    client.request("POST", "/pub?id=1", "", "x");
+    assert_eq!(client.response().status, 202);
+}
+
+#[test]
+fn the_host_chooses_among_the_servers_of_one_address() {
+    let site = |name: &str| {
+        format!(
+            "server_name = [{name}]\n[[server.location]]\npath = \"/\"\npush_publisher = true\n\
+             push_channel_id = \"$server_name\"\n"
+        )
+    };
+    let other = format!("[[server]]\nlisten = [\"127.0.0.1:0\"]\n{}", site("\"*.example\""));
+    let gateway = Gateway::start(&format!("{}{other}", site("\"a.test\"")));
+    let mut client = gateway.connect();
+    for host in ["a.test", "A.TEST.:80", "unknown", "b.example", "c.b.example:8080"] {
+        client.send(format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n\r\nx"));
+        assert_eq!(client.response().status, 202, "{host}");
+    }
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert!(client.response().text().starts_with("queued messages: 3\r\n"));
+    client.send("GET http://x.example/ HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    assert!(client.response().text().starts_with("queued messages: 2\r\n"));
+}

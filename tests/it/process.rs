@@ -1,0 +1,153 @@
+//! The program itself: its arguments, its signals, its exit statuses.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use crate::{harness::Client, site::locations};
+
+/// A running program; killed when it is dropped.
+struct Daemon {
+    child: Child,
+    address: String,
+    /// Kept open: what is printed later must go somewhere.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Daemon {
+    fn start(config: &Path) -> Self {
+        let mut child = command(config).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("pushgate: listening on http://").unwrap();
+        Self { child, address: address.to_owned(), _stdout: stdout }
+    }
+
+    fn connect(&self) -> Client {
+        Client::new(TcpStream::connect(&self.address).unwrap())
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(name).arg(self.child.id().to_string()).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(config: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
+    command.arg("-c").arg(config).env_remove("RUST_LOG").stderr(Stdio::piped());
+    command
+}
+
+fn write(directory: &tempfile::TempDir, text: &str) -> PathBuf {
+    let path = directory.path().join("pushgate.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn serving(address: &str) -> String {
+    format!("[[server]]\nlisten = [\"{address}\"]\n{}", locations("hall", "", ""))
+}
+
+fn said(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+#[test]
+fn both_signals_stop_it_with_status_0_and_everyone_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let pid = directory.path().join("pid");
+    let config = format!("pid_file = \"{}\"\n{}", pid.display(), serving("127.0.0.1:0"));
+    let config = write(&directory, &config);
+    for name in ["-TERM", "-INT"] {
+        let mut daemon = Daemon::start(&config);
+        assert_eq!(fs::read_to_string(&pid).unwrap(), format!("{}\n", daemon.child.id()));
+        let mut events = daemon.connect();
+        events.get("/sub?id=1", "Accept: text/event-stream\r\n");
+        events.head();
+        events.chunk();
+        daemon.signal(name);
+        assert_eq!(events.chunk().unwrap(), b"event: close\ndata: shutdown\n\n");
+        assert_eq!(events.chunk(), None);
+        assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+        assert!(!pid.exists());
+    }
+}
+
+#[test]
+fn a_second_one_on_the_same_address_ends_with_status_1_and_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Daemon::start(&write(&directory, &serving("127.0.0.1:0")));
+    let second = write(&directory, &serving(&first.address));
+    let (status, text) = said(&command(&second).output().unwrap());
+    assert_eq!(status, Some(1));
+    let expected = format!("pushgate: cannot listen on {}: ", first.address);
+    assert!(text.starts_with(&expected) && text.lines().count() == 1, "{text:?}");
+    let mut client = first.connect();
+    client.get("/pub?id=1", "");
+    assert_eq!(client.response().status, 404);
+}
+
+#[test]
+fn a_bad_configuration_is_status_64_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, "wokers = 1\n[[server]]\n");
+    let expected =
+        format!("{}:1:1: wokers: unknown key, did you mean `workers`?\n", config.display());
+    for check in [&["-t"][..], &[]] {
+        let output = command(&config).args(check).output().unwrap();
+        assert_eq!(said(&output), (Some(64), expected.clone()));
+    }
+    let (status, text) = said(&command(Path::new("/nowhere.toml")).output().unwrap());
+    assert_eq!(status, Some(64));
+    assert!(text.starts_with("/nowhere.toml: cannot be read: "), "{text}");
+}
+
+#[test]
+fn a_good_configuration_is_checked_without_being_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, &serving("192.0.2.1:1"));
+    let output = command(&config).arg("-t").output().unwrap();
+    let expected = format!("pushgate: the configuration file {} is fine\n", config.display());
+    assert_eq!(said(&output), (Some(0), expected));
+    let output = command(&config).args(["-t", "-q"]).output().unwrap();
+    assert_eq!((said(&output), output.stdout.len()), ((Some(0), String::new()), 0));
+}
+
+#[test]
+fn wrong_arguments_are_status_2_and_the_shipped_configuration_is_fine() {
+    let output = command(Path::new("x")).arg("--nonsense").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/pushgate.toml");
+    assert_eq!(command(&shipped).args(["-t", "-q"]).output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn quiet_means_that_nothing_but_the_log_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("gate.sock");
+    let config = write(&directory, &serving(&format!("unix:{}", socket.display())));
+    let mut child = command(&config).arg("-q").stdout(Stdio::piped()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + crate::harness::PATIENCE;
+    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "");
+}
