@@ -152,13 +152,16 @@ impl Hall {
             Style::Endless(_) => batch.bytes.clone(),
         };
         let bytes = if lead.is_empty() { body } else { [lead, &body[..]].concat().into() };
-        let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
-        let held = &mut self.held[key as usize];
-        if matches!(outlet.style, Style::Once(_)) {
+        let once = matches!(outlet.style, Style::Once(_));
+        if once {
             held.cursor = batch.last();
             self.vacate(key, walking);
+        }
+        let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
+        if once {
             return self.end(key, bytes.slice(sent..));
         }
+        let held = &mut self.held[key as usize];
         let (seen, unsent) = match sent.checked_sub(lead.len()) {
             None => (held.cursor, lead.slice(sent..)),
             Some(sent) => batch.progress(sent),
@@ -172,10 +175,12 @@ impl Hall {
         self.set_blocked(key, !finished || batch.more);
     }
 
-    /// Gives up a subscriber's seats; in the channel that is being walked, at the end of the pass.
+    /// Gives up a subscriber's seats; in the channel that is being walked at the end of the slice,
+    /// unless it is alone there: it may ask again at once, where only one has a place.
     fn vacate(&mut self, key: u32, walking: Option<u32>) {
+        let mut shared = |local| self.locals.get(local).is_some_and(|l| l.subscribers.len() > 1);
         match (&self.held[key as usize].place, walking) {
-            (&Place::One(local, at), Some(walked)) if local == walked => {
+            (&Place::One(local, at), Some(walked)) if local == walked && shared(local) => {
                 self.held[key as usize].place = Place::Nowhere;
                 if let Some(entry) = self.locals.get(local) {
                     entry.left += 1;

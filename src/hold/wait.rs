@@ -20,6 +20,9 @@ impl Hall {
     /// Lets a connection wait: the head goes out, with whatever there is to read already.
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
         let Holding { subscription, outlet, headers, .. } = holding;
+        let listener = usize::from(self.held[key as usize].client.listener);
+        let last = self.listening[listener].keepalive_timeout.is_zero();
+        let persistence = Persistence { close: persistence.close || last, ..persistence };
         let lead = match &outlet.style {
             Style::Once(_) => Vec::new(),
             Style::Endless(framing) => {

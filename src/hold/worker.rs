@@ -88,6 +88,7 @@ impl<H: Handler> Worker<H> {
         let builder = |listening: &Listening| {
             let mut builder = Builder::new();
             builder.title_case_headers(true).max_header_size(listening.max_header_size);
+            builder.keep_alive(!listening.keepalive_timeout.is_zero());
             builder
         };
         let builders = listening.iter().map(builder).collect();

@@ -83,7 +83,7 @@ fn who_asks_for_nothing_is_closed_and_does_not_keep_it_waiting() {
 
 #[test]
 fn a_body_under_way_is_read_to_its_end_and_answered() {
-    let mut gateway = start("hall", "", "");
+    let mut gateway = start_root("workers = 1", "hall", "", "");
     let mut client = gateway.connect();
     client.send(
         "POST /pub?id=1 HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
