@@ -130,6 +130,7 @@ impl Gateway {
         if head.method == Method::OPTIONS {
             return Ok(options(location, head));
         }
+        check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
         let channels = location.channels.named(&scope).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
@@ -236,6 +237,20 @@ fn check_host(head: &request::Parts) -> Result<(), Refusal> {
     Err(Refusal::BadRequest("The request has to name its host once.".into()))
 }
 
+/// What a location does not take is refused before anything else is asked of the request.
+fn check_method(location: &Location, method: &Method) -> Result<(), Refusal> {
+    let publishes = matches!(*method, Method::POST | Method::PUT | Method::DELETE);
+    if subscribes(method) || (publishes && location.publisher.is_some()) {
+        return Ok(());
+    }
+    Err(Refusal::MethodNotAllowed { allow: allow(location) })
+}
+
+/// The methods that a location takes.
+fn allow(location: &Location) -> &'static str {
+    if location.publisher.is_some() { publish::ALLOW } else { subscribe::ALLOW }
+}
+
 /// The methods by which a location with both roles is listened to.
 fn subscribes(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
@@ -252,7 +267,7 @@ fn same_origin(location: &Location, head: &request::Parts) -> Result<(), Refusal
 
 /// OPTIONS, and the question of a browser before it asks across origins.
 fn options(location: &Location, head: &request::Parts) -> Answer {
-    let allow = if location.publisher.is_some() { publish::ALLOW } else { subscribe::ALLOW };
+    let allow = allow(location);
     let mut response = Response::new(empty());
     let wanted = head.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
     let origin = head.headers.get(header::ORIGIN);

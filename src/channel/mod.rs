@@ -139,18 +139,23 @@ impl Channel {
         }
     }
 
+    /// A subscriber that took a seat has read what there was; what comes now its worker hands to it.
+    pub fn settle(&self) {
+        self.state().settle(Instant::now());
+    }
+
     /// The state of the channel.
     pub fn info(&self) -> ChannelInfo {
         self.state().info(Instant::now())
     }
 
-    fn sit(&self, seats: Seats) -> Result<u32, SeatError> {
+    fn sit(&self, seats: Seats, cursor: MessageId) -> Result<u32, SeatError> {
         self.group.sit(seats.group)?;
         let mut state = self.state();
         let ticket = if state.closed {
             Err(SeatError::Gone)
         } else {
-            state.sit(seats.concurrency, seats.channel)
+            state.sit(seats.concurrency, seats.channel, cursor)
         };
         if ticket.is_err() {
             self.group.leave(1);

@@ -52,6 +52,8 @@ pub(super) struct Ring {
     /// How many messages reception leaves, if it deletes at all.
     delete_received_above: Option<usize>,
     last: MessageId,
+    /// No message expires before.
+    earliest: Option<Instant>,
 }
 
 impl Ring {
@@ -80,6 +82,7 @@ impl Ring {
         self.last = message.id();
         self.stored += usize::from(stored);
         let until = until.and_then(|after| now.checked_add(after));
+        self.earliest = [self.earliest, until].into_iter().flatten().min();
         self.slots.push_back(Slot { message, until, stored });
     }
 
@@ -97,9 +100,10 @@ impl Ring {
     /// Drops what has expired behind messages that have not, too.
     pub(super) fn sweep(&mut self, served: MessageId, now: Instant) {
         self.trim(served, now);
-        if self.slots.iter().any(|slot| slot.expired(now)) {
+        if self.earliest.is_some_and(|earliest| earliest <= now) {
             self.slots.retain(|slot| slot.message.id() > served || !slot.expired(now));
             self.stored = self.slots.iter().filter(|slot| slot.stored).count();
+            self.earliest = self.slots.iter().filter_map(|slot| slot.until).min();
         }
         if self.slots.is_empty() {
             self.slots = VecDeque::new();

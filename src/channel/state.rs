@@ -16,6 +16,9 @@ pub(super) struct State {
     workers: Vec<Waiting>,
     subscribers: u32,
     tickets: u32,
+    /// Subscribers that have a seat and have not read yet, and what they have seen at least.
+    arriving: u32,
+    arriving_from: MessageId,
     /// Who took a seat before this ticket has to go.
     pub(super) dismissed: Option<(u32, Dismissal)>,
     requested: Option<Instant>,
@@ -45,6 +48,8 @@ impl State {
             workers: Vec::new(),
             subscribers: 0,
             tickets: 0,
+            arriving: 0,
+            arriving_from: MessageId::LAST,
             dismissed: None,
             requested: None,
             idle_since: now,
@@ -119,8 +124,14 @@ impl State {
         concurrency == Concurrency::First && self.subscribers > 0
     }
 
-    /// Takes a seat; the ticket tells earlier subscribers from later ones.
-    pub(super) fn sit(&mut self, concurrency: Concurrency, most: usize) -> Result<u32, SeatError> {
+    /// Takes a seat; the ticket tells earlier subscribers from later ones. What comes after the
+    /// cursor is kept until the subscriber has settled.
+    pub(super) fn sit(
+        &mut self,
+        concurrency: Concurrency,
+        most: usize,
+        cursor: MessageId,
+    ) -> Result<u32, SeatError> {
         if self.taken(concurrency) {
             return Err(SeatError::Conflict);
         }
@@ -133,6 +144,8 @@ impl State {
             self.dismissed = None;
         }
         self.subscribers += 1;
+        self.arriving += 1;
+        self.arriving_from = self.arriving_from.min(cursor);
         self.tickets = self.tickets.wrapping_add(1);
         if replaces && self.subscribers > 1 {
             self.dismiss(self.tickets, Dismissal::Conflict);
@@ -177,10 +190,19 @@ impl State {
         }
     }
 
-    /// What every worker has handed to its subscribers.
+    /// A subscriber with a seat has read what there was.
+    pub(super) fn settle(&mut self, now: Instant) {
+        self.arriving = self.arriving.saturating_sub(1);
+        if self.arriving == 0 {
+            self.arriving_from = MessageId::LAST;
+            self.ring.trim(self.served(), now);
+        }
+    }
+
+    /// What every worker has handed to its subscribers, and nobody is about to read.
     pub(super) fn served(&self) -> MessageId {
         let served = self.workers.iter().map(|worker| worker.served).min();
-        served.unwrap_or(MessageId::LAST)
+        served.unwrap_or(MessageId::LAST).min(self.arriving_from)
     }
 
     fn worker(&mut self, mailbox: &Arc<Mailbox>) -> Option<&mut Waiting> {

@@ -105,7 +105,7 @@ impl Subscription {
     /// Takes a seat in each channel, or in none.
     pub fn sit(&mut self, seats: Seats) -> Result<(), SeatError> {
         for channel in &self.channels {
-            match channel.sit(seats) {
+            match channel.sit(seats, self.cursor) {
                 Ok(ticket) => self.tickets.push(ticket),
                 Err(error) => {
                     self.stand();
@@ -116,7 +116,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// Channels and tickets; the caller answers for the seats from now on.
+    /// Channels and tickets; the caller answers for the seats from now on, and settles them.
     pub fn into_seats(mut self) -> Vec<(Arc<Channel>, u32)> {
         std::mem::take(&mut self.channels)
             .into_iter()
@@ -127,6 +127,7 @@ impl Subscription {
     fn stand(&mut self) {
         for (channel, _) in self.channels.iter().zip(self.tickets.drain(..)) {
             channel.leave(1);
+            channel.settle();
         }
     }
 }

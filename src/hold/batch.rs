@@ -45,7 +45,8 @@ impl Batch {
         let start = messages.partition_point(|message| message.id() <= from);
         let messages = &messages[start..];
         messages.first()?;
-        let gap = gap(messages, from);
+        let next = if matches!(outlet.style, Style::Once(_)) { &messages[..1] } else { messages };
+        let gap = gap(next, from);
         let mut batch = Self {
             outlet: Arc::as_ptr(outlet),
             raw,

@@ -104,6 +104,7 @@ impl Hall {
         };
         let number = self.bodies.0.insert(waiter);
         let key = BODY | u32::try_from(number).unwrap_or(0);
+        let channels = subscription.channels().to_vec();
         let mut members = Vec::new();
         for (channel, ticket) in subscription.into_seats() {
             let (local, at) = self.locals.join(&channel, &self.mailbox, key);
@@ -111,6 +112,9 @@ impl Hall {
         }
         self.bodies.0[number].place = Place::Many(members.into());
         self.fill_inbox(key, &[]);
+        for channel in channels {
+            channel.settle();
+        }
         key
     }
 

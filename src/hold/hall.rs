@@ -83,7 +83,7 @@ impl Hall {
         })
     }
 
-    /// Takes a connection in, idle. One that cannot be registered is closed.
+    /// Takes a connection in, without a deadline. One that cannot be registered is closed.
     pub(super) fn adopt(&mut self, fd: OwnedFd, client: Client) -> Option<u32> {
         self.generation = self.generation.wrapping_add(1);
         let key = self.held.insert(Held::new(fd, client, self.generation));
@@ -97,7 +97,6 @@ impl Hall {
             self.held.remove(key);
             return None;
         }
-        self.idle(number);
         Some(number)
     }
 
@@ -226,7 +225,7 @@ fn members(place: &Place) -> Vec<(u32, u32)> {
 
 /// What the state of a connection can use.
 fn interest(held: &Held) -> EventFlags {
-    let reads = match (held.deaf, held.phase) {
+    let reads = match (held.deaf || held.eof, held.phase) {
         (false, _) => EventFlags::IN,
         // A client that leaves is still noticed.
         (true, Phase::Held) => EventFlags::RDHUP,

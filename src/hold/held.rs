@@ -8,7 +8,7 @@ use super::{Client, Outlet, Style, wheel::Tick};
 use crate::channel::MessageId;
 
 /// A connection. There are very many of them, so what only few need is behind `rare`.
-#[allow(clippy::struct_excessive_bools)] // Four independent facts, a byte each.
+#[allow(clippy::struct_excessive_bools)] // Five independent facts, a byte each.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Gone while an exchange has it.
@@ -21,6 +21,8 @@ pub(super) struct Held {
     pub(super) blocked: bool,
     /// The client sent more than it may while it waits: nothing is read.
     pub(super) deaf: bool,
+    /// The client sends nothing more.
+    pub(super) eof: bool,
     /// The connection ends with the response.
     pub(super) close: bool,
     /// The response is not in chunks, because the client speaks HTTP/1.0.
@@ -95,6 +97,7 @@ impl Held {
             phase: Phase::Idle,
             blocked: false,
             deaf: false,
+            eof: false,
             close: false,
             raw: false,
             cursor: MessageId::ZERO,

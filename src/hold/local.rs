@@ -115,7 +115,9 @@ impl Locals {
     /// The next subscriber of the pass under way.
     pub(super) fn advance(&mut self, local: u32) -> Option<u32> {
         let entry = self.get(local)?;
-        entry.ahead = entry.ahead.min(entry.subscribers.len()).checked_sub(1)?;
+        // Whoever was ahead may have left since: then the pass is at its end.
+        entry.ahead = entry.ahead.min(entry.subscribers.len());
+        entry.ahead = entry.ahead.checked_sub(1)?;
         Some(entry.subscribers[entry.ahead])
     }
 

@@ -25,6 +25,9 @@ impl Hall {
         }
         let deaf = std::mem::take(&mut held.deaf);
         let input = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
+        if held.eof && !input {
+            return self.close(key);
+        }
         let listening = &self.listening[usize::from(held.client.listener)];
         let patience = if input { listening.header_timeout } else { listening.keepalive_timeout };
         self.set_deadline(key, Some(patience));
@@ -68,7 +71,7 @@ impl Hall {
         held.ping = Tick::NEVER;
         let shut =
             held.fd.as_ref().map(|fd| rustix::net::shutdown(fd, rustix::net::Shutdown::Write));
-        if !matches!(shut, Some(Ok(()))) {
+        if held.eof || !matches!(shut, Some(Ok(()))) {
             return self.close(key);
         }
         held.blocked = false;

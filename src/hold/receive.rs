@@ -60,14 +60,17 @@ impl<H: Handler> Worker<H> {
     pub(super) fn ended(&mut self, key: u32) {
         let mut hall = self.shared.hall.borrow_mut();
         let Some(held) = hall.held.get_mut(key as usize) else { return };
-        if held.phase == Phase::Ending {
-            // It may have closed only its side: the answer still goes out.
-            held.deaf = true;
-            held.close = true;
-            hall.arm(key);
-        } else {
-            hall.close(key);
+        let input = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
+        match held.phase {
+            // It may have closed only its side: what it asked for is still answered.
+            Phase::Ending => held.eof = true,
+            Phase::Idle if input => {
+                held.eof = true;
+                hall.ready.push(key);
+            }
+            _ => return hall.close(key),
         }
+        hall.arm(key);
     }
 
     /// Connections that are free again go on with what they have received meanwhile.
@@ -103,6 +106,9 @@ impl<H: Handler> Worker<H> {
         input.extend_from_slice(if seen == 0 { &bytes[blank..] } else { bytes });
         let listening = hall.listening[listener];
         if input.is_empty() {
+            if hall.held[key as usize].eof {
+                hall.close(key);
+            }
             return;
         }
         if head::ends(&input, seen) || (seen == 0 && hopeless(&input)) {
@@ -111,6 +117,9 @@ impl<H: Handler> Worker<H> {
         }
         if input.len() > listening.max_header_size {
             return hall.refuse(key, &Refusal::HeadTooLarge);
+        }
+        if hall.held[key as usize].eof {
+            return hall.close(key);
         }
         if seen == 0 {
             hall.set_deadline(key, Some(listening.header_timeout));
@@ -133,8 +142,8 @@ impl<H: Handler> Worker<H> {
             exchange.wire().with_fd(|fd| epoll::delete(&*hall.epoll, fd));
             hall.part(key);
             drop(hall);
-            self.shared.tasks.set(self.shared.tasks.get() + 1);
-            tokio::task::spawn_local(task(self.shared.clone(), exchange, client));
+            let running = Running::new(self.shared.clone());
+            tokio::task::spawn_local(task(running, exchange, client));
             return;
         }
         drop(hall);
@@ -146,17 +155,33 @@ impl<H: Handler> Worker<H> {
 }
 
 /// Goes on with an exchange that has to wait; then the socket comes back to the hall.
-async fn task<H: Handler>(shared: Rc<Shared<H>>, mut exchange: Exchange<H>, client: Client) {
+async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client: Client) {
+    let shared = &running.0;
     let step = match exchange.wire().become_task() {
-        Ok(()) => complete(&mut exchange, &shared).await,
+        Ok(()) => complete(&mut exchange, shared).await,
         Err(_) => Step::Closed,
     };
     let (fd, rest) = exchange.finish();
     if let Some(fd) = fd {
-        come_back(&shared, fd, client, step, rest);
+        come_back(shared, fd, client, step, rest);
     }
-    shared.tasks.set(shared.tasks.get() - 1);
-    shared.changed.notify_one();
+}
+
+/// Counts a task as long as it exists, however it ends.
+struct Running<H>(Rc<Shared<H>>);
+
+impl<H> Running<H> {
+    fn new(shared: Rc<Shared<H>>) -> Self {
+        shared.tasks.set(shared.tasks.get() + 1);
+        Self(shared)
+    }
+}
+
+impl<H> Drop for Running<H> {
+    fn drop(&mut self) {
+        self.0.tasks.set(self.0.tasks.get() - 1);
+        self.0.changed.notify_one();
+    }
 }
 
 fn come_back<H>(shared: &Shared<H>, fd: OwnedFd, client: Client, step: Step, rest: Vec<u8>) {
@@ -175,6 +200,8 @@ impl super::hall::Hall {
         }
         match step {
             Step::Idle => self.idle(key),
+            // A client that has closed its side does not wait.
+            Step::Hold(..) if self.held[key as usize].eof => self.close(key),
             Step::Hold(holding, persistence) => {
                 if persistence.close {
                     self.held[key as usize].rare = None;

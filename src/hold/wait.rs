@@ -46,9 +46,14 @@ impl Hall {
             write_headers(&mut lines, &headers);
             held.rare().headers = lines.into();
         }
+        let channels = subscription.channels().to_vec();
         self.join(key, subscription);
         self.set_deadline(key, outlet.timeout);
-        match self.pending(key, &outlet) {
+        let pending = self.pending(key, &outlet);
+        for channel in &channels {
+            channel.settle();
+        }
+        match pending {
             Some(batch) => self.transmit(key, &outlet, &lead.into(), &batch, None),
             None => self.lead(key, &outlet, &lead.into()),
         }

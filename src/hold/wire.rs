@@ -32,8 +32,6 @@ struct Inner {
     dirty: bool,
     /// Bytes that the socket has taken.
     written: u64,
-    /// The client sends nothing more.
-    ended: bool,
 }
 
 #[derive(Debug)]
@@ -51,14 +49,7 @@ const READ: usize = 16 << 10;
 impl Wire {
     pub(super) fn new(fd: OwnedFd, input: Vec<u8>) -> Self {
         let socket = Socket::InHand(fd);
-        Self(Rc::new(RefCell::new(Inner {
-            socket,
-            input,
-            read: 0,
-            dirty: false,
-            written: 0,
-            ended: false,
-        })))
+        Self(Rc::new(RefCell::new(Inner { socket, input, read: 0, dirty: false, written: 0 })))
     }
 
     /// Whether hyper may have bytes that it has not written.
@@ -145,11 +136,6 @@ impl Read for Wire {
         loop {
             let mut ready = ready!(fd.poll_read_ready(cx))?;
             let received = ready.try_io(|fd| receive(fd.get_ref(), &mut bytes[..length]));
-            if matches!(received, Ok(Ok(0))) && !std::mem::replace(&mut inner.ended, true) {
-                // A turn later: hyper drops a request whose end it sees before it is answered.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
             if let Ok(received) = received {
                 buffer.put_slice(&bytes[..received?]);
                 return Poll::Ready(Ok(()));

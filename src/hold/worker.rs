@@ -88,7 +88,8 @@ impl<H: Handler> Worker<H> {
         let builder = |listening: &Listening| {
             let mut builder = Builder::new();
             builder.title_case_headers(true).max_header_size(listening.max_header_size);
-            builder.keep_alive(!listening.keepalive_timeout.is_zero());
+            // Whether a waiting client has gone is found out by the exchange.
+            builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
             builder
         };
         let builders = listening.iter().map(builder).collect();
@@ -235,7 +236,11 @@ impl<H: Handler> Worker<H> {
                 Accepted::Connection(fd, peer) => {
                     self.connections += 1;
                     let listener = u16::try_from(number).unwrap_or(u16::MAX);
-                    hall.adopt(fd, Client { peer, connection: self.connections, listener });
+                    let client = Client { peer, connection: self.connections, listener };
+                    if let Some(key) = hall.adopt(fd, client) {
+                        let patience = hall.listening[number].header_timeout;
+                        hall.set_deadline(key, Some(patience));
+                    }
                 }
                 Accepted::Nothing => return,
                 Accepted::Rest => {

@@ -3,7 +3,10 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::FileTypeExt,
+        net::{UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -41,8 +44,9 @@ pub struct BindError {
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 65_535;
-/// How long sent bytes may go unacknowledged before the client counts as vanished (RFC 5482).
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long sent bytes may go unacknowledged, or a client that reads nothing may refuse more, before
+/// it counts as vanished (RFC 5482).
+const USER_TIMEOUT: Duration = Duration::from_mins(2);
 /// Silence after which the kernel asks whether the client still exists, and how often it asks.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -119,8 +123,7 @@ impl Bound {
     }
 
     fn add_unix(&mut self, path: &Path) -> io::Result<()> {
-        if path.exists() && UnixStream::connect(path).is_err() {
-            // Left behind by a daemon that is gone.
+        if left_behind(path) {
             fs::remove_file(path)?;
         }
         let listener = UnixListener::bind(path)?;
@@ -156,6 +159,13 @@ fn tcp(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     }
     socket.bind(&SockAddr::from(address))?;
     Ok(socket)
+}
+
+/// Whether a daemon that is gone has left its socket: nobody listens on it.
+fn left_behind(path: &Path) -> bool {
+    let socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    socket && UnixStream::connect(path).is_err_and(refused)
 }
 
 fn name(listen: &Listen) -> String {

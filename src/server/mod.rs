@@ -4,7 +4,14 @@ mod listener;
 mod process;
 mod signal;
 
-use std::{future::Future, io, sync::Arc, thread, time::Duration};
+use std::{
+    future::Future,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 pub use listener::{BindError, Bound};
 pub use process::{PidFile, SetupError, settle};
@@ -101,7 +108,9 @@ impl Job {
     fn start(self, ended: mpsc::Sender<io::Result<()>>) -> io::Result<()> {
         thread::Builder::new().name(format!("worker-{}", self.number)).spawn(move || {
             // Nobody listens any more only when another worker failed before.
-            let _ = ended.blocking_send(self.run());
+            let end = catch_unwind(AssertUnwindSafe(|| self.run()));
+            let broken = |_| Err(io::Error::other("a worker has broken down"));
+            let _ = ended.blocking_send(end.unwrap_or_else(broken));
         })?;
         Ok(())
     }

@@ -22,6 +22,9 @@ use crate::{
 /// The methods of a subscriber location.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
+/// How often a seat is tried for in channels that go just then.
+const SEAT_TRIES: usize = 3;
+
 /// Says on a poll after which message others have been lost.
 const GAP: &str = "x-push-gap";
 
@@ -45,11 +48,8 @@ pub struct Visit<'a> {
 impl Visit<'_> {
     /// Answers a request for these channels, or lets it wait.
     pub async fn answer(&self, channels: &[ChannelId]) -> Result<Answer, Refusal> {
-        if !matches!(self.head.method, Method::GET | Method::HEAD) {
-            return Err(Refusal::MethodNotAllowed { allow: ALLOW });
-        }
         let transport = self.transport();
-        let mut subscription = self.subscribe(channels).await?;
+        let subscription = self.subscribe(channels).await?;
         let head_only = self.head.method == Method::HEAD;
         match transport {
             Transport::IntervalPoll => Ok(Answer::Respond(self.poll(&subscription))),
@@ -59,7 +59,7 @@ impl Visit<'_> {
                     Some(message) => Ok(Answer::Respond(self.message(&subscription, message))),
                     None if head_only => Ok(Answer::Respond(self.nothing())),
                     None => {
-                        subscription.sit(self.seats()).map_err(refuse_seat)?;
+                        let subscription = self.sit(channels, subscription).await?;
                         let headers = self.cors();
                         Ok(self.hold(subscription, &self.outlets.long_poll, headers))
                     }
@@ -73,7 +73,7 @@ impl Visit<'_> {
                     *response.headers_mut() = headers;
                     return Ok(Answer::Respond(response));
                 }
-                subscription.sit(self.seats()).map_err(refuse_seat)?;
+                let subscription = self.sit(channels, subscription).await?;
                 Ok(self.hold(subscription, outlet, headers))
             }
         }
@@ -116,6 +116,22 @@ impl Visit<'_> {
             creation: (!self.subscriber.authorized_channels_only).then_some(creation),
         };
         self.hub.subscribe(channels, request).await.map_err(refuse)
+    }
+
+    /// Takes seats; in a channel that was empty and went meanwhile, in the one that comes after it.
+    async fn sit(
+        &self,
+        channels: &[ChannelId],
+        mut subscription: Subscription,
+    ) -> Result<Subscription, Refusal> {
+        for _ in 0..SEAT_TRIES {
+            match subscription.sit(self.seats()) {
+                Ok(()) => return Ok(subscription),
+                Err(SeatError::Gone) => subscription = self.subscribe(channels).await?,
+                Err(error) => return Err(refuse_seat(error)),
+            }
+        }
+        Err(Refusal::Gone)
     }
 
     fn seats(&self) -> Seats {
