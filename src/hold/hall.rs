@@ -83,7 +83,7 @@ impl Hall {
         })
     }
 
-    /// Takes a connection in, idle. One that cannot be registered is closed.
+    /// Takes a connection in, idle. One that cannot be registered is closed: then there is none.
     pub(super) fn adopt(&mut self, fd: OwnedFd, client: Client) -> Option<u32> {
         self.generation = self.generation.wrapping_add(1);
         let key = self.held.insert(Held::new(fd, client, self.generation));
@@ -98,7 +98,8 @@ impl Hall {
             return None;
         }
         self.idle(number);
-        Some(number)
+        // While the server shuts down that may be its end.
+        self.held.contains(key).then_some(number)
     }
 
     /// Gives a connection away, with what it has received.

@@ -176,6 +176,8 @@ impl super::hall::Hall {
         }
         match step {
             Step::Idle => self.idle(key),
+            // Nobody would send it away any more.
+            Step::Hold(..) if self.closing => self.linger(key),
             Step::Hold(holding, persistence) => {
                 if persistence.close {
                     self.held[key as usize].rare = None;
