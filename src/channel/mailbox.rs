@@ -26,14 +26,11 @@ pub enum Note {
         /// The worker's own number for the channel.
         local: u32,
     },
-    /// Subscribers have to go.
+    /// Subscribers may have to go: [`super::Channel::dismissed`] says who. The note may be late, and
+    /// its number another channel's by then.
     Dismiss {
         /// The worker's own number for the channel.
         local: u32,
-        /// Those who took their seat before this one.
-        before: u32,
-        /// Why.
-        why: Dismissal,
     },
 }
 
@@ -47,7 +44,8 @@ pub enum Dismissal {
 }
 
 impl Mailbox {
-    pub(super) fn put(&self, note: Note) {
+    /// Leaves a note, and wakes the worker.
+    pub fn put(&self, note: Note) {
         let sleeper = {
             let mut inner = locked(&self.0);
             inner.notes.push(note);

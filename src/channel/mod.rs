@@ -92,6 +92,11 @@ impl Channel {
         self.state().attach(mailbox, local)
     }
 
+    /// Those who took their seat before a ticket have to go.
+    pub fn dismissed(&self) -> Option<(u32, Dismissal)> {
+        self.state().dismissed
+    }
+
     /// A worker has no subscribers left here.
     pub fn detach(&self, mailbox: &Arc<Mailbox>) {
         self.state().detach(mailbox);

@@ -16,6 +16,8 @@ pub(super) struct State {
     workers: Vec<Waiting>,
     subscribers: u32,
     tickets: u32,
+    /// Who took a seat before this ticket has to go.
+    pub(super) dismissed: Option<(u32, Dismissal)>,
     requested: Option<Instant>,
     idle_since: Instant,
     timeout: Duration,
@@ -43,6 +45,7 @@ impl State {
             workers: Vec::new(),
             subscribers: 0,
             tickets: 0,
+            dismissed: None,
             requested: None,
             idle_since: now,
             timeout,
@@ -68,10 +71,6 @@ impl State {
     pub(super) fn attach(&mut self, mailbox: &Arc<Mailbox>, local: u32) -> MessageId {
         let served = self.ring.last();
         self.workers.push(Waiting { mailbox: mailbox.clone(), local, served, noted: false });
-        if self.closed {
-            let before = self.tickets.wrapping_add(1);
-            mailbox.put(Note::Dismiss { local, before, why: Dismissal::Deleted });
-        }
         served
     }
 
@@ -129,6 +128,10 @@ impl State {
         if most > 0 && self.subscribers as usize >= most && !replaces {
             return Err(SeatError::ChannelFull);
         }
+        if self.subscribers == 0 {
+            // Tickets wrap: the old one must not be met again.
+            self.dismissed = None;
+        }
         self.subscribers += 1;
         self.tickets = self.tickets.wrapping_add(1);
         if replaces && self.subscribers > 1 {
@@ -149,9 +152,10 @@ impl State {
         self.dismiss(self.tickets, Dismissal::Deleted);
     }
 
-    fn dismiss(&self, before: u32, why: Dismissal) {
+    fn dismiss(&mut self, before: u32, why: Dismissal) {
+        self.dismissed = Some((before, why));
         for worker in &self.workers {
-            worker.mailbox.put(Note::Dismiss { local: worker.local, before, why });
+            worker.mailbox.put(Note::Dismiss { local: worker.local });
         }
     }
 

@@ -89,13 +89,21 @@ impl Batch {
             }
             seen = id;
             if written < end {
-                return (seen, self.bytes.slice(written..end));
+                return (seen, self.part(written, end));
             }
             if written == end {
                 break;
             }
         }
         (seen, Bytes::new())
+    }
+
+    /// A part of one message. That of several is copied: a slow reader must not keep all of them.
+    fn part(&self, start: usize, end: usize) -> Bytes {
+        match self.marks[..] {
+            [_] => self.bytes.slice(start..end),
+            _ => Bytes::copy_from_slice(&self.bytes[start..end]),
+        }
     }
 
     fn single(&mut self, bytes: Bytes, id: MessageId) {

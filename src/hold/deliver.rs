@@ -36,7 +36,7 @@ impl Hall {
         for note in notes.drain(..) {
             match note {
                 Note::Messages { local } => self.locals.queue(local),
-                Note::Dismiss { local, before, why } => self.dismiss(local, before, why),
+                Note::Dismiss { local } => self.dismiss(local),
             }
         }
     }

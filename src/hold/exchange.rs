@@ -54,6 +54,8 @@ pub(super) enum Step {
 struct State {
     /// Requests being answered.
     busy: Cell<bool>,
+    /// A poll waits for a message.
+    polling: Cell<bool>,
     /// Streams being sent.
     streaming: Rc<Cell<bool>>,
     /// The body of the latest request has not been read to its end.
@@ -100,6 +102,13 @@ impl<H: Handler> Exchange<H> {
         }
     }
 
+    /// Whether the client of a waiting request has gone. Hyper looks for that only as long as it
+    /// has read nothing ahead.
+    fn abandoned(&self, cx: &mut Context<'_>) -> bool {
+        let waits = self.state.polling.get() || self.state.streaming.get();
+        waits && self.wire.poll_end(cx).is_ready()
+    }
+
     /// The present answer is the last.
     pub(super) fn shut_down(&mut self) {
         Pin::new(&mut self.connection).graceful_shutdown();
@@ -138,7 +147,11 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
             let mut response = match answer.await {
                 Answer::Respond(response) => response.map(Either::Left),
                 Answer::Hold(holding) if holding.as_body => {
-                    stream::respond(shared.hall.clone(), &state.streaming, *holding).await
+                    state.polling.set(true);
+                    let hall = shared.hall.clone();
+                    let response = stream::respond(hall, &state.streaming, *holding).await;
+                    state.polling.set(false);
+                    response
                 }
                 Answer::Hold(holding) => {
                     // What follows an unread body is no request.
@@ -181,7 +194,9 @@ pub(super) async fn complete<H: Handler>(
             stalled.as_mut().reset(tokio::time::Instant::now() + SEND_TIMEOUT);
         }
         match step {
-            Step::Wait if stalled.as_mut().poll(cx).is_ready() => Poll::Ready(Step::Closed),
+            Step::Wait if stalled.as_mut().poll(cx).is_ready() || exchange.abandoned(cx) => {
+                Poll::Ready(Step::Closed)
+            }
             Step::Wait => Poll::Pending,
             step => Poll::Ready(step),
         }

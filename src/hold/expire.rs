@@ -66,8 +66,7 @@ impl Hall {
     pub(super) fn say_goodbye(&mut self) {
         self.closing = true;
         self.dismiss_bodies(Farewell::Shutdown);
-        let keys: Vec<usize> = self.held.iter().map(|(key, _)| key).collect();
-        for key in keys {
+        for key in self.held.keys() {
             let Some(held) = self.held.get(key) else { continue };
             let phase = held.phase;
             let Ok(key) = u32::try_from(key) else { continue };

@@ -15,13 +15,13 @@ use rustix::{
     io::Errno,
     net::{RecvFlags, SendFlags},
 };
-use slab::Slab;
 
 use super::{
     Client,
     bodies::Bodies,
     held::{Held, Phase, Place},
     local::Locals,
+    shelf::Shelf,
     wheel::Wheel,
 };
 use crate::channel::{Channel, Mailbox};
@@ -40,7 +40,7 @@ pub struct Listening {
 #[derive(Debug)]
 pub(super) struct Hall {
     pub(super) epoll: Rc<OwnedFd>,
-    pub(super) held: Slab<Held>,
+    pub(super) held: Shelf<Held>,
     generation: u32,
     pub(super) bodies: Bodies,
     pub(super) locals: Locals,
@@ -70,7 +70,7 @@ impl Hall {
         let now = Instant::now();
         Ok(Self {
             epoll: Rc::new(epoll::create(CreateFlags::CLOEXEC)?),
-            held: Slab::new(),
+            held: Shelf::default(),
             generation: 0,
             bodies: Bodies::default(),
             locals: Locals::default(),
@@ -105,7 +105,7 @@ impl Hall {
     /// Gives a connection away, with what it has received.
     pub(super) fn part(&mut self, key: u32) {
         self.leave(key);
-        if let Some(held) = self.held.try_remove(key as usize)
+        if let Some(held) = self.held.remove(key as usize)
             && let Some(fd) = &held.fd
         {
             let _ = epoll::delete(&*self.epoll, fd);

@@ -5,9 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use slab::Slab;
-
-use crate::channel::{Channel, Mailbox, MessageId};
+use super::shelf::Shelf;
+use crate::channel::{Channel, Mailbox, MessageId, Note};
 
 /// A channel, as one worker sees it.
 #[derive(Debug)]
@@ -34,17 +33,20 @@ pub(super) struct Local {
 /// All channels of a worker, and those with something to deliver.
 #[derive(Debug, Default)]
 pub(super) struct Locals {
-    slab: Slab<Local>,
+    shelf: Shelf<Local>,
     numbers: HashMap<usize, u32>,
     work: VecDeque<u32>,
 }
 
 impl Locals {
     pub(super) fn get(&mut self, local: u32) -> Option<&mut Local> {
-        self.slab.get_mut(local as usize)
+        self.shelf.get_mut(local as usize)
     }
 
     /// Adds a subscriber; returns the channel's number and the subscriber's index.
+    ///
+    /// It may have been dismissed between its seat and now, when the channel did not know yet that
+    /// it is here: then the worker is to look.
     pub(super) fn join(
         &mut self,
         channel: &Arc<Channel>,
@@ -54,7 +56,7 @@ impl Locals {
         let address = Arc::as_ptr(channel) as usize;
         let local = *self.numbers.entry(address).or_insert_with(|| {
             let served = MessageId::ZERO;
-            let number = self.slab.insert(Local {
+            let number = self.shelf.insert(Local {
                 channel: channel.clone(),
                 subscribers: Vec::with_capacity(1),
                 ahead: 0,
@@ -65,10 +67,13 @@ impl Locals {
                 dirty: false,
             });
             let local = u32::try_from(number).unwrap_or(u32::MAX);
-            self.slab[number].served = channel.attach(mailbox, local);
+            self.shelf[number].served = channel.attach(mailbox, local);
             local
         });
-        let subscribers = &mut self.slab[local as usize].subscribers;
+        if channel.dismissed().is_some() {
+            mailbox.put(Note::Dismiss { local });
+        }
+        let subscribers = &mut self.shelf[local as usize].subscribers;
         subscribers.push(key);
         (local, u32::try_from(subscribers.len() - 1).unwrap_or(u32::MAX))
     }
@@ -84,7 +89,7 @@ impl Locals {
     pub(super) fn release(&mut self, local: u32, mailbox: &Arc<Mailbox>) {
         let idle = |entry: &mut Local| entry.subscribers.is_empty() && !entry.queued;
         if self.get(local).is_some_and(idle) {
-            let entry = self.slab.remove(local as usize);
+            let Some(entry) = self.shelf.remove(local as usize) else { return };
             self.numbers.remove(&(Arc::as_ptr(&entry.channel) as usize));
             entry.channel.detach(mailbox);
         }
@@ -92,7 +97,7 @@ impl Locals {
 
     /// There is something to read in a channel.
     pub(super) fn queue(&mut self, local: u32) {
-        let Some(entry) = self.slab.get_mut(local as usize) else { return };
+        let Some(entry) = self.shelf.get_mut(local as usize) else { return };
         if entry.queued {
             entry.dirty = true;
         } else {
@@ -116,7 +121,7 @@ impl Locals {
 
     /// A part has been walked. Returns whether it was the last of the pass.
     pub(super) fn walked(&mut self, local: u32) -> bool {
-        let Some(entry) = self.slab.get_mut(local as usize) else { return false };
+        let Some(entry) = self.shelf.get_mut(local as usize) else { return false };
         let done = entry.ahead == 0;
         entry.queued = !done || entry.dirty;
         if done {

@@ -17,6 +17,7 @@ mod local;
 mod phase;
 mod receive;
 mod request;
+mod shelf;
 mod stream;
 mod wait;
 mod wheel;

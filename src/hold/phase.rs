@@ -80,6 +80,6 @@ impl Hall {
     /// Closes a connection, whatever it was doing.
     pub(super) fn close(&mut self, key: u32) {
         self.leave(key);
-        self.held.try_remove(key as usize);
+        self.held.remove(key as usize);
     }
 }

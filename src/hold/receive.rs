@@ -13,12 +13,11 @@ use super::{
     exchange::{Exchange, Step, complete},
     head,
     held::Phase,
+    wire::AHEAD,
     worker::Shared,
 };
 use crate::response::Refusal;
 
-/// Bytes that a client may send ahead while its request waits.
-const AHEAD: usize = 64 << 10;
 /// A request line and headers that `httparse` looks at before they are complete.
 const HEADERS: usize = 128;
 

@@ -95,9 +95,10 @@ impl Hall {
         self.sent_something(key, &outlet);
     }
 
-    /// Those who took their seats before a ticket have to go.
-    pub(super) fn dismiss(&mut self, local: u32, before: u32, why: Dismissal) {
+    /// Those whom a channel has dismissed have to go.
+    pub(super) fn dismiss(&mut self, local: u32) {
         let Some(entry) = self.locals.get(local) else { return };
+        let Some((before, why)) = entry.channel.dismissed() else { return };
         let why = match why {
             Dismissal::Conflict => Farewell::Conflict,
             Dismissal::Deleted => Farewell::Deleted,

@@ -43,6 +43,8 @@ enum Socket {
     Gone,
 }
 
+/// Bytes that a client may send ahead while its request waits.
+pub(super) const AHEAD: usize = 64 << 10;
 /// One read of a task, in bytes.
 const READ: usize = 16 << 10;
 
@@ -76,6 +78,26 @@ impl Wire {
             inner.socket = Socket::Task(watch(fd)?);
         }
         Ok(())
+    }
+
+    /// Reads ahead, as the hall does, until the end of what the client sends: it is noticed also
+    /// while hyper reads nothing.
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.0.borrow_mut();
+        let Inner { socket: Socket::Task(fd), input, read, .. } = &mut *inner else {
+            return Poll::Pending;
+        };
+        input.drain(..std::mem::take(read));
+        while input.len() < AHEAD {
+            let Ok(mut ready) = ready!(fd.poll_read_ready(cx)) else { return Poll::Ready(()) };
+            let mut bytes = [0; READ];
+            match ready.try_io(|fd| receive(fd.get_ref(), &mut bytes)) {
+                Ok(Ok(length @ 1..)) => input.extend_from_slice(&bytes[..length]),
+                Ok(_) => return Poll::Ready(()),
+                Err(_) => {}
+            }
+        }
+        Poll::Pending
     }
 
     /// Runs something with the socket while it is in hand.

@@ -23,7 +23,8 @@ fn arrive(way: Way, hold: &str, first: &str, rounds: usize) {
     let keys = format!("{STORE}\npush_first_message = \"{first}\"");
     let gateway = Gateway::start_root(ROOT, &locations(hold, &keys));
     let channels: Vec<String> = (0..CHANNELS).map(|number| format!("c{number}")).collect();
-    let publisher = Publisher { channels, name: 0, numbers: 0..BACKLOG, every: Duration::ZERO };
+    let publisher =
+        Publisher { channels, name: 0, numbers: 0..BACKLOG, every: Duration::ZERO, size: 0 };
     publisher.clone().run(&gateway);
     let total = BACKLOG + rounds;
     let live = Publisher { numbers: BACKLOG..total, every: EVERY, ..publisher };

@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::ledger::Id;
+pub use crate::ledger::Id;
 
 /// How a client listens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,6 +100,11 @@ impl Conn {
     /// What has come and was not taken.
     pub fn rest(&self) -> &[u8] {
         &self.input[self.at..]
+    }
+
+    /// Puts in what somebody else has read.
+    pub fn push(&mut self, byte: u8) {
+        self.input.push(byte);
     }
 
     pub async fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {

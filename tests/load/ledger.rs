@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 /// A message id as a client reads it: time and tag.
 pub type Id = (u64, u64);
 
-/// The text of a message: where it belongs, and a filler that no other has.
-pub fn text(channel: &str, publisher: usize, number: usize) -> String {
-    let mut text = format!("{channel} {publisher} {number} ");
+/// The text of a message: where it belongs, its size, and a filler that no other has.
+pub fn text(channel: &str, publisher: usize, number: usize, size: usize) -> String {
+    let mut text = format!("{channel} {publisher} {number} {size} ");
     let seed = number * 31 + publisher * 17 + channel.len();
+    let hash = |at: usize| (seed + at).wrapping_mul(2_654_435_761) & 0xffff_ffff;
     for at in 0..seed % 23 {
-        write!(text, "{:x}.", (seed + at).wrapping_mul(2_654_435_761) & 0xffff_ffff).unwrap();
+        write!(text, "{:x}.", hash(at)).unwrap();
     }
+    text.push_str(&format!("{:08x}", hash(23)).repeat(size / 8));
     text.push('!');
     text
 }
@@ -84,9 +86,12 @@ impl Ledger {
         assert!(self.last.is_none_or(|last| id > last), "{id:?} {body:?} in {self:?}");
         self.last = Some(id);
         self.seen += 1;
-        let number: usize = body.split(' ').nth(2).unwrap().parse().unwrap();
+        let mut numbers = body.split(' ').skip(2).map(|word| word.parse().unwrap());
+        let (number, size): (usize, usize) = (numbers.next().unwrap(), numbers.next().unwrap());
         let row = self.row_of(body);
-        assert_eq!(body, text(&row.channel, row.publisher, number));
+        let whole = text(&row.channel, row.publisher, number, size);
+        // Without the texts, which may be long.
+        assert!(body == whole, "{id:?} {number} is not whole");
         number
     }
 

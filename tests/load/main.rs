@@ -10,7 +10,13 @@
 mod harness;
 
 mod arrivals;
+mod bodies;
+mod chaos;
 mod client;
+mod clock;
 mod ledger;
+mod many;
 mod merge;
 mod scene;
+mod seats;
+mod slow;

@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_millis(4);
 
 fn publisher(channels: &[&str], name: usize, numbers: std::ops::Range<usize>) -> Publisher {
     let channels = channels.iter().map(|&channel| channel.into()).collect();
-    Publisher { channels, name, numbers, every: EVERY }
+    Publisher { channels, name, numbers, every: EVERY, size: 0 }
 }
 
 /// `count` subscribers of all channels, who hang up after so many messages and resume by one id.

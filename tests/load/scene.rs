@@ -1,6 +1,7 @@
 //! A gateway with a location for each transport, publishers and an audience.
 
 use std::{
+    fmt::Write as _,
     future::Future,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
@@ -16,7 +17,9 @@ use crate::{
 };
 
 /// An audience that has not seen everything by then never will.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// A subscriber who lacks messages and gets none for so long never will.
+pub const SILENCE: Duration = Duration::from_secs(20);
 
 /// One scene at a time: each is many connections, and the machine has few cores.
 pub fn turn() -> MutexGuard<'static, ()> {
@@ -47,9 +50,11 @@ pub fn locations(hold: &str, keys: &str) -> String {
             "push_poll_format = \"json\"\npush_last_message_id = [\"$arg_since\"]\n",
         ),
     ] {
-        toml.push_str(&format!(
+        write!(
+            toml,
             "[[server.location]]\npath = \"{path}\"\npush_subscriber = [\"{transport}\"]\n{more}"
-        ));
+        )
+        .unwrap();
     }
     toml
 }
@@ -65,6 +70,8 @@ pub struct Publisher {
     pub numbers: std::ops::Range<usize>,
     /// Time between two numbers.
     pub every: Duration,
+    /// Bytes of a message, about; 0: few, and each its own number.
+    pub size: usize,
 }
 
 impl Publisher {
@@ -76,7 +83,7 @@ impl Publisher {
         for (step, number) in (0_u32..).zip(self.numbers) {
             thread::sleep((self.every * step).saturating_sub(start.elapsed()));
             for channel in &self.channels {
-                let text = ledger::text(channel, self.name, number);
+                let text = ledger::text(channel, self.name, number, self.size);
                 let accept = "Accept: application/json\r\n";
                 client.request("POST", &format!("/pub?c={channel}"), accept, &text);
                 let response = client.response();
@@ -122,7 +129,7 @@ pub async fn all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
 pub async fn attend(mut listener: Listener, mut ledger: Ledger, mut hang_ups: Dice) -> Listener {
     let mut left = hang_ups.roll();
     while !ledger.done() {
-        let next = timeout(PATIENCE - Duration::from_secs(5), listener.next()).await;
+        let next = timeout(SILENCE, listener.next()).await;
         let next = next.unwrap_or_else(|_| panic!("nothing more comes to {ledger:?}"));
         let (id, text) = next.unwrap_or_else(|error| panic!("{error} for {ledger:?}"));
         ledger.take(id, &text);

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::*;
-use crate::channel::{Concurrency, First, Mailbox, Note, SeatError, Seats, StoreFuture};
+use crate::channel::{Concurrency, Dismissal, First, Mailbox, Note, SeatError, Seats, StoreFuture};
 
 const KEEP: Retention = Retention {
     max_messages: 100,
@@ -283,4 +283,18 @@ async fn futures_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -
         }
     })
     .await
+}
+
+#[tokio::test]
+async fn who_was_replaced_before_its_worker_knew_it_can_be_found_out() {
+    let hub = Hub::new(Settings::default());
+    let mut seated = Vec::new();
+    for _ in 0..2 {
+        let mut subscription = hub.subscribe(&[id("a")], OLDEST).await.unwrap();
+        let seats = Seats { concurrency: Concurrency::Last, ..Seats::default() };
+        subscription.sit(seats).unwrap();
+        seated.extend(subscription.into_seats());
+    }
+    let [(channel, _), (_, second)] = &seated[..] else { unreachable!() };
+    assert_eq!(channel.dismissed(), Some((*second, Dismissal::Conflict)));
 }

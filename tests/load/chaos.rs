@@ -1,0 +1,193 @@
+//! Clients that come, do something and vanish, while messages flow.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
+
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    client::{Listener, Way},
+    harness::Gateway,
+    ledger::Ledger,
+    scene::{Dice, PATIENCE, Publisher, ROOT, STORE, all, attend, locations, play, turn},
+};
+
+const CHANNELS: [&str; 2] = ["c0", "c1"];
+const ROUNDS: usize = 400;
+const CLIENTS: usize = 2000;
+/// At the same time.
+const CROWD: usize = 50;
+
+/// What clients send, whole or cut anywhere.
+const REQUESTS: [&str; 12] = [
+    "GET /poll?c=c0 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /poll?c=nobody HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /events?c=c0,c1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /stream?c=c1 HTTP/1.0\r\n\r\n",
+    "GET /events?c=nobody,c0 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 99999999999:0\r\n\r\n",
+    "GET /json?c=c0 HTTP/1.1\r\nHost: x\r\n\r\nGET /json?c=c1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /json?c=c0 HTTP/1.1\r\nHost: x\r\n\r\nGET /events?c=c1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "POST /pub?c=other HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\nonly a part",
+    "POST /pub?c=other HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "DELETE /pub?c=other HTTP/1.1\r\nHost: x\r\n\r\nGET /poll?c=other HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "\0\x16\x03 no request at all\r\n\r\n",
+];
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// One client: sends something, reads something, goes in some way.
+async fn stray(address: SocketAddr, mut dice: Dice) {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return };
+    if dice.roll() % 4 == 0 {
+        let _ = SockRef::from(&stream).set_recv_buffer_size(2 << 10);
+    }
+    for _ in 0..=dice.roll() % 2 {
+        let request = REQUESTS[dice.roll() % REQUESTS.len()].as_bytes();
+        let cut = match dice.roll() % 3 {
+            0 => dice.roll() % request.len(),
+            _ => request.len(),
+        };
+        let _ = stream.write_all(&request[..cut]).await;
+    }
+    if dice.roll() % 3 > 0 {
+        let mut buffer = vec![0; 1 + dice.roll() % 5000];
+        let patience = Duration::from_millis(dice.roll() as u64 % 20);
+        let _ = timeout(patience, stream.read(&mut buffer)).await;
+    }
+    match dice.roll() % 3 {
+        // A reset.
+        0 => SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap(),
+        // Half of it, and then the rest.
+        1 => {
+            let _ = stream.shutdown().await;
+            let mut buffer = [0; 512];
+            let _ = timeout(Duration::from_millis(3), stream.read(&mut buffer)).await;
+        }
+        _ => {}
+    }
+}
+
+/// So many at once until all have been.
+async fn strays(address: SocketAddr) {
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        if clients.len() >= CROWD {
+            clients.join_next().await.unwrap().unwrap();
+        }
+        clients.spawn(stray(address, Dice::new(number, 0..1 << 30)));
+    }
+    all(clients).await;
+}
+
+/// Waits until nothing is open but what was before.
+fn all_closed(gateway: &Gateway, before: usize) {
+    for channel in ["c0", "c1", "nobody", "other"] {
+        if gateway.request("GET", &format!("/pub?c={channel}"), "", "").status == 200 {
+            gateway.wait_for_subscribers(&format!("/pub?c={channel}"), 0);
+        }
+    }
+    let start = Instant::now();
+    while descriptors() > before {
+        assert!(start.elapsed() < PATIENCE, "{} descriptors, {before} before", descriptors());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn stroll(hold: &str) {
+    let _turn = turn();
+    let gateway = Gateway::start_root(ROOT, &locations(hold, STORE));
+    let address = gateway.address;
+    let publisher = Publisher {
+        channels: CHANNELS.map(String::from).into(),
+        name: 0,
+        numbers: 0..ROUNDS,
+        every: Duration::from_millis(4),
+        size: 0,
+    };
+    gateway.request("GET", "/pub?c=c0", "", "");
+    let before = descriptors();
+    let ledger =
+        |who: String| Ledger::new(who).all(CHANNELS[0], 0, ROUNDS).all(CHANNELS[1], 0, ROUNDS);
+    play(&gateway, vec![publisher], async {
+        let mut audience = JoinSet::new();
+        for (number, way) in Way::ALL.into_iter().cycle().take(12).enumerate() {
+            let dice = if number < 8 { Dice::never() } else { Dice::new(number, 1..100) };
+            let listener = Listener::new(address, way, "c0,c1");
+            audience.spawn(attend(listener, ledger(format!("{way:?} {number}")), dice));
+        }
+        strays(address).await;
+        all(audience).await;
+        // Someone who comes afterwards.
+        for way in Way::ALL {
+            attend(Listener::new(address, way, "c1,c0"), ledger(format!("{way:?}")), Dice::never())
+                .await;
+        }
+    });
+    all_closed(&gateway, before);
+}
+
+#[test]
+fn strays_disturb_nobody_and_leave_nothing() {
+    stroll("hall");
+}
+
+#[test]
+fn strays_disturb_nobody_and_leave_nothing_as_bodies() {
+    stroll("body");
+}
+
+/// Clients that wait and are reset in the middle of it.
+fn vanish(hold: &str) {
+    let _turn = turn();
+    let gateway = Gateway::start_root(ROOT, &locations(hold, STORE));
+    gateway.request("GET", "/pub?c=c0", "", "");
+    let before = descriptors();
+    let mut clients = Vec::new();
+    for number in 0..300 {
+        let mut client = gateway.connect();
+        client.get(&format!("{}?c=c0,c1", Way::HELD[number % 3].path()), "");
+        clients.push(client);
+    }
+    gateway.wait_for_subscribers("/pub?c=c0", 300);
+    gateway.wait_for_subscribers("/pub?c=c1", 300);
+    for (number, client) in clients.into_iter().enumerate() {
+        if number % 2 == 0 {
+            SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(client);
+        if number % 50 == 0 {
+            // Into their faces.
+            let status = gateway.request("POST", "/pub?c=c0", "", "hello").status;
+            assert!(matches!(status, 201 | 202));
+        }
+    }
+    all_closed(&gateway, before);
+    let mut client = gateway.connect();
+    client.get("/events?c=c0", "");
+    assert_eq!(client.head().lines().next(), Some("HTTP/1.1 200 OK"));
+    assert_eq!(client.stream.take_error().unwrap().map(|error| error.kind()), None::<ErrorKind>);
+}
+
+#[test]
+fn who_is_reset_is_no_subscriber_any_more() {
+    vanish("hall");
+}
+
+#[test]
+fn who_is_reset_is_no_subscriber_any_more_as_bodies() {
+    vanish("body");
+}
