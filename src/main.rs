@@ -39,6 +39,9 @@ fn main() -> ExitCode {
 fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {
     let process = &config.process;
     log::start(process.log_format, &process.error_log, &process.access_log)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anybody can know that it listens: who does may stop it.
+    let stop = runtime.block_on(async { stop_signal() })?;
     let bound = Bound::bind(&config)?;
     let _pid_file = settle(process)?;
     if !quiet {
@@ -46,6 +49,5 @@ fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> 
             println!("pushgate: listening on {url}");
         }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(async { run(config, bound, stop_signal()?).await })?)
+    Ok(runtime.block_on(run(config, bound, stop))?)
 }

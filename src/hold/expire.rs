@@ -67,15 +67,20 @@ impl Hall {
         self.closing = true;
         self.dismiss_bodies(Farewell::Shutdown);
         for key in self.held.keys() {
-            let Some(held) = self.held.get(key) else { continue };
-            let phase = held.phase;
-            let Ok(key) = u32::try_from(key) else { continue };
-            match phase {
-                Phase::Idle => self.close(key),
-                Phase::Held => self.send_away(key, Farewell::Shutdown),
-                Phase::Lingering => self.linger(key),
-                Phase::Ending => {}
+            if let Ok(key) = u32::try_from(key) {
+                self.say_goodbye_to(key);
             }
+        }
+    }
+
+    /// Says goodbye to one connection, if it still exists.
+    pub(super) fn say_goodbye_to(&mut self, key: u32) {
+        let Some(held) = self.held.get(key as usize) else { return };
+        match held.phase {
+            Phase::Idle => self.close(key),
+            Phase::Held => self.send_away(key, Farewell::Shutdown),
+            Phase::Lingering => self.linger(key),
+            Phase::Ending => {}
         }
     }
 }

@@ -207,6 +207,9 @@ impl super::hall::Hall {
                     self.held[key as usize].rare = None;
                 }
                 self.hold(key, *holding, persistence);
+                if self.closing {
+                    self.say_goodbye_to(key);
+                }
             }
             Step::Wait | Step::Closed => self.linger(key),
         }

@@ -19,7 +19,7 @@ fn text(number: u64) -> String {
 /// Begins to listen with next to no room for what is not read.
 fn narrow(gateway: &Gateway, target: &str) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_recv_buffer_size(128 << 10).unwrap();
     socket.connect(&gateway.address.into()).unwrap();
     let mut client = Client::new(socket);
     client.get(target, "Accept: text/event-stream\r\n");

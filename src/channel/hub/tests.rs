@@ -126,6 +126,7 @@ async fn what_waiting_subscribers_have_yet_to_get_is_not_evicted() {
     let mailbox = Arc::new(Mailbox::default());
     let waiting = &subscription.channels()[0];
     waiting.attach(&mailbox, 7);
+    waiting.settle();
     let text = "x".repeat(100);
     let mut last = MessageId::ZERO;
     for _ in 0..5 {
@@ -297,4 +298,21 @@ async fn who_was_replaced_before_its_worker_knew_it_can_be_found_out() {
     }
     let [(channel, _), (_, second)] = &seated[..] else { unreachable!() };
     assert_eq!(channel.dismissed(), Some((*second, Dismissal::Conflict)));
+}
+
+#[tokio::test]
+async fn a_seat_keeps_what_comes_before_its_worker_knows_of_it() {
+    let hub = Hub::new(Settings::default());
+    let channel = [id("a")];
+    let mut subscription = hub.subscribe(&channel, OLDEST).await.unwrap();
+    subscription.sit(Seats::default()).unwrap();
+    let keep = Retention { max_messages: 0, grace: Duration::ZERO, ..KEEP };
+    for text in ["1", "2"] {
+        let info = hub.publish(&channel, draft(text), &keep, CREATION).await.unwrap();
+        assert_eq!(info.subscribers, 1);
+    }
+    assert_eq!(texts(&subscription.read()), ["1", "2"]);
+    let other = hub.subscribe(&channel, after(MessageId::ZERO)).await.unwrap();
+    drop(subscription);
+    assert!(other.read().is_empty());
 }
