@@ -26,7 +26,7 @@ fn carry(way: Way, hold: &str) {
     let root = "workers = 2\npush_max_reserved_memory = \"256M\"\nclient_max_body_size = \"16M\"";
     let gateway = Gateway::start_root(root, &locations(hold, ""));
     let texts: &'static [String] =
-        Box::leak(Box::new(["".into(), large(), "".into(), "end".into()]));
+        Box::leak(Box::new([String::new(), large(), String::new(), "end".into()]));
     let address = gateway.address;
     let read = |listener: Listener, count| async move {
         let mut listener = listener;

@@ -52,7 +52,7 @@ fn descriptors() -> usize {
 /// One client: sends something, reads something, goes in some way.
 async fn stray(address: SocketAddr, mut dice: Dice) {
     let Ok(mut stream) = TcpStream::connect(address).await else { return };
-    if dice.roll() % 4 == 0 {
+    if dice.roll().is_multiple_of(4) {
         let _ = SockRef::from(&stream).set_recv_buffer_size(2 << 10);
     }
     for _ in 0..=dice.roll() % 2 {
@@ -63,7 +63,7 @@ async fn stray(address: SocketAddr, mut dice: Dice) {
         };
         let _ = stream.write_all(&request[..cut]).await;
     }
-    if dice.roll() % 3 > 0 {
+    if !dice.roll().is_multiple_of(3) {
         let mut buffer = vec![0; 1 + dice.roll() % 5000];
         let patience = Duration::from_millis(dice.roll() as u64 % 20);
         let _ = timeout(patience, stream.read(&mut buffer)).await;
