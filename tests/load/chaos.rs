@@ -20,12 +20,14 @@ use crate::{
     client::{Listener, Way},
     harness::Gateway,
     ledger::Ledger,
-    scene::{Dice, PATIENCE, Publisher, ROOT, STORE, all, attend, locations, play, turn},
+    scene::{Dice, Publisher, ROOT, STORE, all, attend, locations, play, turn},
 };
 
 const CHANNELS: [&str; 2] = ["c0", "c1"];
 const ROUNDS: usize = 400;
 const CLIENTS: usize = 2000;
+/// Longer than the server waits for a client that it has closed its side to.
+const LINGER: Duration = Duration::from_secs(30);
 /// At the same time.
 const CROWD: usize = 50;
 
@@ -47,6 +49,21 @@ const REQUESTS: [&str; 12] = [
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// How many are open once every worker runs and nobody is connected.
+fn at_rest(gateway: &Gateway) -> usize {
+    // The kernel spreads connections: no worker is without any of so many.
+    for _ in 0..64 {
+        gateway.request("GET", "/pub?c=c0", "", "");
+    }
+    loop {
+        let before = descriptors();
+        thread::sleep(Duration::from_millis(50));
+        if descriptors() == before {
+            return before;
+        }
+    }
 }
 
 /// One client: sends something, reads something, goes in some way.
@@ -102,7 +119,7 @@ fn all_closed(gateway: &Gateway, before: usize) {
     }
     let start = Instant::now();
     while descriptors() > before {
-        assert!(start.elapsed() < PATIENCE, "{} descriptors, {before} before", descriptors());
+        assert!(start.elapsed() < LINGER, "{} descriptors, {before} before", descriptors());
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -118,8 +135,7 @@ fn stroll(hold: &str) {
         every: Duration::from_millis(4),
         size: 0,
     };
-    gateway.request("GET", "/pub?c=c0", "", "");
-    let before = descriptors();
+    let before = at_rest(&gateway);
     let ledger =
         |who: String| Ledger::new(who).all(CHANNELS[0], 0, ROUNDS).all(CHANNELS[1], 0, ROUNDS);
     play(&gateway, vec![publisher], async {
@@ -154,8 +170,7 @@ fn strays_disturb_nobody_and_leave_nothing_as_bodies() {
 fn vanish(hold: &str) {
     let _turn = turn();
     let gateway = Gateway::start_root(ROOT, &locations(hold, STORE));
-    gateway.request("GET", "/pub?c=c0", "", "");
-    let before = descriptors();
+    let before = at_rest(&gateway);
     let mut clients = Vec::new();
     for number in 0..300 {
         let mut client = gateway.connect();
