@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
     os::fd::OwnedFd,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pushgate::{
@@ -92,7 +92,8 @@ impl Gateway {
     pub fn wait_for_subscribers(&self, publisher: &str, number: usize) {
         let mut client = self.connect();
         let wanted = format!("\"subscribers\": {number},");
-        for _ in 0..10_000 {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
             client.request("GET", publisher, "Accept: application/json\r\n", "");
             if client.response().text().contains(&wanted) {
                 return;

@@ -59,8 +59,8 @@ macro_rules! arrivals {
 }
 
 arrivals! {
-    long_polls_in_the_hall_see_everything: LongPoll, "hall", "oldest", 100;
-    long_polls_as_bodies_see_everything: LongPoll, "body", "oldest", 100;
+    long_polls_in_the_hall_see_everything: LongPoll, "hall", "oldest", 60;
+    long_polls_as_bodies_see_everything: LongPoll, "body", "oldest", 60;
     event_sources_in_the_hall_see_everything: Events, "hall", "oldest", 250;
     event_sources_as_bodies_see_everything: Events, "body", "oldest", 250;
     streams_in_the_hall_see_everything: Stream, "hall", "oldest", 250;
@@ -68,5 +68,5 @@ arrivals! {
     interval_polls_see_everything: Json, "hall", "oldest", 250;
     interval_polls_beside_bodies_see_everything: Json, "body", "oldest", 250;
     event_sources_for_the_newest_miss_nothing_once_they_are_on: Events, "hall", "newest", 250;
-    long_polls_for_the_newest_miss_nothing_once_they_are_on: LongPoll, "body", "newest", 100;
+    long_polls_for_the_newest_miss_nothing_once_they_are_on: LongPoll, "body", "newest", 60;
 }

@@ -16,10 +16,10 @@ use crate::{
     ledger::{self, Ledger},
 };
 
-/// An audience that has not seen everything by then never will.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// An audience that has not seen everything by then never will, on however busy a machine.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 /// A subscriber who lacks messages and gets none for so long never will.
-pub const SILENCE: Duration = Duration::from_secs(20);
+pub const SILENCE: Duration = Duration::from_mins(1);
 
 /// One scene at a time: each is many connections, and the machine has few cores.
 pub fn turn() -> MutexGuard<'static, ()> {
