@@ -99,7 +99,7 @@ impl Hall {
         }
         self.idle(number);
         // While the server shuts down that may be its end.
-        self.held.contains(key).then_some(number)
+        self.held.get(key).is_some().then_some(number)
     }
 
     /// Gives a connection away, with what it has received.
