@@ -35,9 +35,11 @@ pub enum Format {
 /// The target of the access lines.
 const ACCESS: &str = "access";
 
-/// Starts both logs; `RUST_LOG` sets the levels of the error log.
-pub fn start(format: Format, errors: &Target, accesses: &Target) -> io::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Starts both logs; `RUST_LOG` sets the levels of the error log, `level` is it where that is not
+/// set.
+pub fn start(format: Format, errors: &Target, accesses: &Target, level: Level) -> io::Result<()> {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level.as_str()));
     let diagnostics = layer(format, errors)?
         .map(|layer| layer.with_filter(filter).with_filter(filter_fn(|m| m.target() != ACCESS)));
     let requests = layer(format, accesses)?

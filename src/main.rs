@@ -9,6 +9,7 @@ use pushgate::{
     log,
     server::{Bound, run, settle, stop_signal},
 };
+use tracing::Level;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
 
 fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {
     let process = &config.process;
-    log::start(process.log_format, &process.error_log, &process.access_log)?;
+    let level = if quiet { Level::ERROR } else { Level::INFO };
+    log::start(process.log_format, &process.error_log, &process.access_log, level)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anybody can know that it listens: who does may stop it.
     let stop = runtime.block_on(async { stop_signal() })?;

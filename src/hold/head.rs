@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::framing::long_poll::write_headers;
+use crate::{framing::long_poll::write_headers, response::Refusal};
 
 /// The line that announces the end of the connection.
 pub(super) const CLOSE: &[u8] = b"Connection: close\r\n";
@@ -57,6 +57,15 @@ pub(super) fn empty(status: StatusCode, headers: &HeaderMap, more: &[u8], close:
         head.extend_from_slice(b"Content-Length: 0\r\n");
     }
     head.extend_from_slice(b"\r\n");
+    head.into()
+}
+
+/// A whole response that refuses a request which never reached hyper; the connection ends with it.
+pub(super) fn refusal(refusal: &Refusal) -> Bytes {
+    let response = Response::from(refusal.clone());
+    let mut head = lines(response.status(), response.headers());
+    head.extend_from_slice(b"\r\n");
+    head.extend_from_slice(refusal.to_string().as_bytes());
     head.into()
 }
 

@@ -139,3 +139,45 @@ impl Locals {
         self.work.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{
+        ChannelId, Concurrency, Creation, First, Hub, Request, Settings, Start, Subscription,
+    };
+
+    async fn subscription() -> Subscription {
+        let creation = Creation { timeout: std::time::Duration::ZERO, group_max_channels: 0 };
+        let request = Request {
+            start: Start::First(First::Newest),
+            concurrency: Concurrency::Broadcast,
+            creation: Some(creation),
+        };
+        let hub = Hub::new(Settings::default());
+        hub.subscribe(&[ChannelId::new(b"a")], request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_pass_ends_when_those_who_were_ahead_have_left() {
+        let (mailbox, mut locals) = (Arc::default(), Locals::default());
+        let subscription = subscription().await;
+        let channel = &subscription.channels()[0];
+        let (local, _) = locals.join(channel, &mailbox, 7);
+        locals.join(channel, &mailbox, 8);
+        locals.queue(local);
+        assert_eq!(locals.next(), Some(local));
+        locals.get(local).unwrap().ahead = 2;
+        assert_eq!(locals.advance(local), Some(8));
+        assert!(!locals.walked(local));
+        for at in [1, 0] {
+            locals.remove(local, at);
+        }
+        assert_eq!(locals.next(), Some(local));
+        assert_eq!(locals.advance(local), None);
+        assert!(locals.walked(local));
+        assert!(locals.idle());
+        locals.release(local, &mailbox);
+        assert!(locals.get(local).is_none());
+    }
+}

@@ -220,8 +220,7 @@ impl super::hall::Hall {
         let held = &mut self.held[key as usize];
         held.close = true;
         held.rare = None;
-        let status = refusal.status();
-        let answer = head::empty(status, &http::HeaderMap::new(), b"", true);
+        let answer = head::refusal(refusal);
         let super::hall::Sent::Bytes(sent) = self.send(key, &answer) else {
             return self.close(key);
         };

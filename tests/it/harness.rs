@@ -18,7 +18,7 @@ use pushgate::{
 use tokio::sync::oneshot;
 
 /// No answer takes longer; a test that waits for it fails.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running gateway; stopped when it is dropped.
 pub struct Gateway {
@@ -203,6 +203,7 @@ impl Client {
     /// Reads more; false at the end of the stream.
     pub fn fill(&mut self) -> bool {
         let mut buffer = vec![0; 64 << 10];
+        let begin = Instant::now();
         match self.stream.read(&mut buffer) {
             Ok(0) => false,
             Ok(length) => {
@@ -210,7 +211,11 @@ impl Client {
                 true
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
-            Err(error) => panic!("{error}; so far {:?}", String::from_utf8_lossy(&self.input)),
+            Err(error) => panic!(
+                "{error} after {:?}; so far {:?}",
+                begin.elapsed(),
+                String::from_utf8_lossy(&self.input)
+            ),
         }
     }
 

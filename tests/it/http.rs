@@ -208,3 +208,17 @@ fn a_vanished_listener_is_no_longer_counted() {
         poll.assert_closed();
     }
 }
+
+#[test]
+fn everything_that_was_asked_before_a_half_close_is_answered() {
+    let gateway = plain();
+    let mut client = gateway.connect();
+    client.send(format!("{POST}x").repeat(100));
+    client.finish();
+    for _ in 0..100 {
+        assert_eq!(client.response().status, 202);
+    }
+    client.assert_closed();
+    let stored = gateway.request("GET", "/pub?id=1", "", "");
+    assert!(stored.text().starts_with("queued messages: 10\r\n"), "{stored:?}");
+}

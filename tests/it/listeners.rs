@@ -43,10 +43,18 @@ fn a_socket_file_that_nobody_listens_on_is_taken_over() {
 }
 
 #[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().display().to_string();
+    let toml = format!("[[server]]\nlisten = [\"unix:{path}\"]");
+    let config = pushgate::config::Config::parse("test", &toml, &[]).unwrap();
+    let error = pushgate::server::Bound::bind(&config).unwrap_err();
+    assert!(error.to_string().starts_with(&format!("cannot listen on unix:{path}: ")), "{error}");
+    assert!(file.path().metadata().unwrap().is_file());
+}
+
+#[test]
 fn ipv6_is_loopback_too() {
-    if std::net::TcpListener::bind("[::1]:0").is_err() {
-        return;
-    }
     let gateway = listening("\"[::1]:0\"");
     assert!(gateway.address.is_ipv6());
     assert_eq!(gateway.publish("/pub?id=1", "x").status, 202);
@@ -56,7 +64,7 @@ fn ipv6_is_loopback_too() {
 }
 
 #[test]
-fn an_ipv4_client_of_an_ipv6_socket_matches_its_ipv4_rules() {
+fn a_socket_on_all_addresses_knows_its_loopback_clients() {
     let gateway = listening("\"0.0.0.0:0\"");
     let mut client = gateway.connect();
     client.request("POST", "/pub?id=1", "", "x");
