@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use httpdate::HttpDate;
 
 use super::{Farewell, Framing};
-use crate::channel::{Frame, Message};
+use crate::channel::{Frame, Message, MessageId};
 
 /// The framing of `long-poll` and of `interval-poll` with `push_poll_format = "message"`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -104,6 +104,13 @@ pub fn response(date: u64, status: StatusCode, headers: &HeaderMap, body: &[u8])
     bytes.extend_from_slice(body);
     let end = bytes.len();
     Frame { bytes: bytes.into(), start, end }
+}
+
+/// Says on a poll that messages after this one are lost: `X-Push-Gap`.
+pub fn tell_gap(headers: &mut HeaderMap, after: MessageId) {
+    if let Ok(after) = HeaderValue::from_str(&after.to_string()) {
+        headers.insert("x-push-gap", after);
+    }
 }
 
 /// Appends header lines, each ended by CRLF, with names in the usual capitals.

@@ -7,15 +7,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::{
     Outlet, Style,
     batch::Batch,
     hall::{Hall, Sent},
-    head::{self},
+    head,
     held::{Held, Phase, Place},
 };
-use crate::channel::{Message, Note, read};
+use crate::{
+    channel::{Message, Note, read},
+    framing::long_poll::{tell_gap, write_headers},
+};
 
 /// Subscribers served before the worker looks at everything else.
 const SLICE: usize = 256;
@@ -231,7 +235,9 @@ fn with_headers(held: &Held, batch: &Batch) -> Bytes {
     }
     let mut lines = own.to_vec();
     if batch.gap {
-        lines.extend_from_slice(format!("X-Push-Gap: {}\r\n", held.cursor).as_bytes());
+        let mut gap = HeaderMap::new();
+        tell_gap(&mut gap, held.cursor);
+        write_headers(&mut lines, &gap);
     }
     if held.close {
         lines.extend_from_slice(head::CLOSE);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
@@ -21,7 +21,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::{Holding, Outlet, Style, bodies::Letter, worker::HallCell};
 use crate::{
     channel::{MessageId, Subscription},
-    framing::{Farewell, long_poll::LongPoll},
+    framing::{
+        Farewell,
+        long_poll::{LongPoll, tell_gap},
+    },
 };
 
 /// What hyper is given to send: bytes in hand, or a stream.
@@ -183,8 +186,8 @@ async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &Long
     let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
         Event::Message(Letter { message, gap }) => {
             let mut more = framing.headers(&message);
-            if gap && let Ok(after) = HeaderValue::from_str(&wait.cursor.to_string()) {
-                more.insert("x-push-gap", after);
+            if gap {
+                tell_gap(&mut more, wait.cursor);
             }
             *response.body_mut() = Either::Left(Full::new(message.body().clone()));
             (StatusCode::OK, more)

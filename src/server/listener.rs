@@ -61,17 +61,9 @@ impl Bound {
             urls: Vec::new(),
             files: SocketFiles::default(),
         };
-        let mut seen: Vec<&Listen> = Vec::new();
-        for (number, server) in config.servers.iter().enumerate() {
-            for listen in &server.listen {
-                if let Some(at) = seen.iter().position(|other| *other == listen) {
-                    bound.by_listener[at].push(number);
-                    continue;
-                }
-                bound.add(listen)?;
-                seen.push(listen);
-                bound.by_listener.push(vec![number]);
-            }
+        for (listen, servers) in config.listeners() {
+            bound.add(&listen)?;
+            bound.by_listener.push(servers);
         }
         Ok(bound)
     }

@@ -5,7 +5,7 @@ pub mod position;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
 
 use crate::{
@@ -14,7 +14,10 @@ use crate::{
         SubscribeError, Subscription,
     },
     config::{Hold, Location, PollFormat, Subscriber, Transport, variable::Scope},
-    framing::{Farewell, interval_poll, long_poll::LongPoll},
+    framing::{
+        Farewell, interval_poll,
+        long_poll::{LongPoll, tell_gap},
+    },
     hold::{Answer, Holding, Outlet, Style},
     response::{Body, Refusal, empty, full},
 };
@@ -24,9 +27,6 @@ pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// How often a seat is tried for in channels that go just then.
 const SEAT_TRIES: usize = 3;
-
-/// Says on a poll after which message others have been lost.
-const GAP: &str = "x-push-gap";
 
 /// What answering needs.
 #[derive(Debug)]
@@ -185,11 +185,7 @@ impl Visit<'_> {
     fn nothing(&self) -> Response<Body> {
         let (status, headers) = LongPoll::farewell(Farewell::Timeout);
         let mut response = Response::new(empty());
-        *response.status_mut() = if self.head.method == Method::HEAD && status.is_server_error() {
-            StatusCode::OK
-        } else {
-            status
-        };
+        *response.status_mut() = status;
         *response.headers_mut() = headers;
         if let Some(tag) = self.head.headers.get(header::IF_NONE_MATCH) {
             response.headers_mut().insert(header::ETAG, tag.clone());
@@ -241,10 +237,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 fn mark_gap(headers: &mut HeaderMap, after: MessageId, next: &Message) {
-    if next.previous() > after
-        && let Ok(after) = HeaderValue::from_str(&after.to_string())
-    {
-        headers.insert(GAP, after);
+    if next.previous() > after {
+        tell_gap(headers, after);
     }
 }
 
