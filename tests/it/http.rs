@@ -1,24 +1,14 @@
 //! HTTP/1 on the wire: what a connection may carry, in which order, and how it ends.
 
 use crate::{
-    harness::{Client, Gateway},
-    site::{MODES, listen, start, wait},
+    harness::Client,
+    site::{GET, MODES, assert_answer, listen, plain, start, wait},
 };
 
 const POST: &str = "POST /pub?id=1 HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\n";
-const GET: &str = "GET /pub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n";
 const POLL: &str = "GET /sub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n";
 const STATE: &str =
     "queued messages: 0\r\nlast requested: 0 sec. ago (-1=never)\r\nactive subscribers: 0";
-
-fn plain() -> Gateway {
-    start("hall", "", "")
-}
-
-fn assert_answer(client: &mut Client, status: u16, body: &str) {
-    let answer = client.response();
-    assert_eq!((answer.status, answer.text()), (status, body));
-}
 
 #[test]
 fn pipelined_requests_are_answered_in_order_also_around_one_that_waits() {

@@ -1,20 +1,6 @@
 //! Requests that are none, too large, or too slow.
 
-use crate::{
-    harness::{Client, Gateway},
-    site::{start, start_root},
-};
-
-const GET: &str = "GET /pub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n";
-
-fn plain() -> Gateway {
-    start("hall", "", "")
-}
-
-fn assert_answer(client: &mut Client, status: u16, body: &str) {
-    let answer = client.response();
-    assert_eq!((answer.status, answer.text()), (status, body));
-}
+use crate::site::{GET, assert_answer, plain, start_root};
 
 #[test]
 fn contradicting_lengths_are_never_taken_for_two_requests() {

@@ -14,6 +14,9 @@ pub const NOW: u64 = 1_450_755_280;
 /// The same as long polling says it.
 pub const DATE: &str = "Tue, 22 Dec 2015 03:34:40 GMT";
 
+/// Asks for the state of channel 1.
+pub const GET: &str = "GET /pub?id=1 HTTP/1.1\r\nHost: t\r\n\r\n";
+
 /// The two locations, with keys of their own.
 pub fn locations(hold: &str, publisher: &str, subscriber: &str) -> String {
     let keys = subscriber.split("[[").next().unwrap();
@@ -84,4 +87,15 @@ pub fn stable(head: &str) -> Vec<String> {
         head.lines().filter(|line| !line.starts_with("Date: ")).map(str::to_owned).collect();
     lines[1..].sort();
     lines
+}
+
+/// A gateway without keys of its own.
+pub fn plain() -> Gateway {
+    start("hall", "", "")
+}
+
+/// The next answer is this one.
+pub fn assert_answer(client: &mut Client, status: u16, body: &str) {
+    let answer = client.response();
+    assert_eq!((answer.status, answer.text()), (status, body));
 }
