@@ -53,7 +53,11 @@ impl Visit<'_> {
         let head_only = self.head.method == Method::HEAD;
         match transport {
             Transport::IntervalPoll => Ok(Answer::Respond(self.poll(&subscription))),
-            Transport::LongPoll => {
+            Transport::LongPoll
+            | Transport::Chunked
+            | Transport::Multipart
+            | Transport::Raw
+            | Transport::WebSocket => {
                 let messages = subscription.read();
                 match messages.first() {
                     Some(message) => Ok(Answer::Respond(self.message(&subscription, message))),
