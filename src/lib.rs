@@ -46,3 +46,4 @@ pub mod response;
 pub mod router;
 pub mod server;
 pub mod subscribe;
+pub mod websocket;
