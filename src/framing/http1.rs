@@ -46,7 +46,13 @@ pub fn tell_gap(headers: &mut HeaderMap, after: MessageId) {
 pub fn write_headers(bytes: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
         let mut starts = true;
-        for byte in name.as_str().bytes() {
+        let mut rest = name.as_str();
+        if let Some(after) = rest.strip_prefix("sec-websocket") {
+            // As RFC 6455 writes it; there are clients that compare bytes.
+            bytes.extend_from_slice(b"Sec-WebSocket");
+            rest = after;
+        }
+        for byte in rest.bytes() {
             bytes.push(if starts { byte.to_ascii_uppercase() } else { byte });
             starts = byte == b'-';
         }

@@ -17,7 +17,7 @@ use crate::{
     channel::{
         ChannelId, Creation, Hub, Request, SeatError, Seats, Start, SubscribeError, Subscription,
     },
-    config::{Hold, Location, Subscriber, Transport, variable::Scope},
+    config::{Hold, Location, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
     hold::{Answer, Holding, Inbound, Outlet, Style},
     response::{Refusal, empty},
@@ -54,7 +54,8 @@ impl Visit<'_> {
         channels: &[ChannelId],
         inbound: Option<Rc<dyn Inbound>>,
     ) -> Result<Answer, Refusal> {
-        match negotiate::transport(self.head, &self.subscriber.transports)? {
+        let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
+        match negotiate::transport(self.head, &self.subscriber.transports, polls)? {
             Transport::IntervalPoll => {
                 let subscription = self.subscribe(channels).await?;
                 self.interval_poll(&subscription).map(Answer::Respond)
@@ -160,6 +161,12 @@ impl Visit<'_> {
         let argument = self.scope.argument("last_event_id");
         position::asked(&self.head.headers, named, Some(&*argument))
             .map_err(|malformed| Refusal::BadRequest(malformed.to_string().into()))
+    }
+
+    /// Whether `push_last_message_id` finds anything.
+    fn names_message(&self) -> bool {
+        let named = self.subscriber.last_message_id.iter();
+        named.map(|template| template.expand(self.scope)).any(|value| !value.is_empty())
     }
 
     async fn start(&self, channels: &[ChannelId], start: Start) -> Result<Subscription, Refusal> {

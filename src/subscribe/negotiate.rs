@@ -5,10 +5,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, request};
 use crate::{config::Transport, response::Refusal, websocket};
 
 /// The transport of a request to a location that offers these, in this order: what the request asks
-/// for if it is offered, else the first that needs no asking.
+/// for if it is offered, else the first that needs no asking. `polls` says that it asks for the JSON
+/// poll in its own way: by naming the message it had last.
 pub(super) fn transport(
     head: &request::Parts,
     offered: &[Transport],
+    polls: bool,
 ) -> Result<Transport, Refusal> {
     let offers = |transport: Transport| offered.contains(&transport);
     if websocket::is_requested(head) {
@@ -27,6 +29,9 @@ pub(super) fn transport(
         asked.iter().find(|(transport, asked)| *asked && offers(*transport))
     {
         return Ok(*transport);
+    }
+    if polls && offers(Transport::IntervalPoll) {
+        return Ok(Transport::IntervalPoll);
     }
     let plain = |transport: &&Transport| {
         **transport != Transport::WebSocket && asked.iter().all(|asked| asked.0 != **transport)
@@ -60,7 +65,7 @@ mod tests {
         for (name, value) in lines {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
-        transport(&request.into_parts().0, offered).ok()
+        transport(&request.into_parts().0, offered, false).ok()
     }
 
     const UPGRADE: [(&str, &str); 2] = [("upgrade", "websocket"), ("connection", "Upgrade")];
@@ -78,6 +83,15 @@ mod tests {
         assert_eq!(chosen(&[("te", "trailers, chunked;q=0.5")], all), Some(Chunked));
         assert_eq!(chosen(&[("te", "chunked;q=0")], all), Some(LongPoll));
         assert_eq!(chosen(&UPGRADE, all), Some(WebSocket));
+    }
+
+    #[test]
+    fn a_client_of_the_json_poll_gets_it_where_it_is_offered() {
+        use Transport::{IntervalPoll, LongPoll};
+        let (head, ()) = http::Request::new(()).into_parts();
+        assert_eq!(transport(&head, &[LongPoll, IntervalPoll], true), Ok(IntervalPoll));
+        assert_eq!(transport(&head, &[LongPoll, IntervalPoll], false), Ok(LongPoll));
+        assert_eq!(transport(&head, &[LongPoll], true), Ok(LongPoll));
     }
 
     #[test]
