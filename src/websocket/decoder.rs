@@ -242,7 +242,7 @@ impl Head {
 }
 
 impl Frame {
-    /// Takes what there is of the payload, unmasked.
+    /// Takes what there is of the payload and unmasks it.
     fn fill(&mut self, input: &mut &[u8], message: &mut Option<Message>) -> Result<(), Violation> {
         let (taken, rest) = input.split_at(self.left.min(input.len()));
         *input = rest;

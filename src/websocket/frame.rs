@@ -121,9 +121,9 @@ mod tests {
         let binary = encode(Opcode::Binary, false, &[7; 256]);
         assert_eq!(binary[..4], *b"\x82\x7e\x01\x00");
         assert_eq!(binary[4..], [7; 256]);
-        let binary = encode(Opcode::Binary, false, &[7; 65536]);
+        let binary = encode(Opcode::Binary, false, &vec![7; 65536]);
         assert_eq!(binary[..10], *b"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00");
-        assert_eq!(binary[10..], [7; 65536]);
+        assert_eq!(binary[10..], vec![7; 65536]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod tests {
 
     use super::*;
 
-    /// The RFC's own words: octet `i` is XORed with octet `i MOD 4` of the key.
+    /// The RFC's own words: octet `i` meets octet `i MOD 4` of the key.
     fn by_the_letter(bytes: &[u8], key: [u8; 4]) -> Vec<u8> {
         bytes.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect()
     }

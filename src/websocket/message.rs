@@ -88,3 +88,11 @@ pub(super) fn extend(bytes: &mut Vec<u8>, masked: &[u8], key: &mut [u8; 4]) {
 pub(super) fn exact(bytes: Vec<u8>) -> Bytes {
     bytes.into_boxed_slice().into()
 }
+
+#[cfg(test)]
+impl Message {
+    /// The bytes that it has room for.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
