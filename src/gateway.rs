@@ -2,15 +2,14 @@
 
 use std::{
     io,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request,
-};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request};
 
 use crate::{
     access::Peer,
@@ -19,7 +18,7 @@ use crate::{
         Config, Location, Server,
         variable::{Push, Scope, requested_host},
     },
-    hold::{Answer, Client, Handler, RequestBody},
+    hold::{Answer, Client, Handler, Inbound, RequestBody},
     log, publish,
     response::{Refusal, empty},
     router::{Captures, normalize},
@@ -32,7 +31,7 @@ pub struct Gateway {
     sites: Vec<Site>,
     /// The servers of each listening socket, the default one first.
     by_listener: Vec<Vec<usize>>,
-    hub: Hub,
+    hub: Arc<Hub>,
     /// Makes request ids differ between processes.
     seed: u64,
     requests: AtomicU64,
@@ -47,7 +46,7 @@ struct Site {
 
 /// Where the way of a request has led.
 struct Stop<'a> {
-    location: &'a Location,
+    location: &'a Arc<Location>,
     outlets: Option<&'a Outlets>,
     scope: &'a Scope<'a>,
 }
@@ -71,7 +70,7 @@ impl Gateway {
             sites.push(Site { server, outlets });
         }
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
-        Ok(Self { sites, by_listener, hub, seed, requests: AtomicU64::new(0) })
+        Ok(Self { sites, by_listener, hub: Arc::new(hub), seed, requests: AtomicU64::new(0) })
     }
 
     /// The channels.
@@ -87,7 +86,7 @@ impl Gateway {
             answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
         let status = match &answer {
             Answer::Respond(response) => response.status(),
-            Answer::Hold(_) => StatusCode::OK,
+            Answer::Hold(holding) => holding.status(),
         };
         log::access(&head, client.peer, status);
         answer
@@ -151,9 +150,10 @@ impl Gateway {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let hub = &self.hub;
+                let hub = &*self.hub;
                 let visit = Visit { hub, location, subscriber, outlets, head, scope };
-                visit.answer(channels).await
+                let inbound = publisher.as_ref().map(|_| self.inbox(location, channels));
+                visit.answer(channels, inbound).await
             }
             (Some(publisher), ..) => {
                 same_origin(location, head)?;
@@ -165,6 +165,11 @@ impl Gateway {
             }
             _ => Err(Refusal::NotFound),
         }
+    }
+
+    /// What takes the messages of a WebSocket's client.
+    fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
+        Rc::new(publish::Inbox::new(self.hub.clone(), location.clone(), channels.to_vec()))
     }
 
     fn scope<'a>(

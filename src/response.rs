@@ -61,6 +61,9 @@ pub enum Refusal {
     /// 413: the body is larger than `client_max_body_size`.
     #[error("The message is larger than the location allows.")]
     TooLarge,
+    /// 426: the location speaks WebSocket alone, of version 13 (RFC 6455 section 4.4).
+    #[error("The location speaks WebSocket, version 13.")]
+    UpgradeRequired,
     /// 503, with `Retry-After: 1`: the server cannot take the request now.
     #[error("{0}")]
     Unavailable(Cow<'static, str>),
@@ -81,6 +84,7 @@ impl Refusal {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         }
     }
 
@@ -119,6 +123,11 @@ impl From<Refusal> for Response<Body> {
             Refusal::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::UpgradeRequired => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
             _ => {}
         }
         *response.body_mut() = full(body);
@@ -132,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    fn every_refusal() -> [(Refusal, u16, &'static str); 13] {
+    fn every_refusal() -> [(Refusal, u16, &'static str); 14] {
         [
             (Refusal::BadRequest("Why.".into()), 400, "Why."),
             (Refusal::BudgetSpent, 507, "The memory for messages is used up."),
@@ -151,6 +160,7 @@ mod tests {
             (Refusal::Timeout, 408, "The request took too long."),
             (Refusal::TooLarge, 413, "The message is larger than the location allows."),
             (Refusal::Unavailable("Why.".into()), 503, "Why."),
+            (Refusal::UpgradeRequired, 426, "The location speaks WebSocket, version 13."),
         ]
     }
 

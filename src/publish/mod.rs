@@ -1,5 +1,6 @@
 //! Publisher locations: POST and PUT publish, GET describes, DELETE removes.
 
+mod inbox;
 pub mod info;
 
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
+pub use inbox::Inbox;
 
 use crate::{
     channel::{ChannelId, ChannelInfo, Creation, Draft, Hub, PublishError},

@@ -22,3 +22,4 @@ mod site;
 mod slow;
 mod smoke;
 mod stream;
+mod websocket;
