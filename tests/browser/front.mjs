@@ -6,18 +6,22 @@ import http from 'node:http'
 import net from 'node:net'
 
 const pages = new URL('pages/', import.meta.url)
-const jquery = new URL('node_modules/jquery/dist/jquery.js', import.meta.url)
+const scripts = {
+  '/jquery.js': new URL('node_modules/jquery/dist/jquery.js', import.meta.url),
+  '/nchan.js': new URL('node_modules/nchan/NchanSubscriber.js', import.meta.url)
+}
 
 /** Serves the pages, and is a reverse proxy for everything else, once it knows the gateway's port. */
 export async function startFront() {
   const front = { gateway: undefined }
   const server = http.createServer((request, response) => {
     const name = request.url.split('?')[0]
-    if (name === '/jquery.js') send(response, jquery, 'text/javascript')
+    if (name in scripts) send(response, scripts[name], 'text/javascript')
     else if (name.endsWith('.html')) send(response, new URL(name.slice(1), pages), 'text/html; charset=utf-8')
     else if (name === '/favicon.ico') response.writeHead(404).end()
     else pass(request, response, front.gateway)
   })
+  server.on('upgrade', (request, socket, head) => passUpgrade(request, socket, head, front.gateway))
   front.origin = `http://127.0.0.1:${await listen(server)}`
   front.stop = () => close(server)
   return front
@@ -38,6 +42,18 @@ function pass(request, response, port) {
   upstream.on('error', () => response.destroy())
   response.on('close', () => upstream.destroy())
   request.pipe(upstream)
+}
+
+function passUpgrade(request, socket, head, port) {
+  const upstream = net.connect(port, '127.0.0.1')
+  for (const [from, to] of [[socket, upstream], [upstream, socket]]) {
+    from.on('error', () => {}).on('close', () => to.destroy())
+  }
+  const lines = [`${request.method} ${request.url} HTTP/1.1`]
+  for (let n = 0; n < request.rawHeaders.length; n += 2) lines.push(`${request.rawHeaders[n]}: ${request.rawHeaders[n + 1]}`)
+  upstream.write(`${lines.join('\r\n')}\r\nX-Forwarded-For: ${socket.remoteAddress}\r\n\r\n`)
+  upstream.write(head)
+  socket.pipe(upstream).pipe(socket)
 }
 
 /** A TCP connection to the gateway for every one that is made to it, until it is cut. */
