@@ -56,12 +56,14 @@ function passUpgrade(request, socket, head, port) {
   socket.pipe(upstream).pipe(socket)
 }
 
-/** A TCP connection to the gateway for every one that is made to it, until it is cut. */
+/** A TCP connection to the gateway for every one that is made to it, until it is cut; `cuts` counts how often it was. */
 export async function startCable(port) {
   const pairs = new Set()
+  const cable = { cuts: 0 }
   let left = Infinity
-  const cut = () => {
+  cable.cut = () => {
     left = Infinity
+    cable.cuts += pairs.size > 0
     for (const pair of pairs) pair.forEach((socket) => socket.destroy())
   }
   const server = net.createServer((browser) => {
@@ -72,7 +74,7 @@ export async function startCable(port) {
     gateway.on('data', (bytes) => {
       browser.write(bytes.subarray(0, left))
       left -= bytes.length
-      if (left < 0) browser.end(cut)
+      if (left < 0) browser.end(cable.cut)
     })
     for (const [from, to] of [pair, [gateway, browser]]) {
       from.on('error', () => {}).on('close', () => {
@@ -81,14 +83,14 @@ export async function startCable(port) {
       })
     }
   })
-  const url = `http://127.0.0.1:${await listen(server)}`
-  const stop = () => {
-    cut()
+  cable.url = `http://127.0.0.1:${await listen(server)}`
+  cable.stop = () => {
+    cable.cut()
     return close(server)
   }
   /** Cuts when so many more bytes have come from the gateway, wherever in a message that is. */
-  const cutAfter = (bytes) => { left = bytes }
-  return { url, cut, cutAfter, stop }
+  cable.cutAfter = (bytes) => { left = bytes }
+  return cable
 }
 
 async function listen(server) {
