@@ -152,6 +152,7 @@ mod tests {
             body: body.to_vec().into(),
             content_type: content_type.map(|text| text.to_owned().into()),
             event: event.map(|text| text.to_owned().into()),
+            event_id: None,
         };
         let id = MessageId::new(time, tag).unwrap();
         let budget = Arc::new(Budget::new(usize::MAX));

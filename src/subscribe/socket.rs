@@ -6,7 +6,6 @@ use http::header;
 
 use super::Visit;
 use crate::{
-    channel::ChannelId,
     framing::websocket::{Dress, META_PROTOCOL},
     hold::{Answer, Holding, Inbound},
     response::Refusal,
@@ -20,7 +19,6 @@ impl Visit<'_> {
     /// is looked at here.
     pub(super) async fn open_socket(
         &self,
-        channels: &[ChannelId],
         inbound: Option<Rc<dyn Inbound>>,
     ) -> Result<Answer, Refusal> {
         let headers = &self.head.headers;
@@ -29,8 +27,8 @@ impl Visit<'_> {
             return Err(Refusal::Forbidden("Pages of this origin may not listen here.".into()));
         }
         let (Accepted { headers, deflate, .. }, dress) = self.shake_hands()?;
-        let subscription = self.subscribe(channels).await?;
-        let subscription = self.sit(channels, subscription).await?;
+        let subscription = self.subscribe().await?;
+        let subscription = self.sit(subscription).await?;
         let outlet = self.outlets.socket(dress, deflate).clone();
         let holding = Holding { subscription, outlet, headers, as_body: false, inbound };
         Ok(Answer::Hold(Box::new(holding)))

@@ -93,9 +93,8 @@ impl Build<'_> {
             (_, Some(batch)) => (false, batch.value),
             (Some(own), None) => (own.value && offered, None),
             (None, None) => {
-                let plain = or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE);
-                let plain = std::ptr::eq(plain, &raw const dialect::PUSH_MODULE);
-                (plain && offered && self.speaks_json(), None)
+                let dialect = or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE);
+                (*dialect == dialect::PUSH_MODULE && offered && self.speaks_json(), None)
             }
         }
     }
