@@ -4,23 +4,24 @@ mod refused;
 
 use std::{
     io,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
+use http::{HeaderValue, Method, Request, Response, Version, header, request};
 pub use refused::Refused;
 
 use crate::{
     access::Peer,
-    channel::{Hub, Settings},
+    channel::{ChannelId, Hub, Settings},
     config::{
         Config, Location, Named, Server,
         variable::{Push, Scope, requested_host},
     },
-    hold::{Answer, Client, Handler, RequestBody},
+    hold::{Answer, Client, Handler, Inbound, RequestBody},
     log,
     publish::{self, Errand, host::Host},
     response::{Refusal, empty},
@@ -34,7 +35,7 @@ pub struct Gateway {
     sites: Vec<Site>,
     /// The servers of each listening socket, the default one first.
     by_listener: Vec<Vec<usize>>,
-    hub: Hub,
+    hub: Arc<Hub>,
     host: Host,
     /// Makes request ids differ between processes.
     seed: u64,
@@ -50,7 +51,7 @@ struct Site {
 
 /// Where the way of a request has led.
 struct Stop<'a> {
-    location: &'a Location,
+    location: &'a Arc<Location>,
     outlets: Option<&'a Outlets>,
     scope: &'a Scope<'a>,
 }
@@ -74,6 +75,7 @@ impl Gateway {
             sites.push(Site { server, outlets });
         }
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
+        let hub = Arc::new(hub);
         Ok(Self { sites, by_listener, hub, host: Host::new(), seed, requests: AtomicU64::new(0) })
     }
 
@@ -90,7 +92,7 @@ impl Gateway {
             answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
         let status = match &answer {
             Answer::Respond(response) => response.status(),
-            Answer::Hold(_) => StatusCode::OK,
+            Answer::Hold(holding) => holding.status(),
         };
         log::access(&head, client.peer, status);
         answer
@@ -154,9 +156,10 @@ impl Gateway {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let hub = &self.hub;
-                let visit = Visit { hub, location, subscriber, outlets, head, scope };
-                visit.answer(&named.channels).await
+                let hub = &*self.hub;
+                let visit = Visit { hub, location, subscriber, outlets, head, scope, named };
+                let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
+                visit.answer(inbound).await
             }
             (Some(publisher), ..) => {
                 same_origin(location, head)?;
@@ -168,6 +171,11 @@ impl Gateway {
             }
             _ => Err(Refusal::NotFound),
         }
+    }
+
+    /// What takes the messages of a WebSocket's client.
+    fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
+        Rc::new(publish::Inbox::new(self.hub.clone(), location.clone(), channels.to_vec()))
     }
 
     fn scope<'a>(

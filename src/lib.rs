@@ -28,7 +28,7 @@
 //! 3  hold                                     connections, and hyper over them
 //! 2  config framing                           plain data; messages to bytes
 //! 1  channel                                  the heart
-//! 0  access cors dialect log response router          leaves
+//! 0  access cors dialect log response router websocket   leaves
 //! ```
 
 pub mod access;
@@ -46,3 +46,4 @@ pub mod response;
 pub mod router;
 pub mod server;
 pub mod subscribe;
+pub mod websocket;

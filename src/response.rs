@@ -70,6 +70,9 @@ pub enum Refusal {
     /// 413: the body is larger than `client_max_body_size`.
     #[error("The message is larger than the location allows.")]
     TooLarge,
+    /// 426: the location speaks WebSocket alone, of version 13 (RFC 6455 section 4.4).
+    #[error("The location speaks WebSocket, version 13.")]
+    UpgradeRequired,
     /// 403: `push_max_channels` or `push_group_max_channels`.
     #[error("There are as many channels as there may be.")]
     TooManyChannels,
@@ -104,6 +107,7 @@ impl Refusal {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         }
     }
 
@@ -143,6 +147,11 @@ impl From<Refusal> for Response<Body> {
             Refusal::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::UpgradeRequired => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
             _ => {}
         }
         *response.body_mut() = full(body);
@@ -156,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    fn every_refusal() -> [(Refusal, u16, &'static str); 19] {
+    fn every_refusal() -> [(Refusal, u16, &'static str); 20] {
         [
             (Refusal::BadRequest("Why.".into()), 400, "Why."),
             (Refusal::BudgetSpent, 507, "The memory for messages is used up."),
@@ -189,6 +198,7 @@ mod tests {
                 "The channel does not exist, and subscribers may not create it.",
             ),
             (Refusal::Unavailable("Why.".into()), 503, "Why."),
+            (Refusal::UpgradeRequired, 426, "The location speaks WebSocket, version 13."),
         ]
     }
 

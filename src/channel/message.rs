@@ -147,12 +147,61 @@ pub struct Frame {
     pub start: usize,
     /// Where the payload ends.
     pub end: usize,
+    /// What the payload is once it is decompressed; zero where it is not compressed.
+    pub plain: Checksum,
 }
 
 impl Frame {
+    /// Bytes that need nothing around them.
+    pub fn bare(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { start: 0, end: bytes.len(), bytes, plain: Checksum::default() }
+    }
+
+    /// What goes to the socket: the payload alone where HTTP/1.1 adds nothing to it.
+    pub fn on_wire(&self, raw: bool) -> Bytes {
+        if raw { self.payload() } else { self.bytes.clone() }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// The payload alone.
     pub fn payload(&self) -> Bytes {
         self.bytes.slice(self.start..self.end)
+    }
+}
+
+/// CRC-32 and length of plain bytes, which the end of a gzip stream tells (RFC 1952 section 2.3.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Checksum {
+    /// CRC-32.
+    pub crc: u32,
+    /// Length modulo 2^32, in bytes.
+    pub length: u32,
+}
+
+impl Checksum {
+    /// Of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(bytes);
+        let length = bytes.len() % (1 << u32::BITS);
+        Self { crc: hasher.finalize(), length: u32::try_from(length).unwrap_or_default() }
+    }
+
+    /// Of these bytes and those of `next` behind them.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        if next == Self::default() {
+            return self;
+        }
+        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.length.into());
+        let length = u64::from(next.length);
+        hasher.combine(&crc32fast::Hasher::new_with_initial_len(next.crc, length));
+        Self { crc: hasher.finalize(), length: self.length.wrapping_add(next.length) }
     }
 }
 
@@ -226,7 +275,7 @@ mod tests {
     }
 
     fn frame(text: &'static str) -> Frame {
-        Frame { bytes: Bytes::from_static(text.as_bytes()), start: 0, end: text.len() }
+        Frame::bare(text)
     }
 
     #[test]

@@ -28,14 +28,14 @@ pub use group::Group;
 pub use hub::Hub;
 pub use id::ChannelId;
 pub use mailbox::{Dismissal, Mailbox, Note};
-pub use message::{Budget, Draft, Frame, FrameSlot, Message};
+pub use message::{Budget, Checksum, Draft, Frame, FrameSlot, Message};
 pub use message_id::{MessageId, ParseMessageIdError};
 pub use registry::Creation;
 pub use ring::Retention;
 pub use settings::{Clock, Request, Settings};
 use state::State;
 pub use store::{Interest, Store, StoreError, StoreFuture, Stored};
-pub use subscription::{Concurrency, First, SeatError, Seats, Start, Subscription, read};
+pub use subscription::{Concurrency, First, SeatError, Seats, Start, Subscription, gap, read};
 
 /// The state of a channel, as publishers are told it.
 #[derive(Clone, Debug, Eq, PartialEq)]

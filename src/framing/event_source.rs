@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderValue;
 
 use super::{Farewell, Framing, chunk};
@@ -23,10 +22,10 @@ impl Framing for EventSource {
     }
 
     /// Never empty, so that something passes through every proxy and the client knows it is on.
-    fn opening(&self) -> Bytes {
+    fn opening(&self) -> Frame {
         match self.retry {
-            Some(retry) => format!("retry: {}\n\n", retry.as_millis()).into(),
-            None => Bytes::from_static(b":\n\n"),
+            Some(retry) => chunk(format!("retry: {}\n\n", retry.as_millis()).as_bytes()),
+            None => chunk(b":\n\n"),
         }
     }
 
@@ -49,24 +48,25 @@ impl Framing for EventSource {
     }
 
     /// A comment.
-    fn ping(&self) -> Bytes {
-        Bytes::from_static(b":\n\n")
+    fn ping(&self) -> Frame {
+        chunk(b":\n\n")
     }
 
     /// `event: gap` with the id before it; without an `id` line, so that a client which reconnects
     /// still names the message it had.
-    fn gap(&self, after: MessageId) -> Bytes {
+    fn gap(&self, after: MessageId) -> Frame {
         if !self.gap_events {
-            return Bytes::new();
+            return Frame::default();
         }
-        format!("event: gap\ndata: {{\"after\":\"{after}\"}}\n\n").into()
+        chunk(format!("event: gap\ndata: {{\"after\":\"{after}\"}}\n\n").as_bytes())
     }
 
     /// `event: close` with the reason.
-    fn closing(&self, why: Farewell) -> Bytes {
-        Bytes::from_static(match why {
+    fn closing(&self, why: Farewell) -> Frame {
+        chunk(match why {
             Farewell::Conflict => b"event: close\ndata: conflict\n\n",
             Farewell::Deleted => b"event: close\ndata: deleted\n\n",
+            Farewell::Lagging => b"event: close\ndata: lagging\n\n",
             Farewell::Shutdown => b"event: close\ndata: shutdown\n\n",
             Farewell::Timeout => b"event: close\ndata: timeout\n\n",
         })
@@ -193,18 +193,18 @@ mod tests {
 
     #[test]
     fn the_opening_says_how_long_to_wait_or_is_a_comment() {
-        assert_eq!(EventSource::default().opening(), ":\n\n");
+        assert_eq!(EventSource::default().opening().payload(), ":\n\n");
         let retry = EventSource { retry: Some(Duration::from_millis(1500)), gap_events: false };
-        assert_eq!(retry.opening(), "retry: 1500\n\n");
+        assert_eq!(retry.opening().payload(), "retry: 1500\n\n");
         assert!(dispatched(":\n\nretry: 1500\n\n").is_empty());
     }
 
     #[test]
     fn a_gap_is_told_if_asked_for_and_leaves_the_last_id_alone() {
         let after = MessageId::new(5, 1).unwrap();
-        assert_eq!(EventSource::default().gap(after), "");
+        assert_eq!(EventSource::default().gap(after).payload(), "");
         let gap = EventSource { retry: None, gap_events: true }.gap(after);
-        assert_eq!(gap, "event: gap\ndata: {\"after\":\"5:1\"}\n\n");
+        assert_eq!(gap.payload(), "event: gap\ndata: {\"after\":\"5:1\"}\n\n");
     }
 
     #[test]
@@ -212,12 +212,13 @@ mod tests {
         let reasons = [
             (Farewell::Conflict, "conflict"),
             (Farewell::Deleted, "deleted"),
+            (Farewell::Lagging, "lagging"),
             (Farewell::Shutdown, "shutdown"),
             (Farewell::Timeout, "timeout"),
         ];
         for (why, reason) in reasons {
             let closing = EventSource::default().closing(why);
-            assert_eq!(closing, format!("event: close\ndata: {reason}\n\n"));
+            assert_eq!(closing.payload(), format!("event: close\ndata: {reason}\n\n"));
         }
     }
 

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Farewell, Framing, chunk, escape, long_poll::http_date};
+use super::{Farewell, Framing, chunk, escape, http1::http_date};
 use crate::channel::{Frame, Message};
 
 /// The framing of `stream`.
@@ -133,18 +133,6 @@ impl Template {
             ping: b"\n",
         }
     }
-
-    /// Each message alone, as published. `content_type` is `default_type`, without which the
-    /// response is `text/plain`.
-    pub fn plain(content_type: Option<HeaderValue>) -> Self {
-        Self {
-            header: Bytes::new(),
-            message: vec![Part::Value(Token::Text, Filter::None)],
-            footer: Bytes::new(),
-            content_type: content_type.unwrap_or(HeaderValue::from_static("text/plain")),
-            ping: b"",
-        }
-    }
 }
 
 impl Framing for Template {
@@ -152,8 +140,8 @@ impl Framing for Template {
         Some(self.content_type.clone())
     }
 
-    fn opening(&self) -> Bytes {
-        self.header.clone()
+    fn opening(&self) -> Frame {
+        chunk(&self.header)
     }
 
     /// One chunk; none where the template makes nothing of the message.
@@ -171,12 +159,12 @@ impl Framing for Template {
     }
 
     /// White space between two scripts of the iframe preset; nothing is harmless elsewhere.
-    fn ping(&self) -> Bytes {
-        Bytes::from_static(self.ping)
+    fn ping(&self) -> Frame {
+        chunk(self.ping)
     }
 
-    fn closing(&self, _why: Farewell) -> Bytes {
-        self.footer.clone()
+    fn closing(&self, _why: Farewell) -> Frame {
+        chunk(&self.footer)
     }
 }
 
@@ -309,8 +297,11 @@ mod tests {
         let framing = Template::compile("HEAD", json, "FOOT", content_type).unwrap();
         let frame = framing.encode(&message(5, 0, b"say \"hi\""));
         assert_eq!(frame.bytes, "22\r\n{\"id\":\"5:0\",\"text\":\"say \\\"hi\\\"\"}\r\n\r\n");
-        assert_eq!((framing.opening(), framing.ping()), (Bytes::from("HEAD"), Bytes::new()));
-        assert_eq!(framing.closing(Farewell::Timeout), "FOOT");
+        assert_eq!(
+            (framing.opening().payload(), framing.ping()),
+            ("HEAD".into(), Frame::default())
+        );
+        assert_eq!(framing.closing(Farewell::Timeout).payload(), "FOOT");
         assert_eq!(framing.content_type().unwrap(), "application/json");
     }
 
@@ -361,17 +352,6 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_stream_is_the_message_as_published() {
-        let framing = Template::plain(None);
-        assert_eq!(framing.encode(&message(5, 0, b"\xff~id~")).bytes, &b"5\r\n\xff~id~\r\n"[..]);
-        assert_eq!(framing.encode(&message(5, 0, b"")), Frame::default());
-        assert_eq!(framing.content_type().unwrap(), "text/plain");
-        let typed = Template::plain(Some(HeaderValue::from_static("a/b")));
-        assert_eq!(typed.content_type().unwrap(), "a/b");
-        assert!(framing.opening().is_empty() && framing.closing(Farewell::Deleted).is_empty());
-    }
-
-    #[test]
     fn the_iframe_calls_its_page_with_json_as_it_is_and_with_other_text_as_a_string() {
         assert_eq!(call(b"{\"a\": 1}"), "<script>parent.handle({\"a\": 1})</script>\n");
         assert_eq!(call(b"hi there"), "<script>parent.handle(\"hi there\")</script>\n");
@@ -385,16 +365,17 @@ mod tests {
     #[test]
     fn the_iframes_page_begins_with_enough_to_be_shown_and_ends_well() {
         let framing = Template::iframe(None, None);
-        let head = String::from_utf8(framing.opening().to_vec()).unwrap();
+        let head = String::from_utf8(framing.opening().payload().to_vec()).unwrap();
         assert!(head.starts_with(
             "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n<!--  "
         ));
         assert!(head.ends_with("  -->\n"));
         assert_eq!(head.len(), PAGE_HEAD_LENGTH);
-        assert_eq!(framing.closing(Farewell::Timeout), "</body></html>\n");
-        assert_eq!(framing.ping(), "\n");
+        assert_eq!(framing.closing(Farewell::Timeout).payload(), "</body></html>\n");
+        assert_eq!(framing.ping().payload(), "\n");
         assert_eq!(framing.content_type().unwrap(), "text/html; charset=utf-8");
         let own = Template::iframe(Some("<p>".into()), Some("</p>".into()));
-        assert_eq!((own.opening(), own.closing(Farewell::Deleted)), ("<p>".into(), "</p>".into()));
+        let (opening, closing) = (own.opening(), own.closing(Farewell::Deleted));
+        assert_eq!((opening.payload(), closing.payload()), ("<p>".into(), "</p>".into()));
     }
 }

@@ -118,7 +118,7 @@ impl Hall {
         (held.generation == generation).then_some(key)
     }
 
-    fn data(&self, key: u32) -> EventData {
+    pub(super) fn data(&self, key: u32) -> EventData {
         let generation = self.held[key as usize].generation;
         EventData::new_u64(u64::from(generation) << 32 | u64::from(key))
     }

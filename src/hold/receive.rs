@@ -42,6 +42,10 @@ impl<H: Handler> Worker<H> {
                 drop(hall);
                 self.input(key, bytes);
             }
+            Phase::Held if held.is_socket() && !held.has_input() => {
+                drop(hall);
+                self.frames(key, bytes);
+            }
             // After the last answer nothing is a request.
             Phase::Held | Phase::Ending if held.close => {}
             Phase::Held | Phase::Ending => {
@@ -79,6 +83,11 @@ impl<H: Handler> Worker<H> {
         for key in ready {
             let mut hall = self.shared.hall.borrow_mut();
             let Some(held) = hall.held.get_mut(key as usize) else { continue };
+            if held.phase == Phase::Held && held.is_socket() {
+                drop(hall);
+                self.resume(key);
+                continue;
+            }
             if held.phase != Phase::Idle {
                 continue;
             }
@@ -168,12 +177,16 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
 }
 
 /// Counts a task as long as it exists, however it ends.
-struct Running<H>(Rc<Shared<H>>);
+pub(super) struct Running<H>(Rc<Shared<H>>);
 
 impl<H> Running<H> {
-    fn new(shared: Rc<Shared<H>>) -> Self {
+    pub(super) fn new(shared: Rc<Shared<H>>) -> Self {
         shared.tasks.set(shared.tasks.get() + 1);
         Self(shared)
+    }
+
+    pub(super) fn shared(&self) -> &Shared<H> {
+        &self.0
     }
 }
 
@@ -207,6 +220,7 @@ impl super::hall::Hall {
                     self.held[key as usize].rare = None;
                 }
                 self.hold(key, *holding, persistence);
+                self.begin_frames(key);
                 if self.closing {
                     self.say_goodbye_to(key);
                 }

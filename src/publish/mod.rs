@@ -2,6 +2,7 @@
 
 mod accept;
 pub mod host;
+mod inbox;
 pub mod info;
 mod push_stream;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
+pub use inbox::Inbox;
 
 use self::host::Host;
 use crate::{

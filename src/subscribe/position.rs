@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use httpdate::HttpDate;
 
+use super::cursorless::Tag;
 use crate::channel::MessageId;
 
 /// The longest value that is looked into, in bytes.
@@ -67,6 +68,10 @@ pub fn asked(
 
 /// The id that `If-Modified-Since` and `If-None-Match` name.
 fn conditional(headers: &HeaderMap) -> Result<Option<MessageId>, Malformed> {
+    // Where a location that was cursorless is so no more, its clients go on once.
+    if let Some(tag) = Tag::of(headers) {
+        return Ok(Some(tag.position));
+    }
     let header = |name| headers.get(name).map(HeaderValue::as_bytes).and_then(present);
     let tag = header(header::IF_NONE_MATCH).filter(|tag| *tag != b"*").map(opaque_tag);
     if let Some(id) = tag.and_then(compound) {
@@ -290,7 +295,7 @@ mod tests {
             let budget = Arc::new(Budget::new(0));
             let message =
                 Message::new(ChannelId::new(b"5"), id, MessageId::ZERO, Draft::default(), budget);
-            let answered = LongPoll::default().headers(&message);
+            let (answered, _) = LongPoll::default().answer(&[Arc::new(message)]);
             let mut headers = HeaderMap::new();
             headers.insert(header::IF_MODIFIED_SINCE, answered[header::LAST_MODIFIED].clone());
             headers.insert(header::IF_NONE_MATCH, answered[header::ETAG].clone());

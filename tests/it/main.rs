@@ -23,3 +23,4 @@ mod site;
 mod slow;
 mod smoke;
 mod stream;
+mod websocket;
