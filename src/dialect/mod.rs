@@ -152,6 +152,43 @@ mod tests {
         }
     }
 
+    /// A row of the README's table.
+    fn row(name: &str, cell: impl Fn(&Dialect) -> String) -> String {
+        let [first, second, third] = ALL.map(cell);
+        format!("\n| {name} | {first} | {second} | {third} |\n")
+    }
+
+    fn closed(close: Close) -> String {
+        match close.code {
+            Some(code) if close.reason.starts_with('{') => format!("{code} and JSON"),
+            Some(code) => format!("{code} `{}`", close.reason),
+            None => "no code".into(),
+        }
+    }
+
+    #[test]
+    fn the_readme_tells_the_same_table() {
+        let readme = include_str!("../../README.md");
+        let status = |status: StatusCode| status.as_u16().to_string();
+        for row in [
+            row("published, nobody waited / somebody did", |dialect| {
+                let [nobody, some] = [dialect.published_to_nobody, dialect.published_to_some];
+                format!("{} / {}", status(nobody), status(some))
+            }),
+            row("no channel id", |dialect| status(dialect.no_channel_id.status)),
+            row("the channel id is too long", |dialect| status(dialect.long_channel_id.status)),
+            row("a long poll that nothing came for", |dialect| status(dialect.poll_timeout)),
+            row("`Etag` of a poll", |dialect| format!("`{}0`", dialect.etag_prefix)),
+            row("event stream: pings", |dialect| format!("`{}`", dialect.event_ping.trim_end())),
+            row("WebSocket: channel deleted", |dialect| closed(dialect.closes.deleted)),
+            row("WebSocket: time is over", |dialect| closed(dialect.closes.timeout)),
+            row("WebSocket: another has the place", |dialect| closed(dialect.closes.conflict)),
+            row("WebSocket: the gateway stops", |dialect| closed(dialect.closes.shutdown)),
+        ] {
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
+
     #[test]
     fn only_push_stream_speaks_to_caches() {
         for (dialect, expected) in [(&NCHAN, 0), (&PUSH_MODULE, 0), (&PUSH_STREAM, 2)] {
