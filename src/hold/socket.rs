@@ -5,9 +5,6 @@
 //! taken nothing more is read, so that its successors wait where they cost nothing of ours.
 
 use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -16,41 +13,13 @@ use bytes::Bytes;
 use rustix::event::epoll::EventData;
 
 use super::{
-    Handler, Worker, hall::Hall, held::Phase, receive::Running, wire::AHEAD, worker::HallCell,
+    Handler, Inbound, Incoming, Received, Worker, hall::Hall, held::Phase, receive::Running,
+    wire::AHEAD, worker::HallCell,
 };
 use crate::{
     response::Refusal,
     websocket::{Decoder, Event, Limits, Opcode, Violation, close, code, encode},
 };
-
-/// Takes the messages that the client of a WebSocket sends.
-pub trait Inbound: fmt::Debug {
-    /// Takes one; whoever sent it waits with the next until this is done.
-    fn take(&self, message: Received) -> Taking;
-}
-
-/// A message that is being taken.
-pub type Taking = Pin<Box<dyn Future<Output = Result<(), Refusal>>>>;
-
-/// A message from the client of a WebSocket.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Received {
-    /// The message; it owns exactly its bytes.
-    pub body: Bytes,
-    /// Whether its frames said that it is not text.
-    pub binary: bool,
-}
-
-/// What the client of a WebSocket may send.
-#[derive(Clone, Copy, Debug)]
-pub struct Incoming {
-    /// `push_websocket_max_message` in bytes.
-    pub max_message: usize,
-    /// Its messages may be compressed.
-    pub deflate: bool,
-    /// Messages that nobody takes are no reason to part.
-    pub ignores: bool,
-}
 
 /// The receiving side of a WebSocket.
 #[derive(Debug, Default)]

@@ -237,24 +237,24 @@ fn the_server_ends_it_with_a_code_for_each_reason() {
     let mut client = open(&gateway, "/sub?id=1", "");
     wait(&gateway, 1);
     gateway.request("DELETE", "/pub?id=1", "", "");
-    assert_eq!(closed(&mut client), (1001, "The channel was deleted.".into()));
+    assert_eq!(closed(&mut client), (4410, "deleted".into()));
     client.send(message(CLOSE, b"\x03\xe9"));
     client.assert_closed();
 
     let gateway = start("hall", "", "push_subscriber_concurrency = \"last\"");
     let mut client = open(&gateway, "/sub?id=1", "");
     let _second = open(&gateway, "/sub?id=1", "");
-    assert_eq!(closed(&mut client).0, 1008);
+    assert_eq!(closed(&mut client), (4409, "conflict".into()));
 
     let gateway = start("hall", "", "push_subscriber_timeout = \"200ms\"");
     let mut client = open(&gateway, "/sub?id=1", "");
-    assert_eq!(closed(&mut client).0, 1000);
+    assert_eq!(closed(&mut client), (1000, "timeout".into()));
 
     let mut gateway = start("hall", "", "");
     let mut client = open(&gateway, "/sub?id=1", "");
     wait(&gateway, 1);
     gateway.stop();
-    assert_eq!(closed(&mut client).0, 1012);
+    assert_eq!(closed(&mut client), (1012, "shutdown".into()));
     drop(client);
     gateway.join();
 }
