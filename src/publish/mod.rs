@@ -201,3 +201,25 @@ fn refuse(error: PublishError) -> Refusal {
 fn unavailable(error: &StoreError) -> Refusal {
     Refusal::Unavailable(error.to_string().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_keeps_what_its_publisher_calls_it() {
+        let drafted = |lines: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            let Draft { event, event_id, .. } = draft(&headers, Bytes::new());
+            (event, event_id)
+        };
+        let both = [("event-type", "chat"), ("event-id", "7")];
+        assert_eq!(drafted(&both), (Some("chat".into()), Some("7".into())));
+        assert_eq!(drafted(&[("event-id", "")]), (None, None));
+        let first = [("event-type", "chat"), ("x-eventsource-event", "news")];
+        assert_eq!(drafted(&first), (Some("news".into()), None));
+    }
+}
