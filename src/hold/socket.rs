@@ -87,7 +87,7 @@ impl<H: Handler> Worker<H> {
             Event::Close(said) => {
                 let answer = said
                     .map_or_else(|| encode(Opcode::Close, false, b""), |(code, _)| close(code, ""));
-                self.shared.hall.borrow_mut().hang_up(key, answer);
+                self.shared.hall.borrow_mut().hang_up(key, &answer);
                 return Next::Nothing;
             }
         };
@@ -100,7 +100,7 @@ impl<H: Handler> Worker<H> {
             if limits.ignores {
                 return Next::Frame;
             }
-            hall.hang_up(key, close(code::POLICY, "Messages are not taken here."));
+            hall.hang_up(key, &close(code::POLICY, "Messages are not taken here."));
             return Next::Nothing;
         };
         drop(hall);
@@ -258,14 +258,14 @@ impl Hall {
     }
 
     /// Ends a socket with a closing frame.
-    fn hang_up(&mut self, key: u32, frame: Bytes) {
+    fn hang_up(&mut self, key: u32, frame: &Bytes) {
         let Some(held) = self.held.get_mut(key as usize) else { return };
         held.close = true;
         self.part_with(key, frame);
     }
 
     fn violated(&mut self, key: u32, violation: &Violation) {
-        self.hang_up(key, violation.frame());
+        self.hang_up(key, &violation.frame());
     }
 
     /// Ends a socket whose message was not taken.
@@ -275,6 +275,6 @@ impl Hall {
             Refusal::BudgetSpent | Refusal::Unavailable(_) => code::TRY_AGAIN,
             _ => code::POLICY,
         };
-        self.hang_up(key, close(code, &refusal.to_string()));
+        self.hang_up(key, &close(code, &refusal.to_string()));
     }
 }
