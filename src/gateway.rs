@@ -68,7 +68,8 @@ impl Gateway {
             let mut outlets = Vec::with_capacity(server.locations.len());
             for location in &server.locations {
                 let subscriber = location.subscriber.as_ref();
-                let built = subscriber.map(|subscriber| Outlets::new(subscriber, number));
+                let dialect = location.dialect;
+                let built = subscriber.map(|own| Outlets::new(own, dialect, number));
                 outlets.push(built.transpose().map_err(io::Error::other)?);
                 number += 1;
             }

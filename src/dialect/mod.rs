@@ -68,6 +68,8 @@ pub struct Endings<T> {
     pub conflict: T,
     /// The channel was deleted.
     pub deleted: T,
+    /// `push_slow_subscriber = "close"`: history has left the client behind.
+    pub lagging: T,
     /// The gateway stops.
     pub shutdown: T,
     /// `push_subscriber_timeout` has passed.
@@ -109,8 +111,8 @@ mod tests {
     #[test]
     fn a_close_fits_its_frame_and_may_be_sent() {
         for dialect in ALL {
-            let Endings { conflict, deleted, shutdown, timeout } = dialect.closes;
-            for close in [conflict, deleted, shutdown, timeout] {
+            let Endings { conflict, deleted, lagging, shutdown, timeout } = dialect.closes;
+            for close in [conflict, deleted, lagging, shutdown, timeout] {
                 // RFC 6455 sections 5.5 and 7.4.
                 assert!(close.reason.len() <= 123, "{close:?}");
                 match close.code {
@@ -127,8 +129,8 @@ mod tests {
     #[test]
     fn what_is_sent_between_events_is_no_part_of_one() {
         for dialect in ALL {
-            let Endings { conflict, deleted, shutdown, timeout } = dialect.event_endings;
-            let endings = [conflict, deleted, shutdown, timeout];
+            let Endings { conflict, deleted, lagging, shutdown, timeout } = dialect.event_endings;
+            let endings = [conflict, deleted, lagging, shutdown, timeout];
             for text in endings.into_iter().filter(|text| !text.is_empty()) {
                 assert!(text.ends_with("\n\n"), "{text:?}");
             }

@@ -2,6 +2,8 @@
 
 use http::StatusCode;
 
+use crate::channel::First;
+
 use super::{Close, Empty, Endings, Ids, Info, Notice, Words};
 
 const fn words(status: StatusCode, sentence: &'static str) -> Words {
@@ -22,6 +24,7 @@ const SILENT: Close = Close { code: None, reason: "" };
 const CLOSE_EVENTS: Endings<&str> = Endings {
     conflict: "event: close\ndata: conflict\n\n",
     deleted: "event: close\ndata: deleted\n\n",
+    lagging: "event: close\ndata: lagging\n\n",
     shutdown: "event: close\ndata: shutdown\n\n",
     timeout: "event: close\ndata: timeout\n\n",
 };
@@ -29,16 +32,19 @@ const CLOSE_EVENTS: Endings<&str> = Endings {
 const STATUS_COMMENTS: Endings<&str> = Endings {
     conflict: ":409: 409 Conflict\n\n",
     deleted: ":410: 410 Gone\n\n",
+    lagging: ":503: 503 Service Unavailable\n\n",
     shutdown: ":503: 503 Service Unavailable\n\n",
     timeout: ":408: 408 Request Timeout\n\n",
 };
-const NO_WORD: Endings<&str> = Endings { conflict: "", deleted: "", shutdown: "", timeout: "" };
+const NO_WORD: Endings<&str> =
+    Endings { conflict: "", deleted: "", lagging: "", shutdown: "", timeout: "" };
 
 /// The codes from 4000 on are HTTP's statuses; 1012 asks the client to come back (the IANA registry
 /// of close codes).
 const OWN_CLOSES: Endings<Close> = Endings {
     conflict: close(4409, "conflict"),
     deleted: close(4410, "deleted"),
+    lagging: close(1008, "lagging"),
     shutdown: close(1012, "shutdown"),
     timeout: close(1000, "timeout"),
 };
@@ -46,6 +52,7 @@ const OWN_CLOSES: Endings<Close> = Endings {
 const NCHAN_CLOSES: Endings<Close> = Endings {
     conflict: close(1000, "409 409 Conflict"),
     deleted: close(1001, "410 Gone"),
+    lagging: close(1008, "503 Service Unavailable"),
     shutdown: close(1001, "410 Gone"),
     timeout: close(1000, "408 408 Request Timeout"),
 };
@@ -56,6 +63,7 @@ const PUSH_STREAM_CLOSES: Endings<Close> = Endings {
         "{\"http_status\": 409, \"explain\":\"Another subscriber has the channel.\"}",
     ),
     deleted: SILENT,
+    lagging: SILENT,
     shutdown: SILENT,
     timeout: SILENT,
 };
@@ -160,6 +168,10 @@ dialects! {
     paths: bool =
         false,                        false,                        true;
 
+    /// `push_first_message`, where nothing is said: where a subscriber without a message id begins.
+    first_message: First =
+        First::Oldest,                First::Oldest,                First::Newest;
+
     // ---- Polls ---------------------------------------------------------------------------------
 
     /// The status of a long poll that `push_subscriber_timeout` ends. The push stream module sends
@@ -182,6 +194,10 @@ dialects! {
         false,                        false,                        true;
 
     // ---- Templates -----------------------------------------------------------------------------
+
+    /// Whether `push_message_template` is for every transport, and not for `stream` alone.
+    templates_everywhere: bool =
+        false,                        false,                        true;
 
     /// What `~id~` is.
     ids: Ids =
@@ -215,6 +231,10 @@ dialects! {
         CLOSE_EVENTS,                 STATUS_COMMENTS,              NO_WORD;
 
     // ---- WebSockets ----------------------------------------------------------------------------
+
+    /// Whether a client's message is ignored where it may not publish; else it is parted with: 1008.
+    ignores_messages: bool =
+        false,                        false,                        true;
 
     /// How the gateway closes.
     closes: Endings<Close> =

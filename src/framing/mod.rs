@@ -10,11 +10,13 @@ pub mod long_poll;
 pub mod multipart;
 pub mod raw;
 pub mod template;
+mod voice;
 pub mod websocket;
 
 use std::fmt;
 
 use http::HeaderValue;
+pub use voice::Voice;
 
 use crate::channel::{Checksum, Frame, FrameSlot, Message, MessageId};
 

@@ -13,6 +13,7 @@ mod expire;
 mod hall;
 mod head;
 mod held;
+mod inbound;
 mod local;
 mod outlet;
 mod phase;
@@ -32,9 +33,9 @@ pub use accept::Listener;
 pub use batch::enough;
 pub use hall::Listening;
 use http::{Request, Response};
+pub use inbound::{Inbound, Incoming, Received, Taking};
 pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
-pub use socket::{Inbound, Incoming, Received, Taking};
 pub use worker::Worker;
 
 use crate::{access::Peer, response::Body};

@@ -12,6 +12,7 @@ use std::{rc::Rc, sync::Arc};
 use cursorless::Tag;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
+use position::Malformed;
 
 use crate::{
     channel::{
@@ -150,8 +151,15 @@ impl Visit<'_> {
         let named = self.subscriber.last_message_id.iter();
         let named = named.map(|template| template.expand(self.scope));
         let argument = self.scope.argument("last_event_id");
-        position::asked(&self.head.headers, named, Some(&*argument))
-            .map_err(|malformed| Refusal::BadRequest(malformed.to_string().into()))
+        let malformed = |why: Malformed| Refusal::BadRequest(why.to_string().into());
+        let asked = position::asked(&self.head.headers, named, Some(&*argument));
+        match asked.map_err(malformed)? {
+            None if self.location.dialect.cursor_arguments => {
+                let [time, tag] = ["time", "tag"].map(|name| self.scope.argument(name));
+                position::pair(&time, &tag).map_err(malformed)
+            }
+            asked => Ok(asked),
+        }
     }
 
     /// Whether `push_last_message_id` finds anything.
@@ -235,14 +243,16 @@ fn headers_alone(headers: HeaderMap) -> Answer {
 fn refuse(error: SubscribeError) -> Refusal {
     match error {
         SubscribeError::Conflict => Refusal::Conflict,
+        SubscribeError::NoSuchChannel => Refusal::UnknownChannel,
         SubscribeError::Store(error) => Refusal::Unavailable(error.to_string().into()),
-        forbidden => Refusal::Forbidden(forbidden.to_string().into()),
+        SubscribeError::TooManyChannels(_) => Refusal::TooManyChannels,
     }
 }
 
 fn refuse_seat(error: SeatError) -> Refusal {
     match error {
         SeatError::Conflict => Refusal::Conflict,
+        SeatError::ChannelFull => Refusal::TooManySubscribers,
         SeatError::Gone => Refusal::Gone,
         full => Refusal::Forbidden(full.to_string().into()),
     }
