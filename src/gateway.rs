@@ -130,7 +130,7 @@ impl Gateway {
         let location = &site.server.locations[matched.location];
         let refused = |refusal: Refusal| Refused { refusal, location: Some(location) };
         let (peer, forwarded) = location.real_ip.resolve(client.peer, &head.headers);
-        if !location.access.permits(peer, forwarded) {
+        if !location.access.permits(peer, forwarded || client.forwarded) {
             return Err(refused(Refusal::Forbidden("Access denied.".into())));
         }
         if head.method == Method::OPTIONS {

@@ -28,7 +28,7 @@
 //! 3  hold                                     connections, and hyper over them
 //! 2  config framing                           plain data; messages to bytes
 //! 1  channel                                  the heart
-//! 0  access cors dialect log proxy_protocol    leaves
+//! 0  access cors dialect log proxy_protocol
 //!    response router websocket
 //! ```
 

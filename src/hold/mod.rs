@@ -17,6 +17,7 @@ mod inbound;
 mod local;
 mod outlet;
 mod phase;
+mod proxied;
 mod receive;
 mod request;
 mod shelf;
@@ -59,6 +60,8 @@ pub struct Client {
     pub connection: u64,
     /// Which of the listening sockets it came to.
     pub listener: u16,
+    /// Its peer speaks for somebody else, and nobody trusted says for whom.
+    pub forwarded: bool,
 }
 
 /// What becomes of a request.
