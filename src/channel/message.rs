@@ -23,6 +23,8 @@ pub struct Draft {
     pub content_type: Option<Bytes>,
     /// The name of its `EventSource` event.
     pub event: Option<Bytes>,
+    /// An id that the publisher gave it, for itself and its clients.
+    pub event_id: Option<Bytes>,
 }
 
 /// A published message.
@@ -30,6 +32,7 @@ pub struct Draft {
 pub struct Message {
     id: MessageId,
     previous: MessageId,
+    number: u64,
     channel: ChannelId,
     draft: Draft,
     frames: Frames,
@@ -37,7 +40,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// Gives a draft its place; `previous` is the id before it in its channel, zero for the first.
+    /// Gives a draft its place; `previous` is the id before it in its channel, zero for the first,
+    /// whose number is 1.
     pub fn new(
         channel: ChannelId,
         id: MessageId,
@@ -48,15 +52,23 @@ impl Message {
         let size = size_of::<Self>()
             + draft.body.len()
             + draft.content_type.as_ref().map_or(0, Bytes::len)
-            + draft.event.as_ref().map_or(0, Bytes::len);
+            + draft.event.as_ref().map_or(0, Bytes::len)
+            + draft.event_id.as_ref().map_or(0, Bytes::len);
         Self {
             id,
             previous,
+            number: 1,
             channel,
             draft,
             frames: Frames::default(),
             charge: Charge::new(budget, size),
         }
+    }
+
+    /// The same as the message of that number in its channel.
+    #[must_use]
+    pub fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
     }
 
     /// Its place.
@@ -67,6 +79,12 @@ impl Message {
     /// The id before it in its channel: a cursor below that has missed something.
     pub fn previous(&self) -> MessageId {
         self.previous
+    }
+
+    /// Which message of its channel it is, from 1: for as long as there is the channel. Where a store
+    /// gives it back, of those that are left.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The channel it was published to.
@@ -87,6 +105,11 @@ impl Message {
     /// The name of its `EventSource` event.
     pub fn event(&self) -> Option<&Bytes> {
         self.draft.event.as_ref()
+    }
+
+    /// The id that its publisher gave it.
+    pub fn event_id(&self) -> Option<&Bytes> {
+        self.draft.event_id.as_ref()
     }
 
     /// The frame of a slot, made by `encode` if nobody needed it before.

@@ -26,6 +26,7 @@ pub use location::{
     Batch, Channels, Hold, Location, PollFormat, Preset, Publisher, SlowSubscriber, StreamFormat,
     Subscriber, Transport, WebSocket,
 };
+pub use named::Named;
 pub use process::Process;
 pub use server::{Listen, Server, ServerName};
 pub use unit::UnitError;

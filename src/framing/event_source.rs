@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::{Farewell, Framing, chunk};
+use super::{Farewell, Framing, Voice, chunk, voice::ending};
 use crate::channel::{Frame, Message, MessageId};
 
 /// The framing of `event-source`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct EventSource {
+    /// How it words them.
+    pub voice: Voice,
     /// `push_retry`: what a client is told to wait before it reconnects; sent in milliseconds.
     pub retry: Option<Duration>,
     /// `push_gap_events`.
@@ -23,9 +25,13 @@ impl Framing for EventSource {
 
     /// Never empty, so that something passes through every proxy and the client knows it is on.
     fn opening(&self) -> Frame {
-        match self.retry {
-            Some(retry) => chunk(format!("retry: {}\n\n", retry.as_millis()).as_bytes()),
-            None => chunk(b":\n\n"),
+        let greeting = self.voice.dialect.event_opening;
+        let retry = self.retry.map(|retry| format!("retry: {}\n\n", retry.as_millis()));
+        match (greeting, retry) {
+            (None, None) => chunk(b":\n\n"),
+            (greeting, retry) => chunk(
+                [greeting.unwrap_or_default(), &retry.unwrap_or_default()].concat().as_bytes(),
+            ),
         }
     }
 
@@ -34,7 +40,8 @@ impl Framing for EventSource {
     /// CR, LF and CRLF each end a line, also the last; the client joins lines by LF. Bytes that
     /// are not UTF-8 become U+FFFD, because the stream is UTF-8 by definition.
     fn encode(&self, message: &Message) -> Frame {
-        let body = String::from_utf8_lossy(message.body());
+        let text = self.voice.text(message);
+        let body = String::from_utf8_lossy(&text);
         let mut event = String::with_capacity(body.len() + 64);
         event.push_str("id: ");
         event.push_str(&message.id().to_string());
@@ -49,7 +56,7 @@ impl Framing for EventSource {
 
     /// A comment.
     fn ping(&self) -> Frame {
-        chunk(b":\n\n")
+        chunk(self.voice.dialect.event_ping.as_bytes())
     }
 
     /// `event: gap` with the id before it; without an `id` line, so that a client which reconnects
@@ -61,15 +68,15 @@ impl Framing for EventSource {
         chunk(format!("event: gap\ndata: {{\"after\":\"{after}\"}}\n\n").as_bytes())
     }
 
-    /// `event: close` with the reason.
+    /// `event: close` with the reason, or what the dialect says instead.
     fn closing(&self, why: Farewell) -> Frame {
-        chunk(match why {
-            Farewell::Conflict => b"event: close\ndata: conflict\n\n",
-            Farewell::Deleted => b"event: close\ndata: deleted\n\n",
-            Farewell::Lagging => b"event: close\ndata: lagging\n\n",
-            Farewell::Shutdown => b"event: close\ndata: shutdown\n\n",
-            Farewell::Timeout => b"event: close\ndata: timeout\n\n",
-        })
+        let mut last = String::new();
+        if let Some(notice) = self.voice.deleted(why) {
+            push_data(&mut last, &String::from_utf8_lossy(&notice));
+            last.push('\n');
+        }
+        last.push_str(ending(&self.voice.dialect.event_endings, why));
+        chunk(last.as_bytes())
     }
 }
 
@@ -194,7 +201,8 @@ mod tests {
     #[test]
     fn the_opening_says_how_long_to_wait_or_is_a_comment() {
         assert_eq!(EventSource::default().opening().payload(), ":\n\n");
-        let retry = EventSource { retry: Some(Duration::from_millis(1500)), gap_events: false };
+        let retry =
+            EventSource { retry: Some(Duration::from_millis(1500)), ..EventSource::default() };
         assert_eq!(retry.opening().payload(), "retry: 1500\n\n");
         assert!(dispatched(":\n\nretry: 1500\n\n").is_empty());
     }
@@ -203,7 +211,7 @@ mod tests {
     fn a_gap_is_told_if_asked_for_and_leaves_the_last_id_alone() {
         let after = MessageId::new(5, 1).unwrap();
         assert_eq!(EventSource::default().gap(after).payload(), "");
-        let gap = EventSource { retry: None, gap_events: true }.gap(after);
+        let gap = EventSource { gap_events: true, ..EventSource::default() }.gap(after);
         assert_eq!(gap.payload(), "event: gap\ndata: {\"after\":\"5:1\"}\n\n");
     }
 

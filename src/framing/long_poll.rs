@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    Farewell, escape, gzip,
+    Farewell, Voice, escape, gzip,
     http1::{http_date, now, response},
     interval_poll, multipart, slot,
 };
@@ -26,6 +26,8 @@ pub struct LongPoll {
     pub form: Form,
     /// `gzip`, to clients that take it.
     pub gzip: Gzip,
+    /// How it words messages and reasons.
+    pub voice: Voice,
 }
 
 /// How messages are put into an answer.
@@ -79,21 +81,24 @@ impl LongPoll {
             Form::Json => {
                 let entries = messages.iter().rev();
                 let entries = entries.map(|m| m.frame(slot::ENTRY, interval_poll::entry).bytes);
-                self.compressed(headers(Some(JSON), last.id()), interval_poll::document(entries))
+                self.compressed(
+                    self.headers(Some(JSON), last.id()),
+                    interval_poll::document(entries),
+                )
             }
             Form::Jsonp(callback) => {
                 let scripts = messages.iter().map(|m| m.frame(slot::SCRIPT, script).bytes);
-                self.compressed(jsonp_headers(last.id()), call(callback, scripts))
+                self.compressed(self.script_headers(last.id()), call(callback, scripts))
             }
             Form::Multipart => {
                 let (content_type, body) = multipart::body(messages);
-                self.compressed(headers(content_type, last.id()), body)
+                self.compressed(self.headers(content_type, last.id()), body)
             }
             Form::Raw(separator) => {
                 let parts = messages.iter().flat_map(|m| [m.body(), separator]);
                 let parts: Vec<&[u8]> = parts.map(AsRef::as_ref).collect();
                 let content_type = self.content_type(first);
-                self.compressed(headers(content_type, last.id()), parts.concat().into())
+                self.compressed(self.headers(content_type, last.id()), parts.concat().into())
             }
         }
     }
@@ -136,24 +141,33 @@ impl LongPoll {
             let (headers, body) = self.nothing();
             return (StatusCode::OK, headers, body);
         }
+        let dialect = self.voice.dialect;
         // A browser that stored a 410 would answer every later poll with it.
         let (status, cache_control) = match why {
             Farewell::Conflict => (StatusCode::CONFLICT, NO_STORE),
-            Farewell::Deleted => (StatusCode::GONE, NO_STORE),
+            Farewell::Deleted => (dialect.poll_deleted, NO_STORE),
             Farewell::Lagging | Farewell::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, NO_STORE),
-            Farewell::Timeout => (StatusCode::NOT_MODIFIED, NO_CACHE),
+            Farewell::Timeout => (dialect.poll_timeout, NO_CACHE),
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::CACHE_CONTROL, cache_control);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        (status, headers, Bytes::new())
+        if dialect.cursor_arguments && why == Farewell::Timeout {
+            let present = MessageId::new(now(), 0).unwrap_or_default();
+            self.push_cursor(&mut headers, present);
+        }
+        dialect.forbid_caching(&mut headers);
+        (status, headers, self.voice.deleted(why).unwrap_or_default())
     }
 
     fn single(&self, message: &Message) -> (HeaderMap, Bytes) {
-        let mut headers = headers(self.content_type(message), message.id());
-        let body = message.body();
+        let mut headers = self.headers(self.content_type(message), message.id());
+        let body = self.voice.text(message);
+        if self.voice.template.is_some() {
+            return self.compressed(headers, body);
+        }
         if self.announces_gzip(&mut headers, body.len()) {
             let packed = message.frame(slot::GZIP, |message| {
                 Frame::bare(gzip::body(message.body()).unwrap_or_default())
@@ -163,7 +177,7 @@ impl LongPoll {
                 return (headers, packed.bytes);
             }
         }
-        (headers, body.clone())
+        (headers, body)
     }
 
     /// No message at all.
@@ -171,10 +185,40 @@ impl LongPoll {
         let Form::Jsonp(callback) = &self.form else {
             return (HeaderMap::new(), Bytes::new());
         };
-        let mut headers = jsonp_headers(MessageId::ZERO);
+        let mut headers = self.script_headers(MessageId::ZERO);
         headers.remove(header::LAST_MODIFIED);
         headers.remove(header::ETAG);
         (headers, call(callback, std::iter::empty::<Bytes>()))
+    }
+
+    /// The headers of an answer that ends with this message.
+    fn headers(&self, content_type: Option<HeaderValue>, id: MessageId) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(8);
+        if let Some(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        self.push_cursor(&mut headers, id);
+        headers.insert(header::VARY, VARY);
+        headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        self.voice.dialect.forbid_caching(&mut headers);
+        headers
+    }
+
+    /// What the client is to send back.
+    fn push_cursor(&self, headers: &mut HeaderMap, id: MessageId) {
+        if let Ok(date) = HeaderValue::from_str(&http_date(id.time()).to_string()) {
+            headers.insert(header::LAST_MODIFIED, date);
+        }
+        let tag = format!("{}{}", self.voice.dialect.etag_prefix, id.tag());
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            headers.insert(header::ETAG, tag);
+        }
+    }
+
+    fn script_headers(&self, id: MessageId) -> HeaderMap {
+        let mut headers = self.headers(Some(SCRIPT), id);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers
     }
 
     fn content_type(&self, message: &Message) -> Option<HeaderValue> {
@@ -197,27 +241,6 @@ impl LongPoll {
         headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         matches!(self.gzip, Gzip::From(least) if length >= least)
     }
-}
-
-/// The headers of an answer that ends with this message.
-fn headers(content_type: Option<HeaderValue>, id: MessageId) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
-    if let Some(content_type) = content_type {
-        headers.insert(header::CONTENT_TYPE, content_type);
-    }
-    if let Ok(date) = HeaderValue::from_str(&http_date(id.time()).to_string()) {
-        headers.insert(header::LAST_MODIFIED, date);
-    }
-    headers.insert(header::ETAG, HeaderValue::from(id.tag()));
-    headers.insert(header::VARY, VARY);
-    headers.insert(header::CACHE_CONTROL, NO_CACHE);
-    headers
-}
-
-fn jsonp_headers(id: MessageId) -> HeaderMap {
-    let mut headers = headers(Some(SCRIPT), id);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers
 }
 
 /// The argument of a JSONP call.

@@ -10,11 +10,13 @@ pub mod long_poll;
 pub mod multipart;
 pub mod raw;
 pub mod template;
+mod voice;
 pub mod websocket;
 
 use std::fmt;
 
 use http::HeaderValue;
+pub use voice::Voice;
 
 use crate::channel::{Checksum, Frame, FrameSlot, Message, MessageId};
 
@@ -152,6 +154,7 @@ mod tests {
             body: body.to_vec().into(),
             content_type: content_type.map(|text| text.to_owned().into()),
             event: event.map(|text| text.to_owned().into()),
+            event_id: None,
         };
         let id = MessageId::new(time, tag).unwrap();
         let budget = Arc::new(Budget::new(usize::MAX));

@@ -2,18 +2,28 @@
 
 use http::HeaderValue;
 
-use super::{Farewell, Framing, slot};
+use super::{Farewell, Framing, Voice, slot, voice::ending};
 use crate::{
     channel::{Frame, FrameSlot, Message},
-    websocket::{Opcode, Window, close, code, compress, encode},
+    dialect::Close,
+    websocket::{Opcode, Window, close, compress, encode},
 };
 
 /// The framing of `websocket`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct WebSocket {
+    /// What was agreed on.
+    pub terms: Terms,
+    /// How it words messages and reasons.
+    pub voice: Voice,
+}
+
+/// What a client and a location agree on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Terms {
     /// What a message looks like.
     pub dress: Dress,
-    /// The window for compressing, if that was agreed on.
+    /// The window for compressing, if messages may be compressed.
     pub deflate: Option<Window>,
 }
 
@@ -32,8 +42,8 @@ pub const META_PROTOCOL: &str = "ws+meta.nchan";
 /// The type of a message that is no text.
 const BINARY: &[u8] = b"application/octet-stream";
 
-impl WebSocket {
-    /// Every variant, and where messages keep its frames.
+impl Terms {
+    /// All that there are, and where messages keep the frames of each.
     pub const ALL: [(Self, FrameSlot); 6] = [
         (Self { dress: Dress::Plain, deflate: None }, slot::SOCKET),
         (Self { dress: Dress::Plain, deflate: Some(Window::Fifteen) }, slot::SOCKET_15),
@@ -42,11 +52,14 @@ impl WebSocket {
         (Self { dress: Dress::Meta, deflate: Some(Window::Fifteen) }, slot::META_15),
         (Self { dress: Dress::Meta, deflate: Some(Window::Nine) }, slot::META_9),
     ];
+}
 
+impl WebSocket {
     /// The payload of a message.
-    fn payload(self, message: &Message) -> bytes::Bytes {
-        match self.dress {
-            Dress::Plain => message.body().clone(),
+    fn payload(&self, message: &Message) -> bytes::Bytes {
+        let text = self.voice.text(message);
+        match self.terms.dress {
+            Dress::Plain => text,
             Dress::Meta => {
                 let mut payload = format!("id: {}\n", message.id()).into_bytes();
                 if let Some(content_type) = message.content_type() {
@@ -55,9 +68,19 @@ impl WebSocket {
                     payload.push(b'\n');
                 }
                 payload.push(b'\n');
-                payload.extend_from_slice(message.body());
+                payload.extend_from_slice(&text);
                 payload.into()
             }
+        }
+    }
+}
+
+impl WebSocket {
+    /// A frame, compressed if that was agreed on and makes it smaller.
+    fn frame(&self, opcode: Opcode, payload: &[u8]) -> bytes::Bytes {
+        match self.terms.deflate.and_then(|window| compress(payload, window)) {
+            Some(packed) => encode(opcode, true, &packed),
+            None => encode(opcode, false, payload),
         }
     }
 }
@@ -74,24 +97,76 @@ impl Framing for WebSocket {
         let binary = message.content_type().is_some_and(|name| name.eq_ignore_ascii_case(BINARY));
         let text = !binary && str::from_utf8(&payload).is_ok();
         let opcode = if text { Opcode::Text } else { Opcode::Binary };
-        match self.deflate.and_then(|window| compress(&payload, window)) {
-            Some(packed) => Frame::bare(encode(opcode, true, &packed)),
-            None => Frame::bare(encode(opcode, false, &payload)),
-        }
+        Frame::bare(self.frame(opcode, &payload))
     }
 
     fn ping(&self) -> Frame {
         Frame::bare(encode(Opcode::Ping, false, b""))
     }
 
-    /// A closing frame (RFC 6455 section 7.4.1 and its registry).
+    /// A closing frame (RFC 6455 section 5.5.1) with the dialect's code and reason.
     fn closing(&self, why: Farewell) -> Frame {
-        Frame::bare(match why {
-            Farewell::Conflict => close(code::POLICY, "Another subscriber has the channel."),
-            Farewell::Deleted => close(code::GOING_AWAY, "The channel was deleted."),
-            Farewell::Lagging => close(code::POLICY, "The client is too slow."),
-            Farewell::Shutdown => close(code::SERVICE_RESTART, "The server stops."),
-            Farewell::Timeout => close(code::NORMAL, "The time is over."),
-        })
+        let Close { code, reason } = ending(&self.voice.dialect.closes, why);
+        let last = match code {
+            Some(code) => close(code, reason),
+            None => encode(Opcode::Close, false, b""),
+        };
+        match self.voice.deleted(why) {
+            Some(notice) => Frame::bare([self.frame(Opcode::Text, &notice), last].concat()),
+            None => Frame::bare(last),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dialect::{NCHAN, PUSH_STREAM},
+        framing::tests::{drafted, message},
+    };
+
+    fn framing(terms: Terms) -> WebSocket {
+        WebSocket { terms, voice: Voice::default() }
+    }
+
+    #[test]
+    fn text_is_text_and_what_is_none_is_binary() {
+        let plain = framing(Terms::ALL[0].0);
+        assert_eq!(plain.encode(&message(5, 0, b"hi")).bytes, &b"\x81\x02hi"[..]);
+        assert_eq!(plain.encode(&message(5, 0, b"")).bytes, &b"\x81\x00"[..]);
+        assert_eq!(plain.encode(&message(5, 0, b"\xff")).bytes, &b"\x82\x01\xff"[..]);
+        let binary = drafted((5, 0), b"hi", Some("Application/octet-stream"), None);
+        assert_eq!(plain.encode(&binary).bytes, &b"\x82\x02hi"[..]);
+    }
+
+    #[test]
+    fn terms_have_slots_of_their_own() {
+        let mut slots: Vec<u16> = Terms::ALL.iter().map(|(_, slot)| slot.0).collect();
+        slots.dedup();
+        assert_eq!(slots.len(), Terms::ALL.len());
+        assert!(slots.iter().all(|number| *number < slot::OWN));
+    }
+
+    #[test]
+    fn a_long_message_is_compressed_where_that_was_agreed_on() {
+        let long = message(5, 0, &[b'a'; 5000]);
+        for (terms, _) in Terms::ALL {
+            let frame = framing(terms).encode(&long).bytes;
+            let compressed = terms.deflate.is_some();
+            assert_eq!(frame[0], if compressed { 0xc1 } else { 0x81 });
+            assert_eq!(frame.len() < 100, compressed);
+        }
+    }
+
+    #[test]
+    fn each_dialect_closes_in_its_way() {
+        let said = |dialect, why| {
+            let terms = Terms::ALL[0].0;
+            WebSocket { terms, voice: Voice { dialect, template: None } }.closing(why).bytes
+        };
+        assert_eq!(said(&NCHAN, Farewell::Deleted), &b"\x88\x0a\x03\xe9410 Gone"[..]);
+        let notice = b"\x81\x0fChannel deleted\x88\x00";
+        assert_eq!(said(&PUSH_STREAM, Farewell::Deleted), &notice[..]);
     }
 }

@@ -50,6 +50,8 @@ const _: () = assert!(size_of::<Held>() <= 128);
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
+    /// Its proxy has to say whose it is.
+    Proxied,
     /// Waits for a request, or the rest of its head.
     Idle,
     /// Waits for messages.

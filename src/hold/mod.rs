@@ -13,9 +13,11 @@ mod expire;
 mod hall;
 mod head;
 mod held;
+mod inbound;
 mod local;
 mod outlet;
 mod phase;
+mod proxied;
 mod receive;
 mod request;
 mod shelf;
@@ -32,9 +34,9 @@ pub use accept::Listener;
 pub use batch::enough;
 pub use hall::Listening;
 use http::{Request, Response};
+pub use inbound::{Inbound, Incoming, Received, Taking};
 pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
-pub use socket::{Inbound, Incoming, Received, Taking};
 pub use worker::Worker;
 
 use crate::{access::Peer, response::Body};
@@ -58,6 +60,8 @@ pub struct Client {
     pub connection: u64,
     /// Which of the listening sockets it came to.
     pub listener: u16,
+    /// Its peer speaks for somebody else, and nobody trusted says for whom.
+    pub forwarded: bool,
 }
 
 /// What becomes of a request.

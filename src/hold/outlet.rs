@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::socket::{Inbound, Incoming};
+use super::{Inbound, Incoming};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
     framing::{Framing, long_poll::LongPoll},

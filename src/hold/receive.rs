@@ -42,6 +42,13 @@ impl<H: Handler> Worker<H> {
                 drop(hall);
                 self.input(key, bytes);
             }
+            Phase::Proxied => {
+                let rest = hall.introduced(key, bytes);
+                drop(hall);
+                if let Some(rest) = rest {
+                    self.input(key, &rest);
+                }
+            }
             Phase::Held if held.is_socket() && !held.has_input() => {
                 drop(hall);
                 self.frames(key, bytes);
@@ -113,7 +120,8 @@ impl<H: Handler> Worker<H> {
         // Empty lines before a request are nothing (RFC 9112 section 2.2).
         let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         input.extend_from_slice(if seen == 0 { &bytes[blank..] } else { bytes });
-        let listening = hall.listening[listener];
+        let listening = &hall.listening[listener];
+        let (patience, most) = (listening.header_timeout, listening.max_header_size);
         if input.is_empty() {
             if hall.held[key as usize].eof {
                 hall.close(key);
@@ -124,14 +132,14 @@ impl<H: Handler> Worker<H> {
             drop(hall);
             return self.exchange(key, input);
         }
-        if input.len() > listening.max_header_size {
+        if input.len() > most {
             return hall.refuse(key, &Refusal::HeadTooLarge);
         }
         if hall.held[key as usize].eof {
             return hall.close(key);
         }
         if seen == 0 {
-            hall.set_deadline(key, Some(listening.header_timeout));
+            hall.set_deadline(key, Some(patience));
         }
         hall.held[key as usize].rare().input = input;
     }

@@ -5,9 +5,6 @@
 //! taken nothing more is read, so that its successors wait where they cost nothing of ours.
 
 use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -16,41 +13,13 @@ use bytes::Bytes;
 use rustix::event::epoll::EventData;
 
 use super::{
-    Handler, Worker, hall::Hall, held::Phase, receive::Running, wire::AHEAD, worker::HallCell,
+    Handler, Inbound, Incoming, Received, Worker, hall::Hall, held::Phase, receive::Running,
+    wire::AHEAD, worker::HallCell,
 };
 use crate::{
     response::Refusal,
     websocket::{Decoder, Event, Limits, Opcode, Violation, close, code, encode},
 };
-
-/// Takes the messages that the client of a WebSocket sends.
-pub trait Inbound: fmt::Debug {
-    /// Takes one; whoever sent it waits with the next until this is done.
-    fn take(&self, message: Received) -> Taking;
-}
-
-/// A message that is being taken.
-pub type Taking = Pin<Box<dyn Future<Output = Result<(), Refusal>>>>;
-
-/// A message from the client of a WebSocket.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Received {
-    /// The message; it owns exactly its bytes.
-    pub body: Bytes,
-    /// Whether its frames said that it is not text.
-    pub binary: bool,
-}
-
-/// What the client of a WebSocket may send.
-#[derive(Clone, Copy, Debug)]
-pub struct Incoming {
-    /// `push_websocket_max_message` in bytes.
-    pub max_message: usize,
-    /// Its messages may be compressed.
-    pub deflate: bool,
-    /// Messages that nobody takes are no reason to part.
-    pub ignores: bool,
-}
 
 /// The receiving side of a WebSocket.
 #[derive(Debug, Default)]
@@ -118,7 +87,7 @@ impl<H: Handler> Worker<H> {
             Event::Close(said) => {
                 let answer = said
                     .map_or_else(|| encode(Opcode::Close, false, b""), |(code, _)| close(code, ""));
-                self.shared.hall.borrow_mut().hang_up(key, answer);
+                self.shared.hall.borrow_mut().hang_up(key, &answer);
                 return Next::Nothing;
             }
         };
@@ -131,7 +100,7 @@ impl<H: Handler> Worker<H> {
             if limits.ignores {
                 return Next::Frame;
             }
-            hall.hang_up(key, close(code::POLICY, "Messages are not taken here."));
+            hall.hang_up(key, &close(code::POLICY, "Messages are not taken here."));
             return Next::Nothing;
         };
         drop(hall);
@@ -289,14 +258,14 @@ impl Hall {
     }
 
     /// Ends a socket with a closing frame.
-    fn hang_up(&mut self, key: u32, frame: Bytes) {
+    fn hang_up(&mut self, key: u32, frame: &Bytes) {
         let Some(held) = self.held.get_mut(key as usize) else { return };
         held.close = true;
         self.part_with(key, frame);
     }
 
     fn violated(&mut self, key: u32, violation: &Violation) {
-        self.hang_up(key, violation.frame());
+        self.hang_up(key, &violation.frame());
     }
 
     /// Ends a socket whose message was not taken.
@@ -306,6 +275,6 @@ impl Hall {
             Refusal::BudgetSpent | Refusal::Unavailable(_) => code::TRY_AGAIN,
             _ => code::POLICY,
         };
-        self.hang_up(key, close(code, &refusal.to_string()));
+        self.hang_up(key, &close(code, &refusal.to_string()));
     }
 }

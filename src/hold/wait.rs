@@ -62,9 +62,9 @@ impl Hall {
             Style::Stream(framing) => {
                 let opening = framing.opening();
                 held.count(opening.plain);
-                let mut head = head::stream(holding.status(), headers, persistence);
-                head.extend_from_slice(&opening.on_wire(persistence.raw));
-                head.into()
+                let mut lead = head::stream(holding.status(), headers, persistence);
+                lead.extend_from_slice(&opening.on_wire(persistence.raw));
+                lead.into()
             }
         }
     }
@@ -186,11 +186,11 @@ impl Hall {
             }
         };
         held.close |= held.raw;
-        self.part_with(key, bytes);
+        self.part_with(key, &bytes);
     }
 
     /// The last bytes of a response.
-    pub(super) fn part_with(&mut self, key: u32, bytes: Bytes) {
+    pub(super) fn part_with(&mut self, key: u32, bytes: &Bytes) {
         self.leave(key);
         let held = &mut self.held[key as usize];
         if held.blocked {
@@ -198,7 +198,7 @@ impl Hall {
             let unsent = held.unsent();
             return self.end(key, [&unsent[..], &bytes[..]].concat().into());
         }
-        let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
+        let Sent::Bytes(sent) = self.send(key, bytes) else { return self.close(key) };
         self.end(key, bytes.slice(sent..));
     }
 }

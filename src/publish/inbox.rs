@@ -41,8 +41,8 @@ impl Inbound for Inbox {
             let keep = &publisher.retention;
             let group_max_channels = inner.location.channels.group_max_channels;
             let creation = Creation { timeout: keep.channel_timeout, group_max_channels };
-            let published = inner.hub.publish(&inner.channels, draft, keep, creation).await;
-            published.map(drop).map_err(refuse)
+            let info = inner.hub.publish(&inner.channels, draft, keep, creation).await;
+            info.map(drop).map_err(refuse)
         })
     }
 }

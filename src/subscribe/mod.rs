@@ -12,12 +12,13 @@ use std::{rc::Rc, sync::Arc};
 use cursorless::Tag;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
+use position::Malformed;
 
 use crate::{
     channel::{
-        ChannelId, Creation, Hub, Request, SeatError, Seats, Start, SubscribeError, Subscription,
+        Creation, First, Hub, Request, SeatError, Seats, Start, SubscribeError, Subscription,
     },
-    config::{Hold, Location, PollFormat, Subscriber, Transport, variable::Scope},
+    config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
     hold::{Answer, Holding, Inbound, Outlet, Style},
     response::{Refusal, empty},
@@ -44,46 +45,40 @@ pub struct Visit<'a> {
     pub head: &'a request::Parts,
     /// Its variables.
     pub scope: &'a Scope<'a>,
+    /// The channels that it names.
+    pub named: &'a Named,
 }
 
 impl Visit<'_> {
-    /// Answers a request for these channels, or lets it wait. `inbound` takes what the client of a
+    /// Answers a request, or lets it wait. `inbound` takes what the client of a
     /// WebSocket sends, if it may publish here.
-    pub async fn answer(
-        &self,
-        channels: &[ChannelId],
-        inbound: Option<Rc<dyn Inbound>>,
-    ) -> Result<Answer, Refusal> {
+    pub async fn answer(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
         let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
         match negotiate::transport(self.head, &self.subscriber.transports, polls)? {
             Transport::IntervalPoll => {
-                let subscription = self.subscribe(channels).await?;
+                let subscription = self.subscribe().await?;
                 self.interval_poll(&subscription).map(Answer::Respond)
             }
             Transport::LongPoll => {
                 let framing = self.long_poll()?;
                 if self.subscriber.cursorless && !matches!(framing.form, Form::Jsonp(_)) {
                     if let Some(tag) = Tag::of(&self.head.headers) {
-                        return self.cursorless(channels, &framing, Some(tag)).await;
+                        return self.cursorless(&framing, Some(tag)).await;
                     }
                     if self.asked()?.is_none() {
-                        return self.cursorless(channels, &framing, None).await;
+                        return self.cursorless(&framing, None).await;
                     }
                 }
-                self.wait_for_one(channels, framing).await
+                self.wait_for_one(framing).await
             }
-            Transport::WebSocket => self.open_socket(channels, inbound).await,
-            transport => self.stream(channels, transport).await,
+            Transport::WebSocket => self.open_socket(inbound).await,
+            transport => self.stream(transport).await,
         }
     }
 
     /// The next message or, if there is none yet, a wait for it.
-    async fn wait_for_one(
-        &self,
-        channels: &[ChannelId],
-        framing: LongPoll,
-    ) -> Result<Answer, Refusal> {
-        let subscription = self.subscribe(channels).await?;
+    async fn wait_for_one(&self, framing: LongPoll) -> Result<Answer, Refusal> {
+        let subscription = self.subscribe().await?;
         let messages = subscription.read();
         if let Some(response) = self.messages(&framing, &subscription, &messages) {
             return Ok(Answer::Respond(response));
@@ -91,7 +86,7 @@ impl Visit<'_> {
         if self.head.method == Method::HEAD {
             return Ok(Answer::Respond(self.nothing(&framing)));
         }
-        let subscription = self.sit(channels, subscription).await?;
+        let subscription = self.sit(subscription).await?;
         let outlet = self.outlets.poll(&self.head.headers);
         if matches!(framing.form, Form::Jsonp(_)) {
             // Its function is its own.
@@ -102,15 +97,10 @@ impl Visit<'_> {
     }
 
     /// As [`Visit::wait_for_one`] for a client that sends no cursor; `tag` is what its browser sends.
-    async fn cursorless(
-        &self,
-        channels: &[ChannelId],
-        framing: &LongPoll,
-        tag: Option<Tag>,
-    ) -> Result<Answer, Refusal> {
+    async fn cursorless(&self, framing: &LongPoll, tag: Option<Tag>) -> Result<Answer, Refusal> {
         let start = tag
             .map_or(Start::First(self.subscriber.first_message), |tag| Start::After(tag.position));
-        let mut subscription = self.start(channels, start).await?;
+        let mut subscription = self.start(start).await?;
         if let Some(tag) = tag {
             cursorless::go_on(&mut subscription, tag, self.scope.request_id);
         }
@@ -125,18 +115,14 @@ impl Visit<'_> {
             let headers = self.early_headers(own(&subscription));
             return Ok(headers_alone(headers));
         }
-        let subscription = self.sit(channels, subscription).await?;
+        let subscription = self.sit(subscription).await?;
         let headers = self.early_headers(own(&subscription));
         Ok(self.hold(subscription, outlet, headers))
     }
 
     /// A response that goes on.
-    async fn stream(
-        &self,
-        channels: &[ChannelId],
-        transport: Transport,
-    ) -> Result<Answer, Refusal> {
-        let subscription = self.subscribe(channels).await?;
+    async fn stream(&self, transport: Transport) -> Result<Answer, Refusal> {
+        let subscription = self.subscribe().await?;
         let outlet = self.outlets.stream(transport, &self.head.headers);
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CACHE_CONTROL, NO_CACHE);
@@ -145,13 +131,19 @@ impl Visit<'_> {
         if self.head.method == Method::HEAD {
             return Ok(headers_alone(headers));
         }
-        let subscription = self.sit(channels, subscription).await?;
+        let subscription = self.sit(subscription).await?;
         Ok(self.hold(subscription, outlet, headers))
     }
 
-    async fn subscribe(&self, channels: &[ChannelId]) -> Result<Subscription, Refusal> {
-        let start = self.asked()?.map_or(Start::First(self.subscriber.first_message), Start::After);
-        self.start(channels, start).await
+    async fn subscribe(&self) -> Result<Subscription, Refusal> {
+        let start = self.asked()?.map_or_else(|| self.beginning(), Start::After);
+        self.start(start).await
+    }
+
+    /// Where a request begins that names no message id.
+    fn beginning(&self) -> Start {
+        let backtrack = self.named.backtrack.map(First::Last);
+        Start::First(backtrack.unwrap_or(self.subscriber.first_message))
     }
 
     /// The message id that the request names, if it names one.
@@ -159,8 +151,15 @@ impl Visit<'_> {
         let named = self.subscriber.last_message_id.iter();
         let named = named.map(|template| template.expand(self.scope));
         let argument = self.scope.argument("last_event_id");
-        position::asked(&self.head.headers, named, Some(&*argument))
-            .map_err(|malformed| Refusal::BadRequest(malformed.to_string().into()))
+        let malformed = |why: Malformed| Refusal::BadRequest(why.to_string().into());
+        let asked = position::asked(&self.head.headers, named, Some(&*argument));
+        match asked.map_err(malformed)? {
+            None if self.location.dialect.cursor_arguments => {
+                let [time, tag] = ["time", "tag"].map(|name| self.scope.argument(name));
+                position::pair(&time, &tag).map_err(malformed)
+            }
+            asked => Ok(asked),
+        }
     }
 
     /// Whether `push_last_message_id` finds anything.
@@ -169,7 +168,7 @@ impl Visit<'_> {
         named.map(|template| template.expand(self.scope)).any(|value| !value.is_empty())
     }
 
-    async fn start(&self, channels: &[ChannelId], start: Start) -> Result<Subscription, Refusal> {
+    async fn start(&self, start: Start) -> Result<Subscription, Refusal> {
         let creation = Creation {
             timeout: self.subscriber.channel_timeout,
             group_max_channels: self.location.channels.group_max_channels,
@@ -179,19 +178,15 @@ impl Visit<'_> {
             concurrency: self.subscriber.concurrency,
             creation: (!self.subscriber.authorized_channels_only).then_some(creation),
         };
-        self.hub.subscribe(channels, request).await.map_err(refuse)
+        self.hub.subscribe(&self.named.channels, request).await.map_err(refuse)
     }
 
     /// Takes seats; in a channel that was empty and went meanwhile, in the one that comes after it.
-    async fn sit(
-        &self,
-        channels: &[ChannelId],
-        mut subscription: Subscription,
-    ) -> Result<Subscription, Refusal> {
+    async fn sit(&self, mut subscription: Subscription) -> Result<Subscription, Refusal> {
         for _ in 0..SEAT_TRIES {
             match subscription.sit(self.seats()) {
                 Ok(()) => return Ok(subscription),
-                Err(SeatError::Gone) => subscription = self.subscribe(channels).await?,
+                Err(SeatError::Gone) => subscription = self.subscribe().await?,
                 Err(error) => return Err(refuse_seat(error)),
             }
         }
@@ -248,14 +243,16 @@ fn headers_alone(headers: HeaderMap) -> Answer {
 fn refuse(error: SubscribeError) -> Refusal {
     match error {
         SubscribeError::Conflict => Refusal::Conflict,
+        SubscribeError::NoSuchChannel => Refusal::UnknownChannel,
         SubscribeError::Store(error) => Refusal::Unavailable(error.to_string().into()),
-        forbidden => Refusal::Forbidden(forbidden.to_string().into()),
+        SubscribeError::TooManyChannels(_) => Refusal::TooManyChannels,
     }
 }
 
 fn refuse_seat(error: SeatError) -> Refusal {
     match error {
         SeatError::Conflict => Refusal::Conflict,
+        SeatError::ChannelFull => Refusal::TooManySubscribers,
         SeatError::Gone => Refusal::Gone,
         full => Refusal::Forbidden(full.to_string().into()),
     }

@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderValue};
 use crate::{
     channel::FrameSlot,
     config::{Batch, SlowSubscriber, StreamFormat, Subscriber, Transport},
+    dialect::Dialect,
     framing::{
-        Framing,
+        Framing, Voice,
         early::Early,
         event_source::EventSource,
         gzip::{Gzip as Compressed, accepted},
@@ -16,11 +17,10 @@ use crate::{
         multipart::Multipart,
         raw::Raw,
         slot,
-        template::{Template, TemplateError},
-        websocket::{Dress, WebSocket},
+        template::{MessageTemplate, Template, TemplateError},
+        websocket::{Terms, WebSocket},
     },
     hold::{Incoming, Outlet, Style},
-    websocket::Window,
 };
 
 /// The outlets of one location.
@@ -35,24 +35,30 @@ pub struct Outlets {
     multipart: Arc<Outlet>,
     raw: Arc<Outlet>,
     stream: Arc<Outlet>,
-    sockets: Vec<(WebSocket, Arc<Outlet>)>,
+    sockets: Vec<(Terms, Arc<Outlet>)>,
     gzip: bool,
 }
 
 /// Slots of one location's own.
-const SLOTS: u16 = 4;
+const SLOTS: u16 = 16;
 
 /// Makes outlets of one location.
 struct Build<'a> {
     subscriber: &'a Subscriber,
     location: u16,
+    voice: Voice,
 }
 
 impl Outlets {
     /// The outlets of the location of that number.
-    pub fn new(subscriber: &Subscriber, location: u16) -> Result<Self, TemplateError> {
-        let build = Build { subscriber, location };
-        let events = EventSource { retry: subscriber.retry, gap_events: subscriber.gap_events };
+    pub fn new(
+        subscriber: &Subscriber,
+        dialect: &'static Dialect,
+        location: u16,
+    ) -> Result<Self, TemplateError> {
+        let build = Build { subscriber, location, voice: voice(subscriber, dialect)? };
+        let Subscriber { retry, gap_events, .. } = *subscriber;
+        let events = EventSource { voice: build.voice.clone(), retry, gap_events };
         let content_type = subscriber.default_type.clone();
         let raw = Raw {
             separator: subscriber.raw_separator.as_bytes().to_vec().into(),
@@ -64,15 +70,17 @@ impl Outlets {
         let gzip = subscriber.gzip;
         let refused = if gzip.is_some() { Gzip::Refused } else { Gzip::Off };
         Ok(Self {
-            poll: build.poll(refused, 0),
-            poll_gzip: build.poll(gzip.map_or(Gzip::Off, Gzip::From), 1),
+            poll: build.poll(refused, SLOTS - 4),
+            poll_gzip: build.poll(gzip.map_or(Gzip::Off, Gzip::From), SLOTS - 3),
             early: Arc::new(Outlet { timeout: None, ..build.stream(early, slot::EARLY) }),
             chunked: Arc::new(build.stream(chunked, slot::CHUNK)),
-            event_source: Arc::new(build.stream(events, slot::EVENT)),
-            event_source_gzip: Arc::new(build.stream(Compressed(events), slot::EVENT_GZIP)),
+            event_source: Arc::new(build.stream(events.clone(), build.spoken(slot::EVENT))),
+            event_source_gzip: Arc::new(
+                build.stream(Compressed(events), build.spoken(slot::EVENT_GZIP)),
+            ),
             multipart: Arc::new(build.stream(Multipart, slot::PART)),
-            raw: Arc::new(build.stream(raw, build.slot(2))),
-            stream: build.templates(3)?,
+            raw: Arc::new(build.stream(raw, build.slot(SLOTS - 2))),
+            stream: build.templates(SLOTS - 1)?,
             sockets: build.sockets(),
             gzip: gzip.is_some(),
         })
@@ -96,9 +104,8 @@ impl Outlets {
     }
 
     /// The outlet of a WebSocket.
-    pub(super) fn socket(&self, dress: Dress, deflate: Option<Window>) -> &Arc<Outlet> {
-        let wanted = WebSocket { dress, deflate };
-        let found = self.sockets.iter().find(|(framing, _)| *framing == wanted);
+    pub(super) fn socket(&self, terms: Terms) -> &Arc<Outlet> {
+        let found = self.sockets.iter().find(|(offered, _)| *offered == terms);
         found.map_or(&self.stream, |(_, outlet)| outlet)
     }
 }
@@ -106,6 +113,11 @@ impl Outlets {
 impl Build<'_> {
     fn slot(&self, number: u16) -> FrameSlot {
         FrameSlot(slot::OWN.saturating_add(self.location.saturating_mul(SLOTS)) + number)
+    }
+
+    /// A slot that all locations share, unless this one words its messages in its own way.
+    fn spoken(&self, shared: FrameSlot) -> FrameSlot {
+        if self.voice.template.is_some() { self.slot(shared.0 % (SLOTS - 4)) } else { shared }
     }
 
     fn outlet(&self, style: Style, slot: FrameSlot) -> Outlet {
@@ -132,40 +144,52 @@ impl Build<'_> {
             Some(Batch::Raw) => Form::Raw(self.subscriber.raw_separator.as_bytes().to_vec().into()),
         };
         let default_type = self.subscriber.default_type.clone();
-        let framing = LongPoll { default_type, form, gzip };
+        let framing = LongPoll { default_type, form, gzip, voice: self.voice.clone() };
         Arc::new(self.outlet(Style::Poll(framing), self.slot(number)))
     }
 
     fn templates(&self, number: u16) -> Result<Arc<Outlet>, TemplateError> {
         let content_type = self.subscriber.default_type.clone();
-        let outlet = match self.subscriber.stream.clone() {
-            StreamFormat::Plain => {
-                self.stream(Raw { separator: "".into(), content_type }, slot::CHUNK)
-            }
+        let dialect = self.voice.dialect;
+        let (header, message, footer) = match self.subscriber.stream.clone() {
             StreamFormat::Iframe { header, footer } => {
-                self.stream(Template::iframe(header, footer), self.slot(number))
+                let outlet = self.stream(Template::iframe(header, footer), self.slot(number));
+                return Ok(Arc::new(outlet));
             }
-            StreamFormat::Templates { header, message, footer } => {
-                let template = Template::compile(&header, &message, &footer, content_type)?;
-                self.stream(template, self.slot(number))
+            StreamFormat::Plain if dialect.ping_notice.is_none() => {
+                let raw = Raw { separator: "".into(), content_type };
+                return Ok(Arc::new(self.stream(raw, slot::CHUNK)));
             }
+            StreamFormat::Plain => (String::new(), "~text~".into(), String::new()),
+            StreamFormat::Templates { header, message, footer } => (header, message, footer),
         };
-        Ok(Arc::new(outlet))
+        let message = MessageTemplate::parse(&message, dialect.ids)?;
+        let template = Template::new(&header, message, &footer, content_type, dialect);
+        Ok(Arc::new(self.stream(template, self.slot(number))))
     }
 
-    fn sockets(&self) -> Vec<(WebSocket, Arc<Outlet>)> {
-        let incoming = |deflate: bool| Incoming {
-            max_message: self.subscriber.websocket.max_message,
-            deflate,
-            ignores: false,
+    fn sockets(&self) -> Vec<(Terms, Arc<Outlet>)> {
+        let outlet = |(terms, slot): (Terms, FrameSlot)| {
+            let framing = WebSocket { terms, voice: self.voice.clone() };
+            let socket = Some(Incoming {
+                max_message: self.subscriber.websocket.max_message,
+                deflate: terms.deflate.is_some(),
+                ignores: self.voice.dialect.ignores_messages,
+            });
+            let outlet = self.stream(framing, self.spoken(slot));
+            (terms, Arc::new(Outlet { socket, ..outlet }))
         };
-        WebSocket::ALL
-            .into_iter()
-            .map(|(framing, slot)| {
-                let outlet = self.stream(framing, slot);
-                let socket = Some(incoming(framing.deflate.is_some()));
-                (framing, Arc::new(Outlet { socket, ..outlet }))
-            })
-            .collect()
+        Terms::ALL.into_iter().map(outlet).collect()
     }
+}
+
+/// The push stream module's template is for all transports.
+fn voice(subscriber: &Subscriber, dialect: &'static Dialect) -> Result<Voice, TemplateError> {
+    let template = match &subscriber.stream {
+        StreamFormat::Templates { message, .. } if dialect.templates_everywhere => {
+            Some(Arc::new(MessageTemplate::parse(message, dialect.ids)?))
+        }
+        _ => None,
+    };
+    Ok(Voice { dialect, template })
 }

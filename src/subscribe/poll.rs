@@ -60,7 +60,7 @@ impl Visit<'_> {
         let mut framing = self.long_poll()?;
         let messages = subscription.read();
         if self.subscriber.poll_format == PollFormat::Json {
-            let answer = self.document(&framing, &messages);
+            let answer = document(&framing, &messages);
             return Ok(self.answered(subscription, &messages, answer));
         }
         if !matches!(framing.form, Form::Jsonp(_)) {
@@ -69,13 +69,6 @@ impl Visit<'_> {
         Ok(self
             .messages(&framing, subscription, &messages)
             .unwrap_or_else(|| self.nothing(&framing)))
-    }
-
-    /// `push_poll_format = "json"`.
-    fn document(&self, framing: &LongPoll, messages: &[Arc<Message>]) -> (HeaderMap, Bytes) {
-        let entries = messages.iter().rev();
-        let entries = entries.map(|message| message.frame(slot::ENTRY, interval_poll::entry).bytes);
-        framing.document(interval_poll::document(entries))
     }
 
     /// The answer with what there is.
@@ -152,4 +145,11 @@ impl Visit<'_> {
         self.location.cors.append_to(response.headers_mut(), origin);
         response
     }
+}
+
+/// `push_poll_format = "json"`.
+fn document(framing: &LongPoll, messages: &[Arc<Message>]) -> (HeaderMap, Bytes) {
+    let entries = messages.iter().rev();
+    let entries = entries.map(|message| message.frame(slot::ENTRY, interval_poll::entry).bytes);
+    framing.document(interval_poll::document(entries))
 }

@@ -78,10 +78,21 @@ fn conditional(headers: &HeaderMap) -> Result<Option<MessageId>, Malformed> {
         return id.map(Some);
     }
     let Some(since) = header(header::IF_MODIFIED_SINCE) else { return Ok(None) };
+    dated(since, tag).map(Some)
+}
+
+/// The id that an HTTP date and a tag name, as the push stream module's clients send them in
+/// arguments; `None`: there is no date.
+pub fn pair(time: &[u8], tag: &[u8]) -> Result<Option<MessageId>, Malformed> {
+    present(time).map(|time| dated(time, present(tag).map(opaque_tag))).transpose()
+}
+
+/// A date without a tag has seen its whole second.
+fn dated(since: &[u8], tag: Option<&[u8]>) -> Result<MessageId, Malformed> {
     let time = seconds(since)?;
-    let Some(tag) = tag else { return Ok(Some(MessageId::end_of_second(time))) };
+    let Some(tag) = tag else { return Ok(MessageId::end_of_second(time)) };
     let tag = number(tag).ok_or(Malformed::Tag)??;
-    MessageId::new(time, tag).map(Some).ok_or(Malformed::TooLarge)
+    MessageId::new(time, tag).ok_or(Malformed::TooLarge)
 }
 
 /// The first entity tag of `If-None-Match` without its quotes and its weakness; a client may also
@@ -188,6 +199,15 @@ mod tests {
         assert_eq!(conditional("Mon Nov 23 01:20:26 2026", "7"), Ok(id(TIME, 7)));
         assert_eq!(conditional("Mon, 23 Nov 2026 01:20:26 GMT; length=5", "7"), Ok(id(TIME, 7)));
         assert_eq!(conditional("Thu, 01 Jan 1970 00:00:00 GMT", "0"), Ok(id(0, 0)));
+    }
+
+    #[test]
+    fn a_pair_of_arguments_is_read_like_the_headers() {
+        assert_eq!(pair(DATE.as_bytes(), b"7"), Ok(id(TIME, 7)));
+        assert_eq!(pair(DATE.as_bytes(), b"W/7"), Ok(id(TIME, 7)));
+        assert_eq!(pair(DATE.as_bytes(), b""), Ok(Some(MessageId::end_of_second(TIME))));
+        assert_eq!(pair(b"", b"7"), Ok(None));
+        assert_eq!(pair(b"soon", b"7"), Err(Malformed::Date));
     }
 
     #[test]

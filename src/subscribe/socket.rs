@@ -6,8 +6,7 @@ use http::header;
 
 use super::Visit;
 use crate::{
-    channel::ChannelId,
-    framing::websocket::{Dress, META_PROTOCOL},
+    framing::websocket::{Dress, META_PROTOCOL, Terms as Agreed},
     hold::{Answer, Holding, Inbound},
     response::Refusal,
     websocket::{self, Accepted, HandshakeError, Terms},
@@ -20,7 +19,6 @@ impl Visit<'_> {
     /// is looked at here.
     pub(super) async fn open_socket(
         &self,
-        channels: &[ChannelId],
         inbound: Option<Rc<dyn Inbound>>,
     ) -> Result<Answer, Refusal> {
         let headers = &self.head.headers;
@@ -29,9 +27,9 @@ impl Visit<'_> {
             return Err(Refusal::Forbidden("Pages of this origin may not listen here.".into()));
         }
         let (Accepted { headers, deflate, .. }, dress) = self.shake_hands()?;
-        let subscription = self.subscribe(channels).await?;
-        let subscription = self.sit(channels, subscription).await?;
-        let outlet = self.outlets.socket(dress, deflate).clone();
+        let outlet = self.outlets.socket(Agreed { dress, deflate }).clone();
+        let subscription = self.subscribe().await?;
+        let subscription = self.sit(subscription).await?;
         let holding = Holding { subscription, outlet, headers, as_body: false, inbound };
         Ok(Answer::Hold(Box::new(holding)))
     }

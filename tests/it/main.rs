@@ -5,6 +5,7 @@
 mod access;
 mod bodies;
 mod buffers;
+mod dialects;
 mod event_source;
 mod harness;
 mod http;

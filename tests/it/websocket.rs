@@ -23,11 +23,11 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
         length @ 126..0x1_0000 => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7e);
             frame.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         length => {
-            frame.push(0x80 | 127);
+            frame.push(0x80 | 0x7f);
             frame.extend((length as u64).to_be_bytes());
         }
     }
@@ -237,24 +237,24 @@ fn the_server_ends_it_with_a_code_for_each_reason() {
     let mut client = open(&gateway, "/sub?id=1", "");
     wait(&gateway, 1);
     gateway.request("DELETE", "/pub?id=1", "", "");
-    assert_eq!(closed(&mut client), (1001, "The channel was deleted.".into()));
+    assert_eq!(closed(&mut client), (4410, "deleted".into()));
     client.send(message(CLOSE, b"\x03\xe9"));
     client.assert_closed();
 
     let gateway = start("hall", "", "push_subscriber_concurrency = \"last\"");
     let mut client = open(&gateway, "/sub?id=1", "");
     let _second = open(&gateway, "/sub?id=1", "");
-    assert_eq!(closed(&mut client).0, 1008);
+    assert_eq!(closed(&mut client), (4409, "conflict".into()));
 
     let gateway = start("hall", "", "push_subscriber_timeout = \"200ms\"");
     let mut client = open(&gateway, "/sub?id=1", "");
-    assert_eq!(closed(&mut client).0, 1000);
+    assert_eq!(closed(&mut client), (1000, "timeout".into()));
 
     let mut gateway = start("hall", "", "");
     let mut client = open(&gateway, "/sub?id=1", "");
     wait(&gateway, 1);
     gateway.stop();
-    assert_eq!(closed(&mut client).0, 1012);
+    assert_eq!(closed(&mut client), (1012, "shutdown".into()));
     drop(client);
     gateway.join();
 }

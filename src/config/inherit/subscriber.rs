@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Build;
 use crate::{
-    channel::{Concurrency, First},
+    channel::Concurrency,
     config::{
         error::Reason,
         location::{
@@ -38,10 +38,11 @@ impl Build<'_> {
         let (cursorless, batch) = self.cursorless(&transports);
         let separator = block.push_raw_separator.as_ref();
         let concurrency = block.push_subscriber_concurrency.as_ref();
+        let dialect = or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE);
         (!transports.is_empty()).then(|| Subscriber {
             transports,
             concurrency: or(concurrency, Concurrency::Broadcast),
-            first_message: or(block.push_first_message.as_ref(), First::Oldest),
+            first_message: or(block.push_first_message.as_ref(), dialect.first_message),
             last_message_id,
             timeout: or(block.push_subscriber_timeout.as_ref(), None),
             ping_interval: or(block.push_ping_interval.as_ref(), Some(PING_INTERVAL)),
@@ -93,9 +94,8 @@ impl Build<'_> {
             (_, Some(batch)) => (false, batch.value),
             (Some(own), None) => (own.value && offered, None),
             (None, None) => {
-                let plain = or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE);
-                let plain = std::ptr::eq(plain, &raw const dialect::PUSH_MODULE);
-                (plain && offered && self.speaks_json(), None)
+                let dialect = or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE);
+                (*dialect == dialect::PUSH_MODULE && offered && self.speaks_json(), None)
             }
         }
     }

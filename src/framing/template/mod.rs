@@ -1,25 +1,28 @@
-//! The `stream` transport: an endless response made from templates, in the manner of nginx's push
-//! stream module, with the escaping that it lacks.
-//!
-//! A message template is compiled once. `~text~` and its like are tokens, `~text:json~` a token
-//! with a filter, both without regard to case; a token may come any number of times. What a message
-//! brings along is never expanded again. A tilde that opens no word is a tilde.
+//! The `stream` transport: a response made from templates, in the manner of nginx's push stream module,
+//! with the escaping that it lacks.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+mod message;
+
 use bytes::Bytes;
 use http::HeaderValue;
+pub use message::MessageTemplate;
 
-use super::{Farewell, Framing, chunk, escape, http1::http_date};
-use crate::channel::{Frame, Message};
+use super::{Farewell, Framing, chunk};
+use crate::{
+    channel::{Frame, Message},
+    dialect::Dialect,
+};
 
 /// The framing of `stream`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Template {
     header: Bytes,
-    message: Vec<Part>,
+    message: MessageTemplate,
     footer: Bytes,
     content_type: HeaderValue,
-    ping: &'static [u8],
+    ping: Bytes,
+    /// What is said before the footer when the channel is deleted.
+    deleted: Bytes,
 }
 
 /// Why a template cannot be compiled.
@@ -45,53 +48,6 @@ pub enum TemplateError {
     },
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Part {
-    Literal(String),
-    Value(Token, Filter),
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Token {
-    Channel,
-    EventType,
-    Id,
-    Size,
-    Tag,
-    Text,
-    Time,
-}
-
-/// `~event-id~` is the message's id until publishers can name one of their own.
-const TOKENS: [(&str, Token); 8] = [
-    ("channel", Token::Channel),
-    ("event-id", Token::Id),
-    ("event-type", Token::EventType),
-    ("id", Token::Id),
-    ("size", Token::Size),
-    ("tag", Token::Tag),
-    ("text", Token::Text),
-    ("time", Token::Time),
-];
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Filter {
-    Base64,
-    Html,
-    Js,
-    Json,
-    None,
-    /// The argument of the iframe preset's call; templates cannot name it.
-    Script,
-}
-
-const FILTERS: [(&str, Filter); 4] = [
-    ("base64", Filter::Base64),
-    ("html", Filter::Html),
-    ("js", Filter::Js),
-    ("json", Filter::Json),
-];
-
 const PAGE_HEAD: &str = "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n";
 const PAGE_END: &str = "</body></html>\n";
 /// The bytes that some browsers collect before they look at a page.
@@ -101,36 +57,35 @@ impl Template {
     /// `push_header_template`, `push_message_template`, `push_footer_template`; tokens are for the
     /// message alone, the other two are sent as they are. `content_type` is `default_type`, without
     /// which the response is `text/plain`.
-    pub fn compile(
+    pub fn new(
         header: &str,
-        message: &str,
+        message: MessageTemplate,
         footer: &str,
         content_type: Option<HeaderValue>,
-    ) -> Result<Self, TemplateError> {
-        Ok(Self {
+        dialect: &Dialect,
+    ) -> Self {
+        let notice = |notice| message.render_notice(notice).into();
+        Self {
             header: header.to_owned().into(),
-            message: parse(message)?,
             footer: footer.to_owned().into(),
             content_type: content_type.unwrap_or(HeaderValue::from_static("text/plain")),
-            ping: b"",
-        })
+            ping: dialect.ping_notice.map(notice).unwrap_or_default(),
+            deleted: dialect.deleted_notice.map(notice).unwrap_or_default(),
+            message,
+        }
     }
 
     /// `push_stream_preset = "iframe"`: an endless page that calls `parent.handle(…)` for each
     /// message, with the text itself if it is JSON, else with a string of it. `header` and `footer`
-    /// take the place of the preset's, if given.
+    /// take the place of the preset's, if given. White space between two scripts keeps it alive.
     pub fn iframe(header: Option<String>, footer: Option<String>) -> Self {
-        let call = vec![
-            Part::Literal("<script>parent.handle(".into()),
-            Part::Value(Token::Text, Filter::Script),
-            Part::Literal(")</script>\n".into()),
-        ];
         Self {
             header: header.unwrap_or_else(page_head).into(),
-            message: call,
+            message: MessageTemplate::call(),
             footer: footer.unwrap_or_else(|| PAGE_END.into()).into(),
             content_type: HeaderValue::from_static("text/html; charset=utf-8"),
-            ping: b"\n",
+            ping: Bytes::from_static(b"\n"),
+            deleted: Bytes::new(),
         }
     }
 }
@@ -146,52 +101,18 @@ impl Framing for Template {
 
     /// One chunk; none where the template makes nothing of the message.
     fn encode(&self, message: &Message) -> Frame {
-        let mut payload = Vec::with_capacity(message.body().len() + 64);
-        for part in &self.message {
-            match part {
-                Part::Literal(text) => payload.extend_from_slice(text.as_bytes()),
-                Part::Value(token, filter) => {
-                    token.with_value(message, |value| filter.append(&mut payload, value));
-                }
-            }
-        }
-        chunk(&payload)
+        chunk(&self.message.render(message))
     }
 
-    /// White space between two scripts of the iframe preset; nothing is harmless elsewhere.
+    /// Nothing is harmless in a template that nobody wrote for it.
     fn ping(&self) -> Frame {
-        chunk(self.ping)
+        chunk(&self.ping)
     }
 
-    fn closing(&self, _why: Farewell) -> Frame {
-        chunk(&self.footer)
-    }
-}
-
-impl Token {
-    fn with_value(self, message: &Message, read: impl FnOnce(&[u8])) {
-        let id = message.id();
-        match self {
-            Self::Channel => read(message.channel().as_bytes()),
-            Self::EventType => read(message.event().map_or(b"", |name| name)),
-            Self::Id => read(id.to_string().as_bytes()),
-            Self::Size => read(message.body().len().to_string().as_bytes()),
-            Self::Tag => read(id.tag().to_string().as_bytes()),
-            Self::Text => read(message.body()),
-            Self::Time => read(http_date(id.time()).to_string().as_bytes()),
-        }
-    }
-}
-
-impl Filter {
-    fn append(self, payload: &mut Vec<u8>, value: &[u8]) {
-        match self {
-            Self::Base64 => payload.extend_from_slice(STANDARD.encode(value).as_bytes()),
-            Self::Html => escape::html(payload, value),
-            Self::Js => payload.extend_from_slice(escape::js_string(value).as_bytes()),
-            Self::Json => payload.extend_from_slice(escape::json_string(value).as_bytes()),
-            Self::None => payload.extend_from_slice(value),
-            Self::Script => payload.extend_from_slice(escape::js_value(value).as_bytes()),
+    fn closing(&self, why: Farewell) -> Frame {
+        match why {
+            Farewell::Deleted => chunk(&[&self.deleted[..], &self.footer[..]].concat()),
+            _ => chunk(&self.footer),
         }
     }
 }
@@ -202,79 +123,18 @@ fn page_head() -> String {
     format!("{PAGE_HEAD}<!--{}-->\n", " ".repeat(padding))
 }
 
-/// A message template in parts.
-fn parse(template: &str) -> Result<Vec<Part>, TemplateError> {
-    let mut parts = Vec::new();
-    let mut literal = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find('~') {
-        literal.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        if let Some(word) = word(after) {
-            if !literal.is_empty() {
-                parts.push(Part::Literal(std::mem::take(&mut literal)));
-            }
-            parts.push(value(word)?);
-            rest = &after[word.len() + 1..];
-        } else {
-            literal.push('~');
-            rest = after;
-        }
-    }
-    literal.push_str(rest);
-    if !literal.is_empty() {
-        parts.push(Part::Literal(literal));
-    }
-    Ok(parts)
-}
-
-/// What stands before the next tilde, if it is a word.
-fn word(text: &str) -> Option<&str> {
-    let (word, _) = text.split_once('~')?;
-    let mut bytes = word.bytes();
-    let starts = bytes.next()?.is_ascii_alphabetic();
-    let goes_on = bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte));
-    (starts && goes_on).then_some(word)
-}
-
-/// The token and the filter that a word names.
-fn value(word: &str) -> Result<Part, TemplateError> {
-    let (token, filter) = match word.split_once(':') {
-        Some((token, filter)) => (token, Some(filter)),
-        None => (word, None),
-    };
-    let Some(known) = named(&TOKENS, token) else {
-        let nearest = nearest(&TOKENS, token);
-        return Err(TemplateError::UnknownToken { token: token.into(), nearest });
-    };
-    let Some(filter) = filter else { return Ok(Part::Value(known, Filter::None)) };
-    match named(&FILTERS, filter) {
-        Some(filter) => Ok(Part::Value(known, filter)),
-        None => Err(TemplateError::UnknownFilter {
-            token: token.into(),
-            filter: filter.into(),
-            nearest: nearest(&FILTERS, filter),
-        }),
-    }
-}
-
-fn named<T: Copy>(known: &[(&str, T)], name: &str) -> Option<T> {
-    known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
-}
-
-fn nearest<T>(known: &[(&'static str, T)], name: &str) -> &'static str {
-    let name = name.to_ascii_lowercase();
-    let distance = |known: &&str| strsim::damerau_levenshtein(known, &name);
-    known.iter().map(|(known, _)| *known).min_by_key(distance).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::{Ids, PUSH_MODULE, PUSH_STREAM};
     use crate::framing::tests::{drafted, message};
 
     fn rendered(template: &str, message: &Message) -> Bytes {
-        Template::compile("", template, "", None).unwrap().encode(message).payload()
+        parsed(template).render(message).into()
+    }
+
+    fn parsed(template: &str) -> MessageTemplate {
+        MessageTemplate::parse(template, Ids::TimeTag).unwrap()
     }
 
     fn call(body: &[u8]) -> Bytes {
@@ -294,7 +154,7 @@ mod tests {
     fn a_message_is_one_chunk_with_the_templates_around_all() {
         let json = "{\"id\":\"~id~\",\"text\":~text:json~}\r\n";
         let content_type = Some(HeaderValue::from_static("application/json"));
-        let framing = Template::compile("HEAD", json, "FOOT", content_type).unwrap();
+        let framing = Template::new("HEAD", parsed(json), "FOOT", content_type, &PUSH_MODULE);
         let frame = framing.encode(&message(5, 0, b"say \"hi\""));
         assert_eq!(frame.bytes, "22\r\n{\"id\":\"5:0\",\"text\":\"say \\\"hi\\\"\"}\r\n\r\n");
         assert_eq!(
@@ -303,6 +163,24 @@ mod tests {
         );
         assert_eq!(framing.closing(Farewell::Timeout).payload(), "FOOT");
         assert_eq!(framing.content_type().unwrap(), "application/json");
+    }
+
+    #[test]
+    fn the_push_stream_module_counts_and_says_what_happened_by_the_template() {
+        let template =
+            "{\"id\":~id~,\"channel\":\"~channel~\",\"text\":\"~text~\",\"tag\":\"~tag~\"}";
+        let template = MessageTemplate::parse(template, Ids::Number).unwrap();
+        let published = template.render(&message(5, 3, b"hi"));
+        let expected = "{\"id\":1,\"channel\":\"5\",\"text\":\"hi\",\"tag\":\"3\"}";
+        assert_eq!(String::from_utf8(published).unwrap(), expected);
+        let framing = Template::new("", template, "FOOT", None, &PUSH_STREAM);
+        let notice = |id, text| {
+            format!("{{\"id\":{id},\"channel\":\"\",\"text\":\"{text}\",\"tag\":\"0\"}}")
+        };
+        assert_eq!(framing.ping().payload(), notice(-1, " "));
+        let deleted = notice(-2, "Channel deleted") + "FOOT";
+        assert_eq!(framing.closing(Farewell::Deleted).payload(), deleted);
+        assert_eq!(framing.closing(Farewell::Timeout).payload(), "FOOT");
     }
 
     #[test]
@@ -327,7 +205,8 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_refused_with_the_nearest_known_one() {
-        let refused = |template| Template::compile("", template, "", None).unwrap_err().to_string();
+        let parse = |template| MessageTemplate::parse(template, Ids::TimeTag);
+        let refused = |template| parse(template).unwrap_err().to_string();
         assert_eq!(refused("~txt~"), "unknown token `~txt~`, did you mean `~text~`?");
         assert_eq!(
             refused("~EventType~"),
@@ -338,7 +217,7 @@ mod tests {
             "unknown filter `jsonn` in `~text:jsonn~`, did you mean `json`?"
         );
         assert_eq!(refused("~tga:json~"), "unknown token `~tga~`, did you mean `~tag~`?");
-        assert!(Template::compile("~foo~", "~text:JSON~", "~bar~", None).is_ok());
+        assert!(parse("~text:JSON~").is_ok());
     }
 
     #[test]
