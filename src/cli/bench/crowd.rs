@@ -252,9 +252,9 @@ impl Crowd {
     /// Closes all connections and counts what has not come of so many messages to each channel.
     pub(super) fn finish(&mut self, published: &[u32]) {
         for (number, seat) in self.seats.iter_mut().enumerate() {
-            if let Some(fd) = seat.fd.take() {
-                dial::reset(fd);
-            }
+            // What has not come to one that is gone is no fault beside that.
+            let Some(fd) = seat.fd.take() else { continue };
+            dial::reset(fd);
             let number = self.plan.first + u32::try_from(number).unwrap_or_default();
             let channel = number % self.plan.channels;
             let published = published.get(channel as usize).copied().unwrap_or_default();

@@ -57,8 +57,8 @@ struct Post {
     fd: Option<OwnedFd>,
     reader: Option<Reader>,
     queue: VecDeque<Job>,
-    /// When the message under way was due, and whether its answer is timed.
-    under_way: Option<(u64, bool)>,
+    /// The channel of the message under way, and what it says.
+    under_way: Option<(u32, Told)>,
     out: Vec<u8>,
     sent: usize,
     /// Which of its channels is next, where it publishes without pause.
@@ -177,7 +177,7 @@ impl Publishers {
         let now = clock::now();
         let told = Told { sequence: *count, due: due.unwrap_or(now) };
         *count += 1;
-        post.under_way = Some((told.due, told.sequence >= self.measured_from));
+        post.under_way = Some((channel, told));
         let channel_name = self.mint.channel(channel);
         let [before, after] = &self.around;
         let mut body = before.replace("{ch}", &channel_name).into_bytes();
@@ -243,21 +243,23 @@ impl Publishers {
     }
 
     fn answered(&mut self, at: usize) {
-        if let Some((due, timed)) = self.posts[at].under_way.take() {
+        if let Some((_, told)) = self.posts[at].under_way.take() {
             self.accepted += 1;
-            if timed {
-                self.answers.record(clock::now().saturating_sub(due));
+            if told.sequence >= self.measured_from {
+                self.answers.record(clock::now().saturating_sub(told.due));
             }
         }
         self.next(at);
     }
 
-    /// Gives up the message under way and its connection.
+    /// Gives up the message under way, which nobody must have, and its connection.
     fn fail(&mut self, at: usize, fault: Fault, why: &str) {
         let post = &mut self.posts[at];
         post.fd = None;
-        post.under_way = None;
         post.queue.clear();
+        if let Some((channel, _)) = post.under_way.take() {
+            self.counts[channel as usize] -= 1;
+        }
         let number = post.number;
         self.faults.add(fault, || format!("publisher {number}: {why}"));
     }

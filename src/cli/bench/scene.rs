@@ -88,26 +88,32 @@ impl Scene {
 
     /// Whether it makes no sense to go on: somebody has gone, or nothing comes.
     pub(super) fn hopeless(&mut self) -> bool {
+        let failed = self.publishers.as_ref().is_some_and(|all| !all.faults.none());
+        let lonely = self.beat.as_ref().is_some_and(Beat::failed);
+        self.silent() || failed || lonely || self.state().gone > 0
+    }
+
+    /// Whether nothing has come for longer than patience lasts.
+    fn silent(&mut self) -> bool {
         let state = self.state();
-        let come = state.heard + u64::from(state.opened) + self.accepted();
+        let beat = self.beat.as_ref().map_or(0, |beat| beat.crowd.heard.rounds.heard());
+        let come = state.heard + u64::from(state.opened) + self.accepted() + beat;
         if come != self.last.0 {
             self.last = (come, now());
         }
-        let stuck = now().saturating_sub(self.last.1) > nanos(self.patience);
-        let failed = self.publishers.as_ref().is_some_and(|all| !all.faults.none());
-        let lonely = self
-            .beat
-            .as_ref()
-            .is_some_and(|beat| beat.crowd.heard.gone > 0 || !beat.publishers.faults.none());
-        stuck || failed || lonely || state.gone > 0
+        now().saturating_sub(self.last.1) > nanos(self.patience)
+    }
+
+    /// All subscribers but the neighbour.
+    fn everyone(&self) -> u32 {
+        let here = self.crowd.as_ref().map_or(0, |crowd| crowd.plan.count);
+        here + self.workers.iter().map(|worker| worker.count).sum::<u32>()
     }
 
     /// Makes all connections; returns whether everyone is on.
     pub(super) fn gather(&mut self) -> io::Result<bool> {
         let beat = u32::from(self.beat.is_some());
-        let here = self.crowd.as_ref().map_or(0, |crowd| crowd.plan.count);
-        let there: u32 = self.workers.iter().map(|worker| worker.count).sum();
-        let (all, mut complete) = (here + there, false);
+        let (all, mut complete) = (self.everyone(), false);
         self.last = (0, now());
         while !complete && !self.hopeless() {
             self.crowd.iter_mut().for_each(Crowd::gather);
@@ -187,12 +193,29 @@ impl Scene {
         self.publishers.as_ref().map_or(0, |publishers| publishers.accepted)
     }
 
+    /// Publishes nothing more, and waits until everyone has what was published; returns whether that
+    /// came to pass. Whoever was only slow has lost nothing.
+    pub(super) fn rest(&mut self) -> io::Result<bool> {
+        self.publishers.iter_mut().for_each(Publishers::cease);
+        self.beat.iter_mut().for_each(|beat| beat.due = None);
+        loop {
+            let answered = self.publishers.as_ref().is_none_or(Publishers::idle);
+            let beaten = self.beat.as_ref().is_none_or(Beat::at_rest);
+            if answered && beaten && self.state().heard >= self.owed() {
+                return Ok(true);
+            }
+            if self.silent() {
+                return Ok(false);
+            }
+            self.turn(None)?;
+        }
+    }
+
     /// How many deliveries the messages sent so far must bring.
-    pub(super) fn owed(&self, subscribers: u64) -> u64 {
+    fn owed(&self) -> u64 {
         let counts = self.publishers.as_ref().map_or(&[][..], |publishers| &publishers.counts);
-        let channels = counts.len().max(1) as u64;
-        let listeners =
-            |at: usize| subscribers / channels + u64::from((at as u64) < subscribers % channels);
+        let (all, channels) = (u64::from(self.everyone()), counts.len().max(1) as u64);
+        let listeners = |at: usize| all / channels + u64::from((at as u64) < all % channels);
         counts.iter().enumerate().map(|(at, count)| u64::from(*count) * listeners(at)).sum()
     }
 
@@ -204,16 +227,6 @@ impl Scene {
     /// From now on the neighbour gets messages.
     pub(super) fn start_beat(&mut self) {
         self.beat.iter_mut().for_each(|beat| beat.due = Some(now()));
-    }
-
-    /// Waits until the neighbour has all that was published to it.
-    pub(super) fn stop_beat(&mut self) -> io::Result<()> {
-        self.beat.iter_mut().for_each(|beat| beat.due = None);
-        let end = now() + nanos(self.patience);
-        while self.beat.as_ref().is_some_and(Beat::waits) && now() < end {
-            self.turn(None)?;
-        }
-        Ok(())
     }
 
     /// What the neighbour has seen.
@@ -230,6 +243,7 @@ impl Scene {
 
     /// Ends the run: closes all connections and adds up what was seen. The neighbour keeps its own.
     pub(super) fn finish(&mut self) -> io::Result<CrowdReport> {
+        self.rest()?;
         let published = self.publishers.as_ref().map_or(&[][..], |all| &all.counts);
         let mut report = CrowdReport::default();
         if let Some(crowd) = &mut self.crowd {
@@ -246,10 +260,15 @@ impl Scene {
 }
 
 impl Beat {
-    fn waits(&self) -> bool {
+    fn failed(&self) -> bool {
+        self.crowd.heard.gone > 0 || !self.publishers.faults.none()
+    }
+
+    /// Whether nothing is under way.
+    fn at_rest(&self) -> bool {
         let heard = self.crowd.heard.rounds.heard();
         let sent: u32 = self.publishers.counts.iter().sum();
-        !self.publishers.idle() || heard < u64::from(sent)
+        self.publishers.idle() && heard >= u64::from(sent)
     }
 
     /// Publishes what is due; returns when the next is.

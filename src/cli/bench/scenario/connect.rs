@@ -161,7 +161,11 @@ impl<'a> Visits<'a> {
             let at = ready.key as usize;
             let Some(visit) = self.visits.get_mut(at).and_then(Option::as_mut) else { continue };
             if !visit.asked && ready.writable {
-                visit.ask(self.asked, &self.mint);
+                if let Err(error) = visit.ask(self.asked, &self.mint) {
+                    self.faults.add(Fault::Refused, || error.to_string());
+                    self.end(at);
+                    continue;
+                }
             }
             if ready.readable {
                 self.read(at);
@@ -206,14 +210,13 @@ impl<'a> Visits<'a> {
 }
 
 impl Visit {
-    fn ask(&mut self, asked: &Connect, mint: &Mint) {
+    fn ask(&mut self, asked: &Connect, mint: &Mint) -> io::Result<()> {
         let channel = mint.channel(self.number % asked.common.channels);
         let mut out = Vec::with_capacity(256);
         let headers = asked.common.header_lines();
         asked.transport.write_request(&mut out, &asked.sub, &channel, &headers, b"");
         self.asked = true;
-        // If it fails, reading does too.
-        let _ = dial::write(&self.fd, &out);
+        dial::write(&self.fd, &out).map(drop)
     }
 }
 

@@ -47,7 +47,6 @@ pub(super) fn measure(
     let before = (scene.state().heard, meter.mark());
     complete = complete && deliver(&mut scene, (*pace).into(), pace.warmup + messages)?;
     let after = (scene.state().heard, meter.mark());
-    scene.stop_beat()?;
 
     let report = scene.finish()?;
     let mut faults = report.faults;

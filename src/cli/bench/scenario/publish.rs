@@ -36,7 +36,7 @@ pub(in super::super) fn run(asked: &Publish) -> Result<Report, Error> {
     let time = Duration::from_secs(u64::from(asked.seconds));
     complete = complete && publish(&mut scene, asked, time)?;
     let after = (scene.accepted(), meter.mark());
-    complete = complete && drain(&mut scene, listening.as_ref())?;
+    complete = complete && scene.rest()?;
 
     let report = scene.finish()?;
     let mut times: Vec<Times> = Vec::new();
@@ -76,39 +76,25 @@ fn publish(scene: &mut Scene, asked: &Publish, time: Duration) -> Result<bool, E
     if asked.pub_rate.is_none() {
         scene.publishers.iter_mut().for_each(|publishers| publishers.run_endless());
     }
-    while now() < end && !scene.hopeless() {
+    while !scene.hopeless() {
         let mut next = end;
         if let (Some(rate), Some(publishers)) = (asked.pub_rate, &mut scene.publishers) {
-            loop {
-                let due = begin + nanos(Duration::from_secs(1)) * submitted / u64::from(rate);
-                next = due.min(end);
-                if due > now() || due >= end {
-                    break;
-                }
+            let due =
+                |number: u64| begin + nanos(Duration::from_secs(1)) * number / u64::from(rate);
+            while due(submitted) <= now() && due(submitted) < end {
                 let channel = submitted % u64::from(asked.common.channels);
-                publishers.submit(u32::try_from(channel).unwrap_or_default(), Some(due));
+                let channel = u32::try_from(channel).unwrap_or_default();
+                publishers.submit(channel, Some(due(submitted)));
                 submitted += 1;
             }
+            next = due(submitted).min(end);
+        }
+        if now() >= end {
+            return Ok(true);
         }
         scene.turn(Some(next))?;
         let accepted = scene.accepted();
         scene.progress.show(|| format!("{accepted} messages published"));
     }
-    Ok(!scene.hopeless())
-}
-
-/// Waits for the last answers, and for what subscribers are owed.
-fn drain(scene: &mut Scene, listening: Option<&Listening>) -> Result<bool, Error> {
-    scene.publishers.iter_mut().for_each(|publishers| publishers.cease());
-    loop {
-        let idle = scene.publishers.as_ref().is_none_or(|publishers| publishers.idle());
-        let owed = listening.map_or(0, |listening| scene.owed(u64::from(listening.subs)));
-        if idle && scene.state().heard >= owed {
-            return Ok(true);
-        }
-        if scene.hopeless() {
-            return Ok(false);
-        }
-        scene.turn(None)?;
-    }
+    Ok(false)
 }
