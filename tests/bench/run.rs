@@ -37,6 +37,11 @@ impl Told {
         numbers.filter(|(kind, number)| *kind != "checked" && *number > 0).collect()
     }
 
+    pub fn count(&self, pointer: &str) -> u64 {
+        let number = self.report.pointer(pointer).and_then(Value::as_u64);
+        number.unwrap_or_else(|| panic!("no {pointer} in {:#}", self.report))
+    }
+
     pub fn number(&self, pointer: &str) -> f64 {
         let number = self.report.pointer(pointer).and_then(Value::as_f64);
         number.unwrap_or_else(|| panic!("no {pointer} in {:#}", self.report))

@@ -42,7 +42,7 @@ pub enum Fault {
 }
 
 /// The message that the fault concerns.
-pub const AT: usize = 2;
+const AT: usize = 2;
 /// Nothing is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -97,7 +97,7 @@ impl Server {
                 }
                 let state = shared.clone();
                 // A client that goes is not this server's concern.
-                thread::spawn(move || serve(&state, stream).unwrap_or_default());
+                thread::spawn(move || serve(&state, &stream).unwrap_or_default());
             }
         });
         Self { address, state }
@@ -122,13 +122,13 @@ impl Drop for Server {
     }
 }
 
-fn serve(state: &State, stream: TcpStream) -> io::Result<()> {
+fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = BufReader::new(stream.try_clone()?);
     let mut sender: Option<Sender<'_>> = None;
     while let Some(request) = Request::read(&mut input)? {
         if request.method == "POST" {
-            publish(state, &stream, request)?;
+            publish(state, stream, request)?;
             continue;
         }
         let asked = sender.get_or_insert_with(|| {

@@ -154,7 +154,9 @@ impl Crowd {
     /// Handles what has come; returns whether there may be more.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
         let all = self.watch.wait(0)?;
-        all.iter().for_each(|ready| self.ready(*ready));
+        for ready in &all {
+            self.ready(*ready);
+        }
         Ok(all.len() == watch::MOST)
     }
 

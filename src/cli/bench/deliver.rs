@@ -5,6 +5,7 @@ use std::io;
 use super::{
     arguments::Pace,
     clock::{nanos, now},
+    publishers::Publishers,
     scene::Scene,
 };
 
@@ -34,7 +35,7 @@ pub(super) fn deliver(scene: &mut Scene, when: When, rounds: u32) -> io::Result<
     let due = |number: u64, rate: u32| {
         begin + nanos(std::time::Duration::from_secs(1)) * (number - first) / u64::from(rate)
     };
-    while scene.state().done < rounds || !scene.publishers.as_ref().is_some_and(|p| p.idle()) {
+    while scene.state().done < rounds || !scene.publishers.as_ref().is_some_and(Publishers::idle) {
         let done = u64::from(scene.state().done);
         let mut next = None;
         if let Some(publishers) = &mut scene.publishers {

@@ -67,6 +67,7 @@ pub(super) struct Worker {
     stdout: ChildStdout,
     /// The beginning of a line.
     input: Vec<u8>,
+    buffer: Box<[u8]>,
     /// Its subscribers.
     pub(super) count: u32,
     pub(super) state: State,
@@ -126,6 +127,7 @@ impl Worker {
             stdin: Some(stdin),
             stdout,
             input: Vec::new(),
+            buffer: vec![0; READ].into(),
             count: plan.count,
             state: State::default(),
             report: None,
@@ -145,12 +147,11 @@ impl Worker {
 
     /// Reads what the worker has told; it must be readable.
     pub(super) fn turn(&mut self) -> io::Result<()> {
-        let mut buffer = [0; READ];
-        let length = self.stdout.read(&mut buffer)?;
+        let length = self.stdout.read(&mut self.buffer)?;
         if length == 0 && self.report.is_none() {
             return Err(io::Error::other("a worker process has ended"));
         }
-        self.input.extend_from_slice(&buffer[..length]);
+        self.input.extend_from_slice(&self.buffer[..length]);
         while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.input.drain(..=end).collect();
             match serde_json::from_slice(&line)? {

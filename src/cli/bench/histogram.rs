@@ -85,10 +85,18 @@ mod tests {
 
     use super::*;
 
+    fn recorded(times: &[u64]) -> Histogram {
+        let mut histogram = Histogram::default();
+        for time in times {
+            histogram.record(*time);
+        }
+        histogram
+    }
+
     #[test]
     fn short_times_are_exact_and_steps_follow_each_other() {
         for nanos in 0..128 {
-            assert_eq!((step(nanos), end(step(nanos))), (nanos as usize, nanos));
+            assert_eq!((step(nanos) as u64, end(step(nanos))), (nanos, nanos));
         }
         for nanos in 127..100_000 {
             let (before, after) = (step(nanos), step(nanos + 1));
@@ -109,10 +117,10 @@ mod tests {
             mut times in prop::collection::vec(0_u64..1 << 40, 1..200),
             permille in 0_u64..=1000,
         ) {
-            let mut histogram = Histogram::default();
-            times.iter().for_each(|time| histogram.record(*time));
+            let histogram = recorded(&times);
             times.sort_unstable();
-            let rank = (times.len() * permille as usize).div_ceil(1000).max(1);
+            let permille_of = usize::try_from(permille).unwrap();
+            let rank = (times.len() * permille_of).div_ceil(1000).max(1);
             let exact = times[rank - 1];
             let told = histogram.quantile(permille);
             prop_assert!(told >= exact && told - exact <= exact / 64);
@@ -124,14 +132,9 @@ mod tests {
             left in prop::collection::vec(any::<u64>(), 0..50),
             right in prop::collection::vec(any::<u64>(), 0..50),
         ) {
-            let of = |times: &[u64]| {
-                let mut histogram = Histogram::default();
-                times.iter().for_each(|time| histogram.record(*time));
-                histogram
-            };
-            let mut sum = of(&left);
-            sum.add(&of(&right));
-            prop_assert_eq!(sum, of(&[left, right].concat()));
+            let mut sum = recorded(&left);
+            sum.add(&recorded(&right));
+            prop_assert_eq!(sum, recorded(&[left, right].concat()));
         }
     }
 

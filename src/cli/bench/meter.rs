@@ -39,6 +39,11 @@ impl Meter {
         Self { servers: proc::family(servers), generators }
     }
 
+    /// Processes of the load beside this one.
+    pub(super) fn workers(&self) -> usize {
+        self.generators.len() - 1
+    }
+
     pub(super) fn mark(&self) -> Mark {
         let server = proc::cpu(&self.servers);
         Mark { at: now(), server, generator: proc::cpu(&self.generators) }

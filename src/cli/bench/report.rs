@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use super::{
+    arguments::Common,
     faults::Faults,
     histogram::Histogram,
     proc::{Cpu, Memory},
+    transport::Transport,
 };
 
 /// A run.
@@ -69,6 +71,27 @@ pub(super) struct Held {
 }
 
 impl Report {
+    /// A run that has measured nothing yet.
+    pub(super) fn new(scenario: &'static str, common: &Common, processes: usize) -> Self {
+        Self {
+            scenario,
+            transport: None,
+            subscribers: 0,
+            channels: common.channels,
+            bytes: common.bytes,
+            processes,
+            phases: Vec::new(),
+            memory: Vec::new(),
+            complete: false,
+            faults: Faults::default(),
+        }
+    }
+
+    /// The same with subscribers.
+    pub(super) fn listening(self, transport: Transport, subscribers: u32) -> Self {
+        Self { transport: Some(transport.name()), subscribers, ..self }
+    }
+
     /// Whether everything was as it should be.
     pub(super) fn fine(&self) -> bool {
         self.complete && self.faults.none()

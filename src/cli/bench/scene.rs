@@ -219,6 +219,13 @@ impl Scene {
         counts.iter().enumerate().map(|(at, count)| u64::from(*count) * listeners(at)).sum()
     }
 
+    /// Times of the large channel.
+    pub(super) fn times(&self, report: &CrowdReport) -> Vec<Times> {
+        let answers = self.publishers.iter();
+        let answers = answers.map(|all| Times::new("publisher's answer", &all.answers));
+        [Times::new("delivery", &report.latency)].into_iter().chain(answers).collect()
+    }
+
     /// Answers before now do not count.
     pub(super) fn forget_times(&mut self) {
         self.publishers.iter_mut().for_each(|all| all.answers = Histogram::default());

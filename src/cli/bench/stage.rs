@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::{
     Error,
     arguments::{Common, Listening, Publishing},
+    clock::now,
     crowd::{Crowd, Plan},
     fleet::Worker,
     payload::Mint,
@@ -36,7 +37,7 @@ impl<'a> Stage<'a> {
     pub(super) fn new(common: &'a Common, measured_from: u32) -> Self {
         let id = std::process::id();
         // Channels of one run are those of no other, or not soon.
-        let run = format!("b{:x}-", (id ^ (super::clock::now() >> 20) as u32) & 0xffff);
+        let run = format!("b{:x}-", (u64::from(id) ^ now() >> 20) & 0xffff);
         Self { common, run, measured_from, net: u8::try_from(id % NETS).unwrap_or_default() }
     }
 

@@ -24,14 +24,15 @@ impl Display for Report {
             "generator us"
         )?;
         self.phases.iter().try_for_each(|phase| write_phase(f, phase))?;
-        if self.phases.iter().any(|phase| !phase.times.is_empty()) {
+        let times = self.phases.iter().flat_map(|phase| &phase.times);
+        let times: Vec<&Times> = times.filter(|times| times.count > 0).collect();
+        if !times.is_empty() {
             writeln!(
                 f,
                 "\n{:<22}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
                 "times in ms", "number", "p50", "p90", "p99", "p99.9", "max"
             )?;
         }
-        let times = self.phases.iter().flat_map(|phase| &phase.times);
         times.into_iter().try_for_each(|times| write_times(f, times))?;
         if !self.memory.is_empty() {
             writeln!(

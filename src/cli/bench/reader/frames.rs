@@ -16,7 +16,7 @@ const CONTROL: usize = 125;
 /// Tells whole frames and returns their length.
 pub(super) fn take(bytes: &[u8], hear: &mut impl Hear) -> Result<usize, Broken> {
     let mut at = 0;
-    while let Some((first, payload, length)) = frame(&bytes[at..])? {
+    while let Some(Frame { first, payload, length }) = frame(&bytes[at..])? {
         at += length;
         match first & !FIN {
             TEXT | BINARY => hear.message(payload),
@@ -29,8 +29,14 @@ pub(super) fn take(bytes: &[u8], hear: &mut impl Hear) -> Result<usize, Broken> 
     Ok(at)
 }
 
-/// The first byte, the payload and the length of a whole frame.
-fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, Broken> {
+struct Frame<'a> {
+    first: u8,
+    payload: &'a [u8],
+    length: usize,
+}
+
+/// The frame at the beginning of what has come, once it is whole.
+fn frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, Broken> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     if first & RESERVED != 0 || second & MASK != 0 || first & FIN == 0 {
         let what = format!("a frame that begins with {first:#04x} {second:#04x}");
@@ -51,7 +57,8 @@ fn frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, Broken> {
         return Err(Broken::framing(format!("a length of {length} in {wide} more bytes")));
     }
     let start = 2 + wide;
-    Ok(bytes.get(start..start + length).map(|payload| (*first, payload, start + length)))
+    let frame = |payload| Frame { first: *first, payload, length: start + length };
+    Ok(bytes.get(start..start + length).map(frame))
 }
 
 fn number(bytes: &[u8]) -> u64 {

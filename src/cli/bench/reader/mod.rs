@@ -119,10 +119,10 @@ impl Reader {
                 joined = mem::take(&mut self.rest);
                 bytes = &joined;
             }
-            let Some((head, length)) = Head::parse(bytes)? else {
+            let Some((answer, length)) = Head::parse(bytes)? else {
                 return self.keep(bytes);
             };
-            self.open(&head, used)?;
+            self.open(&answer, used)?;
             hear.opened();
             bytes = &bytes[length..];
         }

@@ -37,11 +37,11 @@ pub(super) fn take(bytes: &[u8], delimiter: &[u8], hear: &mut impl Hear) -> Resu
         if !part.starts_with(&b"\r\n"[..part.len().min(2)]) {
             return Err(Broken::framing("no line end after a boundary"));
         }
-        let Some(head) = find(part, BLANK) else { return Ok(at) };
-        let body = &part[head + BLANK.len()..];
+        let Some(lines) = find(part, BLANK) else { return Ok(at) };
+        let body = &part[lines + BLANK.len()..];
         let Some(length) = find(body, delimiter) else { return Ok(at) };
         hear.message(&body[..length]);
-        at += head + BLANK.len() + length + delimiter.len();
+        at += lines + BLANK.len() + length + delimiter.len();
     }
     Ok(at)
 }

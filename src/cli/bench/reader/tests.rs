@@ -149,9 +149,10 @@ fn a_server_that_breaks_the_websocket_protocol_is_found_out() {
 
 #[test]
 fn polls_are_answered_one_by_one_and_name_the_next() {
-    let head = "HTTP/1.1 200 OK\r\nEtag: 3\r\nLast-Modified: Thu, 01 Jan 1970 00:00:05 GMT\r\n";
-    let sized = format!("{head}Content-Length: 3\r\n\r\none");
-    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n1\r\nt\r\n2\r\nwo\r\n0\r\n\r\n");
+    let start = "HTTP/1.1 200 OK\r\nEtag: 3\r\nLast-Modified: Thu, 01 Jan 1970 00:00:05 GMT\r\n";
+    let sized = format!("{start}Content-Length: 3\r\n\r\none");
+    let chunked =
+        format!("{start}Transfer-Encoding: chunked\r\n\r\n1\r\nt\r\n2\r\nwo\r\n0\r\n\r\n");
     let both = [sized.as_bytes(), chunked.as_bytes()];
     let (heard, result, reader) = read(Use::Listen(Transport::LongPoll), &both);
     assert_eq!(result, Ok(()));

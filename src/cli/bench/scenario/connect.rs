@@ -25,7 +25,7 @@ struct Visits<'a> {
     mint: Mint,
     net: u8,
     watch: Watch,
-    visits: Vec<Option<Visit>>,
+    now: Vec<Option<Visit>>,
     begun: u32,
     over: u32,
     times: Histogram,
@@ -79,21 +79,13 @@ pub(in super::super) fn run(asked: &Connect) -> Result<Report, Error> {
     }
     // The server has work with what was closed.
     let [end, _] = meter.settle(&mut scene)?;
-    let mut faults = scene.publishers.map(|all| all.faults).unwrap_or_default();
-    faults.merge(visits.faults);
     let times = vec![Times::new("connect to head", &visits.times)];
-    Ok(Report {
-        scenario: "connect",
-        transport: Some(asked.transport.name()),
-        subscribers: asked.conns,
-        channels: common.channels,
-        bytes: common.bytes,
-        processes: 1,
-        phases: vec![meter.phase("connect", u64::from(visits.over), [start, end], times)],
-        memory: Vec::new(),
-        complete,
-        faults,
-    })
+    let mut result = Report::new("connect", common, 1);
+    result.complete = complete;
+    result.faults = scene.publishers.map(|all| all.faults).unwrap_or_default();
+    result.faults.merge(visits.faults);
+    result.phases = vec![meter.phase("connect", u64::from(visits.over), [start, end], times)];
+    Ok(result.listening(asked.transport, asked.conns))
 }
 
 /// Publishes a message to each channel where a visitor is answered by none else.
@@ -122,7 +114,7 @@ impl<'a> Visits<'a> {
             mint: stage.mint(),
             net: stage.net(),
             watch: Watch::new()?,
-            visits: (0..asked.conns).map(|_| None).collect(),
+            now: (0..asked.conns).map(|_| None).collect(),
             begun: 0,
             over: 0,
             times: Histogram::default(),
@@ -130,7 +122,7 @@ impl<'a> Visits<'a> {
             buffer: vec![0; READ],
             last: now(),
         };
-        (0..visits.visits.len()).for_each(|at| visits.begin(at));
+        (0..visits.now.len()).for_each(|at| visits.begin(at));
         Ok(visits)
     }
 
@@ -149,7 +141,7 @@ impl<'a> Visits<'a> {
         match registered {
             Ok(fd) => {
                 let reader = Reader::new();
-                self.visits[at] = Some(Visit { fd, reader, number, since, asked: false });
+                self.now[at] = Some(Visit { fd, reader, number, since, asked: false });
             }
             Err(error) => self.faults.add(Fault::Refused, || error.to_string()),
         }
@@ -159,13 +151,14 @@ impl<'a> Visits<'a> {
     fn turn(&mut self) -> io::Result<()> {
         for ready in self.watch.wait(PAUSE)? {
             let at = ready.key as usize;
-            let Some(visit) = self.visits.get_mut(at).and_then(Option::as_mut) else { continue };
-            if !visit.asked && ready.writable {
-                if let Err(error) = visit.ask(self.asked, &self.mint) {
-                    self.faults.add(Fault::Refused, || error.to_string());
-                    self.end(at);
-                    continue;
-                }
+            let Some(visit) = self.now.get_mut(at).and_then(Option::as_mut) else { continue };
+            if !visit.asked
+                && ready.writable
+                && let Err(error) = visit.ask(self.asked, &self.mint)
+            {
+                self.faults.add(Fault::Refused, || error.to_string());
+                self.end(at);
+                continue;
             }
             if ready.readable {
                 self.read(at);
@@ -175,7 +168,7 @@ impl<'a> Visits<'a> {
     }
 
     fn read(&mut self, at: usize) {
-        let Some(visit) = &mut self.visits[at] else { return };
+        let Some(visit) = &mut self.now[at] else { return };
         let channel = visit.number % self.asked.common.channels;
         let (mint, faults) = (&self.mint, &mut self.faults);
         let mut seen = Seen { mint, channel, faults, opened: false, answered: false };
@@ -198,7 +191,7 @@ impl<'a> Visits<'a> {
 
     /// Closes a connection and begins another.
     fn end(&mut self, at: usize) {
-        if let Some(visit) = self.visits[at].take() {
+        if let Some(visit) = self.now[at].take() {
             if self.asked.rst {
                 dial::reset(visit.fd);
             }

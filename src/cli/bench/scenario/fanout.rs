@@ -4,6 +4,7 @@ use super::super::{
     Error,
     arguments::{Fanout, Listening},
     deliver::{When, deliver},
+    fleet::Worker,
     meter::Meter,
     report::{Report, Times},
     scene::Scene,
@@ -36,8 +37,7 @@ pub(super) fn measure(
     let publishers = stage.publishers(publishing, common.channels)?;
     stage.seat(&mut scene, listening, publishers.connections())?;
     scene.publishers = Some(publishers);
-    let meter = Meter::new(&common.pids, scene.workers.iter().map(|worker| worker.pid()));
-    let processes = 1 + scene.workers.len();
+    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid));
 
     let start = meter.mark();
     let mut complete = scene.gather()?;
@@ -49,25 +49,15 @@ pub(super) fn measure(
     let after = (scene.state().heard, meter.mark());
 
     let report = scene.finish()?;
-    let mut faults = report.faults;
-    let mut times = vec![Times::new("delivery", &report.latency)];
-    times.extend(scene.publishers.iter().map(|all| Times::new("publisher's answer", &all.answers)));
-    times.extend(scene.beat_report(&mut faults));
-    let subscribers = u64::from(listening.subs);
+    let mut result = Report::new(scenario, common, 1 + meter.workers());
+    result.complete = complete;
+    result.faults.merge(report.faults.clone());
+    let mut times = scene.times(&report);
+    times.extend(scene.beat_report(&mut result.faults));
     let opening = vec![Times::new("connect to head", &report.opening)];
-    Ok(Report {
-        scenario,
-        transport: Some(listening.transport.name()),
-        subscribers: listening.subs,
-        channels: common.channels,
-        bytes: common.bytes,
-        processes,
-        phases: vec![
-            meter.phase("connect", subscribers, [start, gathered], opening),
-            meter.phase("deliver", after.0 - before.0, [before.1, after.1], times),
-        ],
-        memory: Vec::new(),
-        complete,
-        faults,
-    })
+    result.phases = vec![
+        meter.phase("connect", u64::from(listening.subs), [start, gathered], opening),
+        meter.phase("deliver", after.0 - before.0, [before.1, after.1], times),
+    ];
+    Ok(result.listening(listening.transport, listening.subs))
 }

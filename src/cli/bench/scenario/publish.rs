@@ -6,8 +6,10 @@ use super::super::{
     Error,
     arguments::{Listening, PER_PROCESS, Publish},
     clock::{nanos, now},
+    fleet::Worker,
     meter::Meter,
-    report::{Report, Times},
+    publishers::Publishers,
+    report::Report,
     scene::Scene,
     stage::Stage,
 };
@@ -26,8 +28,7 @@ pub(in super::super) fn run(asked: &Publish) -> Result<Report, Error> {
         stage.seat(&mut scene, listening, publishers.connections())?;
     }
     scene.publishers = Some(publishers);
-    let meter = Meter::new(&common.pids, scene.workers.iter().map(|worker| worker.pid()));
-    let processes = 1 + scene.workers.len();
+    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid));
     let mut complete = scene.gather()?;
     meter.settle(&mut scene)?;
     complete = complete && publish(&mut scene, asked, WARMUP)?;
@@ -39,22 +40,14 @@ pub(in super::super) fn run(asked: &Publish) -> Result<Report, Error> {
     complete = complete && scene.rest()?;
 
     let report = scene.finish()?;
-    let mut times: Vec<Times> = Vec::new();
-    times.extend(scene.publishers.iter().map(|all| Times::new("publisher's answer", &all.answers)));
-    if listening.is_some() {
-        times.push(Times::new("delivery", &report.latency));
-    }
-    Ok(Report {
-        scenario: "publish",
-        transport: listening.as_ref().map(|listening| listening.transport.name()),
-        subscribers: listening.map_or(0, |listening| listening.subs),
-        channels: common.channels,
-        bytes: common.bytes,
-        processes,
-        phases: vec![meter.phase("publish", after.0 - before.0, [before.1, after.1], times)],
-        memory: Vec::new(),
-        complete,
-        faults: report.faults,
+    let times = scene.times(&report);
+    let mut result = Report::new("publish", common, 1 + meter.workers());
+    result.complete = complete;
+    result.faults = report.faults;
+    result.phases = vec![meter.phase("publish", after.0 - before.0, [before.1, after.1], times)];
+    Ok(match listening {
+        Some(listening) => result.listening(listening.transport, listening.subs),
+        None => result,
     })
 }
 
@@ -74,7 +67,7 @@ fn publish(scene: &mut Scene, asked: &Publish, time: Duration) -> Result<bool, E
     let end = begin + nanos(time);
     let mut submitted = 0_u64;
     if asked.pub_rate.is_none() {
-        scene.publishers.iter_mut().for_each(|publishers| publishers.run_endless());
+        scene.publishers.iter_mut().for_each(Publishers::run_endless);
     }
     while !scene.hopeless() {
         let mut next = end;
