@@ -112,7 +112,8 @@ impl Message {
         self.draft.event_id.as_ref()
     }
 
-    /// The frame of a slot, made by `encode` if nobody needed it before.
+    /// The frame of a slot, made by `encode` if nobody needed it before. While it runs, whoever needs
+    /// another frame of this message waits: it must not ask for one itself.
     pub fn frame(&self, slot: FrameSlot, encode: impl FnOnce(&Self) -> Frame) -> Frame {
         let mut encode = Some(encode);
         let mut cell = &self.frames.0;

@@ -120,7 +120,14 @@ impl LongPoll {
         )
     }
 
-    /// The whole response with one message; run once for each message.
+    /// Makes what [`LongPoll::encode`] takes from the message's other frames.
+    pub fn prepare(&self, message: &Message) {
+        if matches!(self.gzip, Gzip::From(_)) && self.voice.template.is_none() {
+            packed(message);
+        }
+    }
+
+    /// The whole response with one message; run once for each message, [prepared](Self::prepare).
     pub fn encode(&self, message: &Message) -> Frame {
         let (headers, body) = self.single(message);
         response(now().max(message.id().time()), StatusCode::OK, &headers, &body)
@@ -169,9 +176,7 @@ impl LongPoll {
             return self.compressed(headers, body);
         }
         if self.announces_gzip(&mut headers, body.len()) {
-            let packed = message.frame(slot::GZIP, |message| {
-                Frame::bare(gzip::body(message.body()).unwrap_or_default())
-            });
+            let packed = packed(message);
             if !packed.is_empty() {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 return (headers, packed.bytes);
@@ -241,6 +246,11 @@ impl LongPoll {
         headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         matches!(self.gzip, Gzip::From(least) if length >= least)
     }
+}
+
+/// The compressed message, for all locations.
+fn packed(message: &Message) -> Frame {
+    message.frame(slot::GZIP, |message| Frame::bare(gzip::body(message.body()).unwrap_or_default()))
 }
 
 /// The argument of a JSONP call.

@@ -67,6 +67,9 @@ impl Outlet {
 
     /// The message as this outlet sends it.
     pub fn frame(&self, message: &Message) -> Frame {
+        if let Style::Poll(framing) = &self.style {
+            framing.prepare(message);
+        }
         message.frame(self.slot, |message| match &self.style {
             Style::Poll(framing) => framing.encode(message),
             Style::Stream(framing) => framing.encode(message),
