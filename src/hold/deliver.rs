@@ -103,7 +103,7 @@ impl Hall {
             return;
         }
         let Some(held) = self.held.get(key as usize) else { return };
-        if held.blocked || held.phase != Phase::Held {
+        if held.blocked || held.paused || held.phase != Phase::Held {
             return;
         }
         let Some(outlet) = held.outlet.clone() else { return };
@@ -241,7 +241,9 @@ impl Hall {
         }
         let held = &self.held[key as usize];
         match (held.phase, held.outlet.clone()) {
-            (Phase::Held, Some(outlet)) if !held.polls() => self.read_on(key, &outlet),
+            (Phase::Held, Some(outlet)) if !held.polls() && !held.paused => {
+                self.read_on(key, &outlet)
+            }
             (Phase::Ending, _) => {
                 self.set_blocked(key, false);
                 self.ended(key);

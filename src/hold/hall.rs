@@ -4,6 +4,7 @@
 //! the instance is never readable without there being something to do.
 
 use std::{
+    collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
     rc::Rc,
     sync::Arc,
@@ -55,6 +56,8 @@ pub(super) struct Hall {
     pub(super) listening: Arc<[Listening]>,
     /// The time of this turn.
     pub(super) now: Instant,
+    /// Connections whose messages have to wait, in the order in which that ends.
+    pub(super) pauses: VecDeque<(Instant, u64)>,
     /// Connections that are free again and have input waiting.
     pub(super) ready: Vec<u32>,
     /// The server shuts down: who is done is closed.
@@ -83,6 +86,7 @@ impl Hall {
             wheel: Wheel::new(now),
             listening,
             now,
+            pauses: VecDeque::new(),
             ready: Vec::new(),
             closing: false,
         })

@@ -8,7 +8,7 @@ use super::{Client, Outlet, Style, socket::Socket, wheel::Tick};
 use crate::channel::{Checksum, MessageId};
 
 /// A connection. There are very many of them, so what only few need is behind `rare`.
-#[allow(clippy::struct_excessive_bools)] // Six independent facts, a byte each.
+#[allow(clippy::struct_excessive_bools)] // Seven independent facts, a byte each.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Gone while an exchange has it.
@@ -27,6 +27,8 @@ pub(super) struct Held {
     pub(super) close: bool,
     /// The response is not in chunks: the client speaks HTTP/1.0, or WebSocket.
     pub(super) raw: bool,
+    /// Nothing but the head may go out yet.
+    pub(super) paused: bool,
     /// A WebSocket has been pinged, and nothing has come from it since.
     pub(super) pinged: bool,
     /// What it has seen, while it waits.
@@ -108,6 +110,7 @@ impl Held {
             eof: false,
             close: false,
             raw: false,
+            paused: false,
             pinged: false,
             cursor: MessageId::ZERO,
             outlet: None,

@@ -23,9 +23,17 @@ pub struct Holding {
     pub as_body: bool,
     /// What takes the messages that the client of a WebSocket sends; none: it may send none.
     pub inbound: Option<Rc<dyn Inbound>>,
+    /// How long nothing but the head goes out.
+    pub pause: Option<Duration>,
 }
 
 impl Holding {
+    /// A request that is held like any other.
+    pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
+        let headers = HeaderMap::new();
+        Self { subscription, outlet, headers, as_body: false, inbound: None, pause: None }
+    }
+
     /// The status of its response; of a poll that it will have.
     pub fn status(&self) -> StatusCode {
         if self.outlet.socket.is_some() { StatusCode::SWITCHING_PROTOCOLS } else { StatusCode::OK }

@@ -20,7 +20,7 @@ impl Hall {
         let held = &mut self.held[key as usize];
         held.phase = Phase::Idle;
         held.outlet = None;
-        held.pinged = false;
+        (held.paused, held.pinged) = (false, false);
         held.ping = Tick::NEVER;
         if self.closing {
             return self.linger(key);

@@ -19,7 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Holding, Outlet, Style, batch::enough, bodies::Letter, worker::HallCell};
 use crate::{
-    channel::{Checksum, Frame, Message, MessageId, Subscription},
+    channel::{Checksum, Frame, Message, MessageId},
     framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
 };
 
@@ -42,18 +42,25 @@ struct Wait {
     cursor: MessageId,
     timeout: Option<Pin<Box<Sleep>>>,
     ping: Option<(Duration, Pin<Box<Sleep>>)>,
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
-    fn new(hall: HallCell, outlet: Arc<Outlet>, subscription: Subscription) -> Self {
+    fn new(hall: HallCell, holding: Holding) -> Self {
+        let Holding { subscription, outlet, pause, .. } = holding;
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription);
         let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
-        Self { hall, key, outlet, cursor, timeout, ping }
+        let pause = pause.map(|time| Box::pin(sleep(time)));
+        Self { hall, key, outlet, cursor, timeout, ping, pause }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
         let mut hall = self.hall.borrow_mut();
         if let Some(letter) = hall.next_for_body(self.key) {
             drop(hall);
@@ -197,8 +204,8 @@ pub(super) async fn respond(
     streaming: &Rc<Cell<bool>>,
     holding: Holding,
 ) -> Response<Outgoing> {
-    let Holding { subscription, outlet, headers, .. } = holding;
-    let mut wait = Wait::new(hall, outlet.clone(), subscription);
+    let (headers, outlet) = (holding.headers.clone(), holding.outlet.clone());
+    let mut wait = Wait::new(hall, holding);
     let mut response = Response::new(Either::Left(Full::default()));
     *response.headers_mut() = headers;
     match &outlet.style {

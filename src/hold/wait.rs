@@ -1,6 +1,9 @@
 //! How a connection begins to wait, is kept alive, and is sent away.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use rustix::event::epoll::EventData;
 
 use super::{
     Holding, Outlet, Style,
@@ -18,7 +21,7 @@ impl Hall {
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
         let persistence = self.persistence(key, &holding.outlet, persistence);
         let lead = self.head(key, &holding, persistence);
-        let Holding { subscription, outlet, inbound, .. } = holding;
+        let Holding { subscription, outlet, inbound, pause, .. } = holding;
         let held = &mut self.held[key as usize];
         held.phase = Phase::Held;
         (held.close, held.raw) = (persistence.close, persistence.raw);
@@ -28,13 +31,41 @@ impl Hall {
         let channels = subscription.channels().to_vec();
         self.join(key, subscription);
         self.set_deadline(key, outlet.timeout);
-        let pending = self.pending(key, &outlet);
+        self.pause(key, pause);
+        let pending = if pause.is_none() { self.pending(key, &outlet) } else { None };
         for channel in &channels {
             channel.settle();
         }
         match pending {
             Some(batch) => self.transmit(key, &outlet, &lead, &batch, None),
             None => self.lead(key, &outlet, &lead),
+        }
+    }
+
+    /// Lets nothing but the head go out for a time.
+    fn pause(&mut self, key: u32, time: Option<Duration>) {
+        self.held[key as usize].paused = time.is_some();
+        if let Some(time) = time {
+            let ends = std::time::Instant::now() + time;
+            self.pauses.push_back((ends, self.data(key).u64()));
+        }
+    }
+
+    /// Those whose pause is over get what they have not had.
+    pub(super) fn end_pauses(&mut self) {
+        while self.pauses.front().is_some_and(|(ends, _)| *ends <= self.now) {
+            let Some(key) =
+                self.pauses.pop_front().and_then(|(_, data)| self.find(EventData::new_u64(data)))
+            else {
+                continue;
+            };
+            let held = &mut self.held[key as usize];
+            let paused = std::mem::take(&mut held.paused);
+            if let (Phase::Held, true, false) = (held.phase, paused, held.blocked)
+                && let Some(outlet) = held.outlet.clone()
+            {
+                self.catch_up(key, &outlet);
+            }
         }
     }
 

@@ -101,23 +101,27 @@ impl Visit<'_> {
         let start = tag
             .map_or(Start::First(self.subscriber.first_message), |tag| Start::After(tag.position));
         let mut subscription = self.start(start).await?;
-        if let Some(tag) = tag {
-            cursorless::go_on(&mut subscription, tag, self.scope.request_id);
+        let request_id = self.scope.request_id;
+        let shared = tag.is_some_and(|tag| cursorless::go_on(&mut subscription, tag, request_id));
+        for channel in subscription.channels() {
+            channel.asked_after(subscription.cursor());
         }
-        let own =
-            |subscription: &Subscription| Tag::new(subscription.cursor(), self.scope.request_id);
-        if let Some(message) = subscription.read().first() {
-            let response = self.early(framing, &subscription, message, own(&subscription));
-            return Ok(Answer::Respond(response));
+        let waiting = subscription.read();
+        if let Some(message) = waiting.first().filter(|_| !shared) {
+            // It may not be the next after the cursor.
+            let tag = Tag::new(message.id().predecessor(), request_id, shared);
+            return Ok(Answer::Respond(self.early(framing, &subscription, message, tag)));
         }
-        let outlet = &self.outlets.early;
+        let after = waiting.first().map_or(subscription.cursor(), |next| next.id().predecessor());
+        let headers = self.early_headers(Tag::new(after, request_id, shared));
         if self.head.method == Method::HEAD {
-            let headers = self.early_headers(own(&subscription));
             return Ok(headers_alone(headers));
         }
+        let pause = waiting.first().map(|_| cursorless::PAUSE);
         let subscription = self.sit(subscription).await?;
-        let headers = self.early_headers(own(&subscription));
-        Ok(self.hold(subscription, outlet, headers))
+        let mut holding = self.holding(subscription, &self.outlets.early, headers);
+        holding.pause = pause;
+        Ok(Answer::Hold(holding))
     }
 
     /// A response that goes on.
@@ -202,10 +206,17 @@ impl Visit<'_> {
     }
 
     fn hold(&self, subscription: Subscription, outlet: &Arc<Outlet>, headers: HeaderMap) -> Answer {
+        Answer::Hold(self.holding(subscription, outlet, headers))
+    }
+
+    fn holding(
+        &self,
+        subscription: Subscription,
+        outlet: &Arc<Outlet>,
+        headers: HeaderMap,
+    ) -> Box<Holding> {
         let as_body = self.subscriber.hold == Hold::Body;
-        let outlet = outlet.clone();
-        let inbound = None;
-        Answer::Hold(Box::new(Holding { subscription, outlet, headers, as_body, inbound }))
+        Box::new(Holding { headers, as_body, ..Holding::new(subscription, outlet.clone()) })
     }
 
     /// The headers of a response whose head goes ahead.

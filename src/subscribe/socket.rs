@@ -30,7 +30,7 @@ impl Visit<'_> {
         let outlet = self.outlets.socket(Agreed { dress, deflate }).clone();
         let subscription = self.subscribe().await?;
         let subscription = self.sit(subscription).await?;
-        let holding = Holding { subscription, outlet, headers, as_body: false, inbound };
+        let holding = Holding { headers, inbound, ..Holding::new(subscription, outlet) };
         Ok(Answer::Hold(Box::new(holding)))
     }
 
