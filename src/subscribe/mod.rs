@@ -84,7 +84,7 @@ impl Visit<'_> {
             return Ok(Answer::Respond(response));
         }
         if self.head.method == Method::HEAD {
-            return Ok(Answer::Respond(self.nothing(&framing)));
+            return Ok(Answer::Respond(self.nothing(&framing, &subscription)));
         }
         let subscription = self.sit(subscription).await?;
         let outlet = self.outlets.poll(&self.head.headers);
