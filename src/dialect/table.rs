@@ -197,8 +197,8 @@ dialects! {
     etag_prefix: &'static str =
         "",                           "",                           "W/";
 
-    /// Whether the arguments `time` (an HTTP date), `tag` and `eventid` say where the client left
-    /// off, as `If-Modified-Since`, `If-None-Match` and `Last-Event-ID` do.
+    /// Whether the arguments `time` (an HTTP date) and `tag` say where the client left off, as
+    /// `If-Modified-Since` and `If-None-Match` do, or `eventid`, by the `Event-Id` of a message.
     cursor_arguments: bool =
         false,                        false,                        true;
 

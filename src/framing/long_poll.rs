@@ -106,6 +106,7 @@ impl LongPoll {
     pub fn document(&self, document: Bytes) -> (HeaderMap, Bytes) {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        self.voice.dialect.forbid_caching(&mut headers);
         let Form::Jsonp(callback) = &self.form else {
             headers.insert(header::CONTENT_TYPE, JSON);
             return self.compressed(headers, document);
