@@ -6,6 +6,7 @@ pub mod event_source;
 pub mod gzip;
 pub mod http1;
 pub mod interval_poll;
+mod jsonp;
 pub mod long_poll;
 pub mod multipart;
 pub mod raw;

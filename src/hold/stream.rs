@@ -235,8 +235,8 @@ async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &Long
             }
             (StatusCode::OK, more, body)
         }
-        Event::Farewell(why) => framing.farewell(why),
-        Event::Ping => framing.farewell(Farewell::Timeout),
+        Event::Farewell(why) => framing.farewell(why, wait.cursor),
+        Event::Ping => framing.farewell(Farewell::Timeout, wait.cursor),
     };
     *response.body_mut() = Either::Left(Full::new(body));
     *response.status_mut() = status;

@@ -198,7 +198,7 @@ impl Hall {
         let Some(outlet) = held.outlet.clone() else { return };
         let bytes: Bytes = match &outlet.style {
             Style::Poll(framing) => {
-                let (status, headers, body) = framing.farewell(why);
+                let (status, headers, body) = framing.farewell(why, held.cursor);
                 let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
                 head::whole(status, &headers, &more, held.close, &body)
             }

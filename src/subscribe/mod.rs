@@ -16,7 +16,8 @@ use position::Malformed;
 
 use crate::{
     channel::{
-        Creation, First, Hub, Request, SeatError, Seats, Start, SubscribeError, Subscription,
+        Creation, First, Hub, Message, Request, SeatError, Seats, Start, SubscribeError,
+        Subscription,
     },
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
@@ -84,7 +85,7 @@ impl Visit<'_> {
             return Ok(Answer::Respond(response));
         }
         if self.head.method == Method::HEAD {
-            return Ok(Answer::Respond(self.nothing(&framing)));
+            return Ok(Answer::Respond(self.nothing(&framing, &subscription)));
         }
         let subscription = self.sit(subscription).await?;
         let outlet = self.outlets.poll(&self.head.headers);
@@ -130,6 +131,7 @@ impl Visit<'_> {
         let outlet = self.outlets.stream(transport, &self.head.headers);
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        self.location.dialect.forbid_caching(&mut headers);
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         let headers = self.streaming(outlet, headers);
         if self.head.method == Method::HEAD {
@@ -140,8 +142,29 @@ impl Visit<'_> {
     }
 
     async fn subscribe(&self) -> Result<Subscription, Refusal> {
-        let start = self.asked()?.map_or_else(|| self.beginning(), Start::After);
-        self.start(start).await
+        if let Some(id) = self.asked()? {
+            return self.start(Start::After(id)).await;
+        }
+        match self.after_event().await? {
+            Some(subscription) => Ok(subscription),
+            None => self.start(self.beginning()).await,
+        }
+    }
+
+    /// Behind the first message whose publisher gave it the `Event-Id` that the request names.
+    async fn after_event(&self) -> Result<Option<Subscription>, Refusal> {
+        let name = self.scope.argument("eventid");
+        if !self.location.dialect.cursor_arguments || name.is_empty() {
+            return Ok(None);
+        }
+        let mut subscription = self.start(Start::First(First::Oldest)).await?;
+        let named = |message: &Arc<Message>| message.event_id().is_some_and(|id| *id == *name);
+        let Some(id) = subscription.read().into_iter().find(named).map(|message| message.id())
+        else {
+            return Ok(None);
+        };
+        subscription.advance(id);
+        Ok(Some(subscription))
     }
 
     /// Where a request begins that names no message id.

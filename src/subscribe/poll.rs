@@ -10,7 +10,6 @@ use crate::{
     channel::{Message, Subscription, gap},
     config::PollFormat,
     framing::{
-        Farewell,
         http1::tell_gap,
         interval_poll,
         long_poll::{Form, LongPoll},
@@ -68,7 +67,7 @@ impl Visit<'_> {
         }
         Ok(self
             .messages(&framing, subscription, &messages)
-            .unwrap_or_else(|| self.nothing(&framing)))
+            .unwrap_or_else(|| self.nothing(&framing, subscription)))
     }
 
     /// The answer with what there is.
@@ -114,13 +113,17 @@ impl Visit<'_> {
     }
 
     /// Nothing new; the client keeps the place it has.
-    pub(super) fn nothing(&self, framing: &LongPoll) -> Response<Body> {
-        let (status, headers, body) = framing.farewell(Farewell::Timeout);
+    pub(super) fn nothing(
+        &self,
+        framing: &LongPoll,
+        subscription: &Subscription,
+    ) -> Response<Body> {
+        let (status, headers, body) = framing.unchanged(subscription.cursor());
         let mut response = Response::new(full(body));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if let Some(tag) = self.head.headers.get(header::IF_NONE_MATCH) {
-            response.headers_mut().insert(header::ETAG, tag.clone());
+            response.headers_mut().entry(header::ETAG).or_insert_with(|| tag.clone());
         }
         self.share(response)
     }

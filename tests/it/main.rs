@@ -7,6 +7,8 @@ mod bodies;
 mod buffers;
 mod cursorless;
 mod dialects;
+mod dialects_clients;
+mod dialects_listening;
 mod event_source;
 mod harness;
 mod http;
