@@ -11,7 +11,8 @@ use std::{
 use tokio::{runtime, task::JoinSet, time::timeout};
 
 use crate::{
-    client::{Listener, id},
+    client::Listener,
+    formats::id,
     harness::Gateway,
     ledger::{self, Ledger},
 };
@@ -33,6 +34,28 @@ pub const ROOT: &str = "workers = 2\npush_max_reserved_memory = \"256M\"";
 /// Keys of a server that stores everything.
 pub const STORE: &str = "push_message_buffer_length = 100000";
 
+/// The locations of all [`crate::client::Way`]s, and one to publish from a WebSocket: path,
+/// transports, keys.
+const LOCATIONS: [(&str, &str, &str); 13] = [
+    ("/poll", "[\"long-poll\"]", ""),
+    ("/events", "[\"event-source\"]", "push_gap_events = true"),
+    ("/gzip", "[\"event-source\"]", "push_gap_events = true\ngzip = true"),
+    ("/stream", "[\"stream\"]", "push_message_template = \"~id~ ~text~\\n\""),
+    ("/raw", "[\"raw\"]", ""),
+    ("/any", "true", ""),
+    ("/both", "[\"websocket\"]", "push_pubsub = true\npush_websocket_max_message = \"16M\""),
+    ("/batch-json", "[\"long-poll\"]", "push_longpoll_batch = \"json\""),
+    ("/batch-multipart", "[\"long-poll\"]", "push_longpoll_batch = \"multipart\""),
+    ("/batch-raw", "[\"long-poll\"]", "push_longpoll_batch = \"raw\""),
+    ("/jsonp", "[\"long-poll\"]", "push_jsonp_callback = \"$arg_callback\""),
+    ("/cursorless", "[\"long-poll\"]", "push_cursorless = true"),
+    (
+        "/json",
+        "[\"interval-poll\"]",
+        "push_poll_format = \"json\"\npush_last_message_id = [\"$arg_since\"]",
+    ),
+];
+
 /// `/pub`, and a location for each transport; `?c=a,b` names the channels. `keys` are for all.
 pub fn locations(hold: &str, keys: &str) -> String {
     let mut toml = format!(
@@ -40,19 +63,10 @@ pub fn locations(hold: &str, keys: &str) -> String {
          push_channel_id_split_delimiter = \",\"\n{keys}\n\
          [[server.location]]\npath = \"/pub\"\npush_publisher = true\n"
     );
-    for (path, transport, more) in [
-        ("/poll", "long-poll", ""),
-        ("/events", "event-source", "push_gap_events = true\n"),
-        ("/stream", "stream", "push_message_template = \"~id~ ~text~\\n\"\n"),
-        (
-            "/json",
-            "interval-poll",
-            "push_poll_format = \"json\"\npush_last_message_id = [\"$arg_since\"]\n",
-        ),
-    ] {
+    for (path, transports, more) in LOCATIONS {
         write!(
             toml,
-            "[[server.location]]\npath = \"{path}\"\npush_subscriber = [\"{transport}\"]\n{more}"
+            "[[server.location]]\npath = \"{path}\"\npush_subscriber = {transports}\n{more}\n"
         )
         .unwrap();
     }
@@ -131,7 +145,7 @@ pub async fn attend(mut listener: Listener, mut ledger: Ledger, mut hang_ups: Di
     while !ledger.done() {
         let next = timeout(SILENCE, listener.next()).await;
         let next = next.unwrap_or_else(|_| panic!("nothing more comes to {ledger:?}"));
-        let (id, text) = next.unwrap_or_else(|error| panic!("{error} for {ledger:?}"));
+        let (id, text) = next.unwrap_or_else(|end| panic!("{end:?} for {ledger:?}"));
         ledger.take(id, &text);
         left = left.saturating_sub(1);
         if left == 0 {
