@@ -107,7 +107,9 @@ impl Visit<'_> {
         let own =
             |subscription: &Subscription| Tag::new(subscription.cursor(), self.scope.request_id);
         if let Some(message) = subscription.read().first() {
-            let response = self.early(framing, &subscription, message, own(&subscription));
+            // Behind what is gone: the next poll would find the same gap, and get the same message.
+            let tag = Tag::new(message.id().predecessor(), self.scope.request_id);
+            let response = self.early(framing, &subscription, message, tag);
             return Ok(Answer::Respond(response));
         }
         let outlet = &self.outlets.early;
