@@ -194,6 +194,9 @@ pub struct Listener {
     pub way: Way,
     address: SocketAddr,
     channels: String,
+    /// What it asks for beside that until it has had a message: arguments as `&a=b`, and lines of
+    /// headers.
+    pub at_first: (String, String),
     /// The id of the last message it had.
     pub last: Option<Id>,
     /// The tag of the last answer it had, if that is what it sends back.
@@ -215,6 +218,7 @@ impl Listener {
             way,
             address,
             channels: channels.into(),
+            at_first: Default::default(),
             last: None,
             tag: None,
             conn: None,
@@ -266,7 +270,13 @@ impl Listener {
         if let Some(tag) = &self.tag {
             headers.push_str(&format!("If-None-Match: {tag}\r\n"));
         }
-        let Some((time, tag)) = self.last else { return (target, headers) };
+        let Some((time, tag)) = self.last else {
+            if self.tag.is_none() {
+                target.push_str(&self.at_first.0);
+                headers.push_str(&self.at_first.1);
+            }
+            return (target, headers);
+        };
         match self.way {
             Way::Events | Way::Gzip => {
                 headers.push_str(&format!("Last-Event-ID: {time}:{tag}\r\n"));

@@ -18,6 +18,7 @@ mod conn;
 mod formats;
 mod frames;
 mod ledger;
+mod locations;
 mod many;
 mod merge;
 mod scene;
