@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { atRate, numbers, openStraight, shipped } from './tab.mjs'
 
-const LIMIT = 30_000
+const LIMIT = 60_000
 // Of a thousand messages a tab of several may miss one: a browser keeps one tag for all of them.
 const MISSED = 1 / 1000
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import logging
 import random
 import re
 import subprocess
@@ -24,6 +25,7 @@ TIMEOUT = 20
 
 def setUpModule():
     global gateway
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     gateway = Gateway((Path(__file__).parent / "pushgate.toml").read_text())
     unittest.addModuleCleanup(gateway.__exit__)
 
@@ -52,21 +54,31 @@ class Requests(unittest.TestCase):
         self.assertRegex(info["last_message_id"], r"^\d+:\d+$")
 
     def test_a_long_poll_that_echoes_ids_gets_every_message_once_and_in_order(self):
+        for head in self.follow("/poll/"):
+            self.assertEqual(head["Vary"], "If-None-Match, If-Modified-Since")
+
+    def test_so_it_does_where_a_poll_without_ids_would_do(self):
+        for head in self.follow("/listen/"):
+            self.assertEqual(head["Cache-Control"], "no-cache, private")
+
+    def follow(self, path):
+        """The heads of the answers that brought what was published meanwhile."""
         sent = [f"message {n}" for n in range(100)]
-        publisher = threading.Thread(target=lambda: [publish("poll", text) for text in sent])
+        publisher = threading.Thread(target=lambda: [publish(path, text) for text in sent])
         publisher.start()
-        got, position = [], {}
+        got, heads, position = [], [], {}
         with requests.Session() as session:
             while len(got) < len(sent):
                 answer = session.get(
-                    gateway.url + "/listen/", params={"cid": "poll"}, headers=position, timeout=TIMEOUT)
+                    gateway.url + path, params={"cid": path}, headers=position, timeout=TIMEOUT)
                 self.assertEqual(answer.status_code, 200)
-                self.assertEqual(answer.headers["Vary"], "If-None-Match, If-Modified-Since")
                 got.append(answer.text)
+                heads.append(answer.headers)
                 position = {
                     "If-Modified-Since": answer.headers["Last-Modified"], "If-None-Match": answer.headers["Etag"]}
         publisher.join()
         self.assertEqual(got, sent)
+        return heads
 
     def test_the_content_type_of_the_publisher_travels_with_the_message(self):
         publish("type", "a,b", **{"Content-Type": "text/csv; charset=utf-8"})
