@@ -86,7 +86,7 @@ CASES = [
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of a case, less being better; `goal` is the highest ratio or figure that is good enough."""
+    """A figure of a case, less being better."""
 
     title: str
     case: str

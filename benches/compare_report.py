@@ -104,7 +104,8 @@ def table(results, rows):
     for server in (NCHAN, PUSHGATE):
         kinds, checked = results.faults(server)
         told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "none"
-        cells.append(f"{told} of {checked:,} messages")
+        failed = sum(of == server and not results.fine(report, name) for (_, name, of), report in results.reports.items())
+        cells.append(f"{told} of {checked:,} messages" + (f"; {failed} runs failed" if failed else ""))
     lines.append(f"| lost, doubled, out of order, corrupt or otherwise wrong | {' | '.join(cells)} | |")
     return "\n".join(lines) + "\n"
 

@@ -60,7 +60,7 @@ push_publisher = true
 
 [[server.location]]
 path = "/sub"
-push_subscriber = {transports}
+push_subscriber = true
 
 [[server.location]]
 path = "/stream"
@@ -147,5 +147,5 @@ class Pushgate(Server):
 
     def command(self):
         file = self.folder / "pushgate.toml"
-        file.write_text(PUSHGATE.format(port=self.port, transports='["long-poll", "event-source"]'))
+        file.write_text(PUSHGATE.format(port=self.port))
         return [self.binary, "-q", "-c", file]

@@ -1,26 +1,29 @@
 //! One request: route, access, channels, role.
 
+mod refused;
+
 use std::{
     io,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request,
-};
+use http::{HeaderValue, Method, Request, Response, Version, header, request};
+pub use refused::Refused;
 
 use crate::{
     access::Peer,
     channel::{ChannelId, Hub, Settings},
     config::{
-        Config, Location, Server,
+        Config, Location, Named, Server,
         variable::{Push, Scope, requested_host},
     },
-    hold::{Answer, Client, Handler, RequestBody},
-    log, publish,
+    hold::{Answer, Client, Handler, Inbound, RequestBody},
+    log,
+    publish::{self, Errand, host::Host},
     response::{Refusal, empty},
     router::{Captures, normalize},
     subscribe::{self, Outlets, Visit},
@@ -32,7 +35,8 @@ pub struct Gateway {
     sites: Vec<Site>,
     /// The servers of each listening socket, the default one first.
     by_listener: Vec<Vec<usize>>,
-    hub: Hub,
+    hub: Arc<Hub>,
+    host: Host,
     /// Makes request ids differ between processes.
     seed: u64,
     requests: AtomicU64,
@@ -47,7 +51,7 @@ struct Site {
 
 /// Where the way of a request has led.
 struct Stop<'a> {
-    location: &'a Location,
+    location: &'a Arc<Location>,
     outlets: Option<&'a Outlets>,
     scope: &'a Scope<'a>,
 }
@@ -64,14 +68,16 @@ impl Gateway {
             let mut outlets = Vec::with_capacity(server.locations.len());
             for location in &server.locations {
                 let subscriber = location.subscriber.as_ref();
-                let built = subscriber.map(|subscriber| Outlets::new(subscriber, number));
+                let dialect = location.dialect;
+                let built = subscriber.map(|own| Outlets::new(own, dialect, number));
                 outlets.push(built.transpose().map_err(io::Error::other)?);
                 number += 1;
             }
             sites.push(Site { server, outlets });
         }
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
-        Ok(Self { sites, by_listener, hub, seed, requests: AtomicU64::new(0) })
+        let hub = Arc::new(hub);
+        Ok(Self { sites, by_listener, hub, host: Host::new(), seed, requests: AtomicU64::new(0) })
     }
 
     /// The channels.
@@ -87,7 +93,7 @@ impl Gateway {
             answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
         let status = match &answer {
             Answer::Respond(response) => response.status(),
-            Answer::Hold(_) => StatusCode::OK,
+            Answer::Hold(holding) => holding.status(),
         };
         log::access(&head, client.peer, status);
         answer
@@ -124,7 +130,7 @@ impl Gateway {
         let location = &site.server.locations[matched.location];
         let refused = |refusal: Refusal| Refused { refusal, location: Some(location) };
         let (peer, forwarded) = location.real_ip.resolve(client.peer, &head.headers);
-        if !location.access.permits(peer, forwarded) {
+        if !location.access.permits(peer, forwarded || client.forwarded) {
             return Err(refused(Refusal::Forbidden("Access denied.".into())));
         }
         if head.method == Method::OPTIONS {
@@ -132,17 +138,17 @@ impl Gateway {
         }
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
-        let channels = location.channels.named(&scope).map_err(refused)?;
+        let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
         let stop = Stop { location, outlets, scope: &scope };
-        self.play(stop, &channels, head, body).await.map_err(refused)
+        self.play(stop, &named, head, body).await.map_err(refused)
     }
 
     /// The location's role.
     async fn play(
         &self,
         stop: Stop<'_>,
-        channels: &[ChannelId],
+        named: &Named,
         head: &request::Parts,
         body: RequestBody,
     ) -> Result<Answer, Refusal> {
@@ -151,20 +157,26 @@ impl Gateway {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let hub = &self.hub;
-                let visit = Visit { hub, location, subscriber, outlets, head, scope };
-                visit.answer(channels).await
+                let hub = &*self.hub;
+                let visit = Visit { hub, location, subscriber, outlets, head, scope, named };
+                let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
+                visit.answer(inbound).await
             }
             (Some(publisher), ..) => {
                 same_origin(location, head)?;
-                let answer = publish::answer(&self.hub, location, publisher, channels, head, body);
-                let mut response = answer.await?;
+                let errand = Errand { hub: &self.hub, host: &self.host, location, publisher, head };
+                let mut response = errand.answer(&named.channels, body).await?;
                 let origin = head.headers.get(header::ORIGIN);
                 location.cors.append_to(response.headers_mut(), origin);
                 Ok(Answer::Respond(response))
             }
             _ => Err(Refusal::NotFound),
         }
+    }
+
+    /// What takes the messages of a WebSocket's client.
+    fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
+        Rc::new(publish::Inbox::new(self.hub.clone(), location.clone(), channels.to_vec()))
     }
 
     fn scope<'a>(
@@ -201,30 +213,6 @@ impl Handler for Arc<Gateway> {
     ) -> impl Future<Output = Answer> + 'static {
         let gateway = self.clone();
         async move { Gateway::respond(&gateway, request, client).await }
-    }
-}
-
-/// A refusal, and the location that knows who may read it.
-#[derive(Debug)]
-pub struct Refused<'a> {
-    /// What is answered.
-    pub refusal: Refusal,
-    location: Option<&'a Location>,
-}
-
-impl From<Refusal> for Refused<'_> {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal, location: None }
-    }
-}
-
-impl Refused<'_> {
-    fn into_response(self, headers: &HeaderMap) -> Response<crate::response::Body> {
-        let mut response = Response::from(self.refusal);
-        if let Some(location) = self.location {
-            location.cors.append_to(response.headers_mut(), headers.get(header::ORIGIN));
-        }
-        response
     }
 }
 

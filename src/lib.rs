@@ -28,7 +28,8 @@
 //! 3  hold                                     connections, and hyper over them
 //! 2  config framing                           plain data; messages to bytes
 //! 1  channel                                  the heart
-//! 0  access cors log response router          leaves
+//! 0  access cors dialect log proxy_protocol
+//!    response router websocket
 //! ```
 
 pub mod access;
@@ -36,12 +37,15 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod cors;
+pub mod dialect;
 pub mod framing;
 pub mod gateway;
 pub mod hold;
 pub mod log;
+pub mod proxy_protocol;
 pub mod publish;
 pub mod response;
 pub mod router;
 pub mod server;
 pub mod subscribe;
+pub mod websocket;

@@ -25,12 +25,21 @@ pub enum Refusal {
     /// 400: the request says something that cannot be understood.
     #[error("{0}")]
     BadRequest(Cow<'static, str>),
+    /// 403: `push_dialect` reserves the id.
+    #[error("Channel id not authorized for this method.")]
+    ChannelIdReserved,
+    /// 403: the channel id is longer than `push_max_channel_id_length`.
+    #[error("The channel id is too long.")]
+    ChannelIdTooLong,
     /// 507: `push_max_reserved_memory` is spent and nothing may be evicted.
     #[error("The memory for messages is used up.")]
     BudgetSpent,
     /// 409: `push_subscriber_concurrency` gives the place to another subscriber.
     #[error("Another subscriber has the channel.")]
     Conflict,
+    /// 400: `push_dialect` does not take messages without a body; the push stream module's words.
+    #[error("Empty post requests are not allowed.")]
+    EmptyMessage,
     /// 403: access rules, origins and limits.
     #[error("{0}")]
     Forbidden(Cow<'static, str>),
@@ -61,6 +70,18 @@ pub enum Refusal {
     /// 413: the body is larger than `client_max_body_size`.
     #[error("The message is larger than the location allows.")]
     TooLarge,
+    /// 426: the location speaks WebSocket alone, of version 13 (RFC 6455 section 4.4).
+    #[error("The location speaks WebSocket, version 13.")]
+    UpgradeRequired,
+    /// 403: `push_max_channels` or `push_group_max_channels`.
+    #[error("There are as many channels as there may be.")]
+    TooManyChannels,
+    /// 403: `push_max_channel_subscribers`.
+    #[error("The channel has as many subscribers as it may have.")]
+    TooManySubscribers,
+    /// 403: `push_authorized_channels_only`, and there is no such channel.
+    #[error("The channel does not exist, and subscribers may not create it.")]
+    UnknownChannel,
     /// 503, with `Retry-After: 1`: the server cannot take the request now.
     #[error("{0}")]
     Unavailable(Cow<'static, str>),
@@ -70,10 +91,15 @@ impl Refusal {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::EmptyMessage => StatusCode::BAD_REQUEST,
             Self::BudgetSpent => StatusCode::INSUFFICIENT_STORAGE,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::ChannelIdReserved
+            | Self::ChannelIdTooLong
+            | Self::Forbidden(_)
+            | Self::TooManyChannels
+            | Self::TooManySubscribers
+            | Self::UnknownChannel => StatusCode::FORBIDDEN,
             Self::Gone => StatusCode::GONE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -81,6 +107,7 @@ impl Refusal {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         }
     }
 
@@ -89,7 +116,8 @@ impl Refusal {
         matches!(self, Self::HeadTooLarge | Self::Timeout | Self::TooLarge)
     }
 
-    fn body(&self) -> String {
+    /// The sentence that goes into the body; empty where the answer has none.
+    pub fn sentence(&self) -> String {
         match self {
             Self::NoSuchChannel => String::new(),
             told => told.to_string(),
@@ -99,7 +127,7 @@ impl Refusal {
 
 impl From<Refusal> for Response<Body> {
     fn from(refusal: Refusal) -> Self {
-        let body = refusal.body();
+        let body = refusal.sentence();
         let mut response = Response::new(empty());
         *response.status_mut() = refusal.status();
         let headers = response.headers_mut();
@@ -119,6 +147,11 @@ impl From<Refusal> for Response<Body> {
             Refusal::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Refusal::UpgradeRequired => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
             _ => {}
         }
         *response.body_mut() = full(body);
@@ -132,11 +165,14 @@ mod tests {
 
     use super::*;
 
-    fn every_refusal() -> [(Refusal, u16, &'static str); 13] {
+    fn every_refusal() -> [(Refusal, u16, &'static str); 20] {
         [
             (Refusal::BadRequest("Why.".into()), 400, "Why."),
             (Refusal::BudgetSpent, 507, "The memory for messages is used up."),
+            (Refusal::ChannelIdReserved, 403, "Channel id not authorized for this method."),
+            (Refusal::ChannelIdTooLong, 403, "The channel id is too long."),
             (Refusal::Conflict, 409, "Another subscriber has the channel."),
+            (Refusal::EmptyMessage, 400, "Empty post requests are not allowed."),
             (Refusal::Forbidden("Why.".into()), 403, "Why."),
             (Refusal::Gone, 410, "The channel was deleted."),
             (Refusal::HeadTooLarge, 431, "The request's head is too large."),
@@ -150,7 +186,19 @@ mod tests {
             (Refusal::NotFound, 404, "No such location."),
             (Refusal::Timeout, 408, "The request took too long."),
             (Refusal::TooLarge, 413, "The message is larger than the location allows."),
+            (Refusal::TooManyChannels, 403, "There are as many channels as there may be."),
+            (
+                Refusal::TooManySubscribers,
+                403,
+                "The channel has as many subscribers as it may have.",
+            ),
+            (
+                Refusal::UnknownChannel,
+                403,
+                "The channel does not exist, and subscribers may not create it.",
+            ),
             (Refusal::Unavailable("Why.".into()), 503, "Why."),
+            (Refusal::UpgradeRequired, 426, "The location speaks WebSocket, version 13."),
         ]
     }
 

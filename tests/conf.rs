@@ -44,13 +44,14 @@ fn values(config: &Config) -> String {
     // A router has no order of its own, and says no more than the paths of the locations.
     let locations = &server.locations;
     format!(
-        "{:#?} {:#?} {:?} {:?} {:?} {:?} {:?} {locations:#?}",
+        "{:#?} {:#?} {:?} {:?} {:?} {:?} {:?} {:?} {locations:#?}",
         config.process,
         server.listen,
         server.names,
         server.header_timeout,
         server.keepalive_timeout,
         server.max_header_size,
+        server.proxy_protocol,
         server.real_ip,
     )
 }
@@ -115,7 +116,7 @@ fn subscriber<'c>(config: &'c Config, path: &str) -> &'c Subscriber {
 fn the_shipped_file_publishes_and_listens() {
     let config = Config::load(&conf("pushgate.toml"), &[]).unwrap();
     let server = &config.servers[0];
-    assert_eq!(server.locations.len(), 2);
+    assert_eq!(server.locations.len(), 5);
     assert_eq!(server.listen[0].to_string(), "127.0.0.1:8080");
     let publish = &server.locations[0];
     let publisher = publish.publisher.as_ref().unwrap();
@@ -129,15 +130,15 @@ fn the_shipped_file_publishes_and_listens() {
 
 #[test]
 fn the_shipped_file_has_a_location_for_every_way_to_listen() {
-    let text = read("pushgate.toml").replace("# [[server.location]]", "[[server.location]]");
-    let config = parse(&uncomment(&text, DEFAULT));
-    assert_eq!(config.servers[0].locations.len(), 6);
+    let config = Config::load(&conf("pushgate.toml"), &[]).unwrap();
     let polling = subscriber(&config, "/get_messages/");
-    assert_eq!(polling.transports, [Transport::IntervalPoll]);
+    assert_eq!(polling.transports, [Transport::LongPoll, Transport::IntervalPoll]);
     assert_eq!(polling.poll_format, PollFormat::Json);
     assert_eq!(polling.last_message_id[0].to_string(), "${arg_since}");
-    assert_eq!(subscriber(&config, "/comet/").transports, [Transport::LongPoll]);
+    assert!(polling.cursorless && subscriber(&config, "/listen/").cursorless);
     let page = subscriber(&config, "/messages/");
     assert_eq!(page.stream, StreamFormat::Iframe { header: None, footer: None });
-    assert_eq!(subscriber(&config, "/events/").transports, [Transport::EventSource]);
+    let echo = subscriber(&config, "/echo");
+    assert_eq!(echo.transports, [Transport::WebSocket]);
+    assert_eq!(echo.websocket.protocols, ["chat".into()]);
 }

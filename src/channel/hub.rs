@@ -31,7 +31,7 @@ impl Hub {
     }
 
     /// Publishes one message to some channels of one group, creating them where needed. The
-    /// answer is their state as it was for this publish: with the message, and with the
+    /// answer is the state of each as it was for this publish: with the message, and with the
     /// subscribers who were waiting for it.
     pub async fn publish(
         &self,
@@ -39,7 +39,7 @@ impl Hub {
         draft: Draft,
         keep: &Retention,
         creation: Creation,
-    ) -> Result<ChannelInfo, PublishError> {
+    ) -> Result<Vec<ChannelInfo>, PublishError> {
         if size_of::<Message>() + draft.body.len() > self.budget.limit() {
             return Err(PublishError::BudgetSpent);
         }
@@ -48,9 +48,9 @@ impl Hub {
             channels.push(self.open(id, creation).await?);
         }
         let Some(group) = channels.first().map(|channel| channel.group().clone()) else {
-            return Ok(ChannelInfo::default());
+            return Ok(Vec::new());
         };
-        let info = match &self.settings.store {
+        let infos = match &self.settings.store {
             None => self.append(&group, &mut channels, &draft, keep, creation)?,
             Some(store) => {
                 let store = store.clone();
@@ -58,42 +58,51 @@ impl Hub {
             }
         };
         self.oldest.evict(&self.budget);
-        Ok(info)
+        Ok(infos)
     }
 
-    /// Creates the channels that do not exist, and tells the state of all.
+    /// Creates the channels that do not exist, and tells the state of each.
     pub async fn create(
         &self,
         ids: &[ChannelId],
         creation: Creation,
-    ) -> Result<ChannelInfo, PublishError> {
-        let mut info = ChannelInfo::default();
+    ) -> Result<Vec<ChannelInfo>, PublishError> {
+        let mut infos = Vec::with_capacity(ids.len());
         for id in ids {
-            info = info.and(self.open(id, creation).await?.info());
+            infos.push(self.open(id, creation).await?.info());
         }
-        Ok(info)
+        Ok(infos)
     }
 
-    /// The state of those channels that exist, if any does.
-    pub fn info(&self, ids: &[ChannelId]) -> Option<ChannelInfo> {
-        let infos = ids.iter().filter_map(|id| Some(self.registry.find(id)?.info()));
-        infos.reduce(ChannelInfo::and)
+    /// The state of each of those channels that exist.
+    pub fn info(&self, ids: &[ChannelId]) -> Vec<ChannelInfo> {
+        ids.iter().filter_map(|id| Some(self.registry.find(id)?.info())).collect()
+    }
+
+    /// How many channels there are.
+    pub fn channels(&self) -> usize {
+        self.registry.channels()
+    }
+
+    /// What time it is: Unix seconds.
+    pub fn now(&self) -> u64 {
+        (self.settings.clock)()
     }
 
     /// Deletes channels and what they keep; who waits there is told. The answer is the state of
     /// those that existed, from before.
-    pub async fn delete(&self, ids: &[ChannelId]) -> Result<Option<ChannelInfo>, StoreError> {
-        let mut deleted: Option<ChannelInfo> = None;
+    pub async fn delete(&self, ids: &[ChannelId]) -> Result<Vec<ChannelInfo>, StoreError> {
+        let mut deleted = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(store) = &self.settings.store {
                 store.delete(id).await?;
             }
             let info = self.registry.remove(id, |state| {
-                let info = state.info(Instant::now());
+                let info = state.info(id, Instant::now());
                 state.delete();
                 info
             });
-            deleted = [deleted, info].into_iter().flatten().reduce(ChannelInfo::and);
+            deleted.extend(info);
         }
         Ok(deleted)
     }
@@ -153,16 +162,16 @@ impl Hub {
         draft: &Draft,
         keep: &Retention,
         creation: Creation,
-    ) -> Result<ChannelInfo, PublishError> {
-        let now = (self.settings.clock)();
+    ) -> Result<Vec<ChannelInfo>, PublishError> {
+        let now = self.now();
+        let mut infos = Vec::with_capacity(channels.len());
         let mut last = locked(&group.sequencer);
-        let mut info = ChannelInfo::default();
         for channel in channels {
             let id = last.following(now);
-            info = info.and(self.place(channel, id, draft, keep, creation)?);
+            infos.push(self.place(channel, id, draft, keep, creation)?);
             *last = id;
         }
-        Ok(info)
+        Ok(infos)
     }
 
     /// Appends what a store has given ids; one publisher at a time, so that ids rise.
@@ -174,16 +183,16 @@ impl Hub {
         draft: &Draft,
         keep: &Retention,
         creation: Creation,
-    ) -> Result<ChannelInfo, PublishError> {
+    ) -> Result<Vec<ChannelInfo>, PublishError> {
         let _turn = group.turn.lock().await;
-        let mut info = ChannelInfo::default();
+        let mut infos = Vec::with_capacity(channels.len());
         for channel in &mut channels {
             let id = store.append(channel.id(), draft, keep).await?;
             let mut last = locked(&group.sequencer);
-            info = info.and(self.place(channel, id, draft, keep, creation)?);
+            infos.push(self.place(channel, id, draft, keep, creation)?);
             *last = id.max(*last);
         }
-        Ok(info)
+        Ok(infos)
     }
 
     /// Puts a message into a channel; one that was closed meanwhile is made anew.
@@ -201,15 +210,16 @@ impl Hub {
             if !state.closed {
                 let draft = draft.clone();
                 let name = channel.id().clone();
-                let message = Message::new(name, id, state.ring.last(), draft, self.budget.clone());
-                state.append(Arc::new(message), keep, now);
+                let (previous, number) = (state.ring.last(), state.ring.pushed() + 1);
+                let message = Message::new(name, id, previous, draft, self.budget.clone());
+                state.append(Arc::new(message.numbered(number)), keep, now);
                 if !state.in_heap
                     && let Some(oldest) = state.ring.oldest()
                 {
                     state.in_heap = true;
                     self.oldest.push(oldest, channel);
                 }
-                return Ok(state.info(now));
+                return Ok(state.info(channel.id(), now));
             }
             drop(state);
             let most = self.settings.max_channels;
@@ -247,6 +257,7 @@ impl Hub {
             let previous = state.ring.last();
             let budget = self.budget.clone();
             let message = Message::new(channel.id().clone(), id, previous, draft, budget);
+            let message = message.numbered(state.ring.pushed() + 1);
             state.append(Arc::new(message), &keep, Instant::now());
             *last = id.max(*last);
         }

@@ -23,6 +23,8 @@ pub struct Draft {
     pub content_type: Option<Bytes>,
     /// The name of its `EventSource` event.
     pub event: Option<Bytes>,
+    /// An id that the publisher gave it, for itself and its clients.
+    pub event_id: Option<Bytes>,
 }
 
 /// A published message.
@@ -30,6 +32,7 @@ pub struct Draft {
 pub struct Message {
     id: MessageId,
     previous: MessageId,
+    number: u64,
     channel: ChannelId,
     draft: Draft,
     frames: Frames,
@@ -37,7 +40,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// Gives a draft its place; `previous` is the id before it in its channel, zero for the first.
+    /// Gives a draft its place; `previous` is the id before it in its channel, zero for the first,
+    /// whose number is 1.
     pub fn new(
         channel: ChannelId,
         id: MessageId,
@@ -48,15 +52,23 @@ impl Message {
         let size = size_of::<Self>()
             + draft.body.len()
             + draft.content_type.as_ref().map_or(0, Bytes::len)
-            + draft.event.as_ref().map_or(0, Bytes::len);
+            + draft.event.as_ref().map_or(0, Bytes::len)
+            + draft.event_id.as_ref().map_or(0, Bytes::len);
         Self {
             id,
             previous,
+            number: 1,
             channel,
             draft,
             frames: Frames::default(),
             charge: Charge::new(budget, size),
         }
+    }
+
+    /// The same as the message of that number in its channel.
+    #[must_use]
+    pub fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
     }
 
     /// Its place.
@@ -67,6 +79,12 @@ impl Message {
     /// The id before it in its channel: a cursor below that has missed something.
     pub fn previous(&self) -> MessageId {
         self.previous
+    }
+
+    /// Which message of its channel it is, from 1: for as long as there is the channel. Where a store
+    /// gives it back, of those that are left.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The channel it was published to.
@@ -89,7 +107,13 @@ impl Message {
         self.draft.event.as_ref()
     }
 
-    /// The frame of a slot, made by `encode` if nobody needed it before.
+    /// The id that its publisher gave it.
+    pub fn event_id(&self) -> Option<&Bytes> {
+        self.draft.event_id.as_ref()
+    }
+
+    /// The frame of a slot, made by `encode` if nobody needed it before. While it runs, whoever needs
+    /// another frame of this message waits: it must not ask for one itself.
     pub fn frame(&self, slot: FrameSlot, encode: impl FnOnce(&Self) -> Frame) -> Frame {
         let mut encode = Some(encode);
         let mut cell = &self.frames.0;
@@ -124,12 +148,61 @@ pub struct Frame {
     pub start: usize,
     /// Where the payload ends.
     pub end: usize,
+    /// What the payload is once it is decompressed; zero where it is not compressed.
+    pub plain: Checksum,
 }
 
 impl Frame {
+    /// Bytes that need nothing around them.
+    pub fn bare(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { start: 0, end: bytes.len(), bytes, plain: Checksum::default() }
+    }
+
+    /// What goes to the socket: the payload alone where HTTP/1.1 adds nothing to it.
+    pub fn on_wire(&self, raw: bool) -> Bytes {
+        if raw { self.payload() } else { self.bytes.clone() }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// The payload alone.
     pub fn payload(&self) -> Bytes {
         self.bytes.slice(self.start..self.end)
+    }
+}
+
+/// CRC-32 and length of plain bytes, which the end of a gzip stream tells (RFC 1952 section 2.3.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Checksum {
+    /// CRC-32.
+    pub crc: u32,
+    /// Length modulo 2^32, in bytes.
+    pub length: u32,
+}
+
+impl Checksum {
+    /// Of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(bytes);
+        let length = bytes.len() % (1 << u32::BITS);
+        Self { crc: hasher.finalize(), length: u32::try_from(length).unwrap_or_default() }
+    }
+
+    /// Of these bytes and those of `next` behind them.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        if next == Self::default() {
+            return self;
+        }
+        let mut hasher = crc32fast::Hasher::new_with_initial_len(self.crc, self.length.into());
+        let length = u64::from(next.length);
+        hasher.combine(&crc32fast::Hasher::new_with_initial_len(next.crc, length));
+        Self { crc: hasher.finalize(), length: self.length.wrapping_add(next.length) }
     }
 }
 
@@ -203,7 +276,7 @@ mod tests {
     }
 
     fn frame(text: &'static str) -> Frame {
-        Frame { bytes: Bytes::from_static(text.as_bytes()), start: 0, end: text.len() }
+        Frame::bare(text)
     }
 
     #[test]

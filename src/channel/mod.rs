@@ -28,18 +28,22 @@ pub use group::Group;
 pub use hub::Hub;
 pub use id::ChannelId;
 pub use mailbox::{Dismissal, Mailbox, Note};
-pub use message::{Budget, Draft, Frame, FrameSlot, Message};
+pub use message::{Budget, Checksum, Draft, Frame, FrameSlot, Message};
 pub use message_id::{MessageId, ParseMessageIdError};
 pub use registry::Creation;
 pub use ring::Retention;
 pub use settings::{Clock, Request, Settings};
 use state::State;
 pub use store::{Interest, Store, StoreError, StoreFuture, Stored};
-pub use subscription::{Concurrency, First, SeatError, Seats, Start, Subscription, read};
+pub use subscription::{Concurrency, First, SeatError, Seats, Start, Subscription, gap, read};
 
 /// The state of a channel, as publishers are told it.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChannelInfo {
+    /// Which channel; of several as one, the first.
+    pub channel: ChannelId,
+    /// Messages ever published, since there is the channel.
+    pub published: u64,
     /// Messages stored.
     pub messages: usize,
     /// Seconds since a subscriber last asked; `None`: nobody ever did.
@@ -51,14 +55,20 @@ pub struct ChannelInfo {
 }
 
 impl ChannelInfo {
-    /// The state of several channels as one.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    /// The state of several channels as one, if there are any.
+    pub fn total(infos: &[Self]) -> Option<Self> {
+        let (first, others) = infos.split_first()?;
+        Some(others.iter().fold(first.clone(), Self::and))
+    }
+
+    fn and(self, other: &Self) -> Self {
         let requested = match (self.requested, other.requested) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
         Self {
+            channel: self.channel,
+            published: self.published + other.published,
             messages: self.messages + other.messages,
             requested,
             subscribers: self.subscribers + other.subscribers,
@@ -146,7 +156,7 @@ impl Channel {
 
     /// The state of the channel.
     pub fn info(&self) -> ChannelInfo {
-        self.state().info(Instant::now())
+        self.state().info(&self.id, Instant::now())
     }
 
     fn sit(&self, seats: Seats, cursor: MessageId) -> Result<u32, SeatError> {

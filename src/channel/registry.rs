@@ -72,6 +72,11 @@ impl Registry {
         groups.named.entry(name.into()).or_insert_with(new).clone()
     }
 
+    /// How many there are.
+    pub(super) fn channels(&self) -> usize {
+        self.totals.channels.load(Ordering::Relaxed)
+    }
+
     /// The channel, if it exists: one that is idle for too long does not.
     pub(super) fn find(&self, id: &ChannelId) -> Option<Arc<Channel>> {
         let mut shard = self.shard(id);

@@ -52,6 +52,7 @@ pub(super) struct Ring {
     /// How many messages reception leaves, if it deletes at all.
     delete_received_above: Option<usize>,
     last: MessageId,
+    pushed: u64,
     /// No message expires before.
     earliest: Option<Instant>,
 }
@@ -60,6 +61,11 @@ impl Ring {
     /// The id of the latest message ever, kept or not.
     pub(super) fn last(&self) -> MessageId {
         self.last
+    }
+
+    /// How many messages there ever were, kept or not.
+    pub(super) fn pushed(&self) -> u64 {
+        self.pushed
     }
 
     /// The id of the oldest message kept.
@@ -80,6 +86,7 @@ impl Ring {
             self.delete_received_above = keep.delete_oldest_received.then_some(keep.min_messages);
         }
         self.last = message.id();
+        self.pushed += 1;
         self.stored += usize::from(stored);
         let until = until.and_then(|after| now.checked_add(after));
         self.earliest = [self.earliest, until].into_iter().flatten().min();

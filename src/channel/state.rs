@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    ChannelInfo, Concurrency, Dismissal, Mailbox, Message, MessageId, Note, Retention, SeatError,
-    ring::Ring,
+    ChannelId, ChannelInfo, Concurrency, Dismissal, Mailbox, Message, MessageId, Note, Retention,
+    SeatError, ring::Ring,
 };
 
 #[derive(Debug)]
@@ -180,9 +180,11 @@ impl State {
             && now.saturating_duration_since(self.idle_since) >= self.timeout
     }
 
-    pub(super) fn info(&mut self, now: Instant) -> ChannelInfo {
+    pub(super) fn info(&mut self, channel: &ChannelId, now: Instant) -> ChannelInfo {
         self.sweep(now);
         ChannelInfo {
+            channel: channel.clone(),
+            published: self.ring.pushed(),
             messages: self.ring.stored(),
             requested: self.requested.map(|at| now.saturating_duration_since(at).as_secs()),
             subscribers: self.subscribers as usize,

@@ -155,3 +155,11 @@ pub fn read(channels: &[Arc<Channel>], cursor: MessageId) -> Vec<Arc<Message>> {
     }
     messages
 }
+
+/// Whether a message before one of these, and after `from`, is gone.
+pub fn gap(messages: &[Arc<Message>], from: MessageId) -> bool {
+    messages.iter().any(|message| {
+        let previous = message.previous();
+        previous > from && messages.binary_search_by_key(&previous, |other| other.id()).is_err()
+    })
+}

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{
     error::Level,
-    location::{Hold, PollFormat, Preset, Transport},
+    location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
     server::{Listen, ServerName},
     value::{self, At, Read, Reader, Value},
 };
@@ -17,6 +17,7 @@ use crate::{
     access::{Network, Rule},
     channel::{Concurrency, First},
     cors::Origins,
+    dialect::Dialect,
     log::{Format, Target},
     router::Pattern,
 };
@@ -145,6 +146,7 @@ directives! {
     client_header_timeout: Duration = some_time, Outer;
     keepalive_timeout: Duration = duration, Outer;
     client_max_header_size: usize = some_size, Outer;
+    proxy_protocol: bool = flag, Outer;
 
     path: Pattern = pattern, Location;
 
@@ -154,10 +156,13 @@ directives! {
     default_type: Option<HeaderValue> = media_type, Any;
     client_max_body_size: usize = size, Any;
     client_body_timeout: Duration = some_time, Any;
+    gzip: bool = flag, Any;
+    gzip_min_length: usize = size, Any;
 
     push_publisher: bool = flag, Any;
     push_subscriber: Vec<Transport> = transports, Any;
     push_pubsub: bool = flag, Any;
+    push_dialect: &'static Dialect = dialect, Any;
 
     push_channel_id: Vec<At<String>> = texts, Any;
     push_channel_id_split_delimiter: String = text, Any;
@@ -183,13 +188,21 @@ directives! {
     push_ping_interval: Option<Duration> = timeout, Any;
     push_first_message: First = first_message, Any;
     push_last_message_id: Vec<At<String>> = texts, Any;
+    push_slow_subscriber: SlowSubscriber = slow_subscriber, Any;
     push_poll_format: PollFormat = poll_format, Any;
+    push_longpoll_batch: Option<Batch> = batch, Any;
+    push_cursorless: bool = flag, Any;
+    push_jsonp_callback: String = text, Any;
     push_stream_preset: Option<Preset> = preset, Any;
     push_header_template: String = text, Any;
     push_message_template: String = text, Any;
     push_footer_template: String = text, Any;
+    push_raw_separator: String = text, Any;
     push_gap_events: bool = flag, Any;
     push_retry: Option<Duration> = timeout, Any;
+    push_websocket_protocols: Vec<Box<str>> = protocols, Any;
+    push_websocket_max_message: usize = some_size, Any;
+    push_websocket_deflate: bool = flag, Any;
     push_hold: Hold = hold, Any;
 
     push_allowed_origins: Origins = origins, Any;

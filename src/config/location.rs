@@ -9,6 +9,7 @@ use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
     cors::Cors,
+    dialect::Dialect,
     router::Pattern,
 };
 
@@ -27,6 +28,8 @@ pub struct Location {
     pub max_body_size: usize,
     /// `client_body_timeout`: between two reads of a body.
     pub body_timeout: Duration,
+    /// `push_dialect`: how it spells what the push modules spell differently.
+    pub dialect: &'static Dialect,
     /// Which channels a request means.
     pub channels: Channels,
     /// `push_publisher`, `push_pubsub`.
@@ -84,43 +87,92 @@ pub struct Subscriber {
     pub channel_timeout: Duration,
     /// `default_type`: of a message that came without a `Content-Type`.
     pub default_type: Option<HeaderValue>,
+    /// `push_slow_subscriber`.
+    pub slow: SlowSubscriber,
     /// `push_poll_format`.
     pub poll_format: PollFormat,
+    /// `push_longpoll_batch`: everything that waits at once; `None`: one message a poll.
+    pub batch: Option<Batch>,
+    /// `push_cursorless`: a long poll without a message id continues where the last one ended.
+    /// Implies that [`Transport::LongPoll`] is offered and that there is no batch.
+    pub cursorless: bool,
+    /// `push_jsonp_callback`: the function that a poll's answer calls; expands to nothing where
+    /// the client wants none.
+    pub jsonp_callback: Option<Template>,
     /// The templates of the `stream` transport.
     pub stream: StreamFormat,
+    /// `push_raw_separator`: what `raw` sends after each message.
+    pub raw_separator: Box<str>,
     /// `push_gap_events`.
     pub gap_events: bool,
     /// `push_retry`: what an `EventSource` is told to wait before it reconnects.
     pub retry: Option<Duration>,
+    /// The `websocket` transport.
+    pub websocket: WebSocket,
+    /// `gzip`: whether `event-source` and the answers to polls are compressed where the client
+    /// accepts it; the number is `gzip_min_length` in bytes: a shorter answer is sent as it is.
+    pub gzip: Option<usize>,
     /// `push_hold`.
     pub hold: Hold,
+}
+
+/// What a location with the `websocket` transport agrees to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebSocket {
+    /// `push_websocket_protocols`: tokens (RFC 9110 section 5.6.2), each once, beside the
+    /// `ws+meta.nchan` that is always understood.
+    pub protocols: Vec<Box<str>>,
+    /// `push_websocket_max_message` in bytes, of one message in all its frames.
+    pub max_message: usize,
+    /// `push_websocket_deflate`: whether permessage-deflate (RFC 7692) is agreed to.
+    pub deflate: bool,
 }
 
 /// A way to listen; the names are the values of `push_subscriber`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Transport {
+    /// `chunked`.
+    Chunked,
     /// `event-source`.
     EventSource,
     /// `interval-poll`.
     IntervalPoll,
     /// `long-poll`.
     LongPoll,
+    /// `multipart`.
+    Multipart,
+    /// `raw`.
+    Raw,
     /// `stream`.
     Stream,
+    /// `websocket`.
+    WebSocket,
 }
 
 impl Transport {
     /// What `push_subscriber = true` means; the first is what a plain request gets.
-    pub const ALL: [Self; 4] =
-        [Self::LongPoll, Self::IntervalPoll, Self::Stream, Self::EventSource];
+    pub const ALL: [Self; 8] = [
+        Self::LongPoll,
+        Self::IntervalPoll,
+        Self::Stream,
+        Self::EventSource,
+        Self::Chunked,
+        Self::Multipart,
+        Self::Raw,
+        Self::WebSocket,
+    ];
 
     /// The name in `push_subscriber` and `$push_subscriber_type`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Chunked => "chunked",
             Self::EventSource => "event-source",
             Self::IntervalPoll => "interval-poll",
             Self::LongPoll => "long-poll",
+            Self::Multipart => "multipart",
+            Self::Raw => "raw",
             Self::Stream => "stream",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -133,6 +185,27 @@ pub enum PollFormat {
     /// `"message"`: the next message as published, or 304.
     #[default]
     Message,
+}
+
+/// How a long poll answers everything that waits at once: `push_longpoll_batch`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Batch {
+    /// `"json"`: a document of all of them.
+    Json,
+    /// `"multipart"`: a body of parts, each with the headers of its message.
+    Multipart,
+    /// `"raw"`: one message after the other, with `push_raw_separator` after each.
+    Raw,
+}
+
+/// What becomes of a subscriber that history has left behind: `push_slow_subscriber`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SlowSubscriber {
+    /// `"close"`: its wait is ended.
+    Close,
+    /// `"skip"`: it gets what is left, with the gap told.
+    #[default]
+    Skip,
 }
 
 /// Ready-made templates: `push_stream_preset`.

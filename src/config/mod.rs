@@ -23,8 +23,10 @@ pub use directive::KEYS;
 pub use error::{Error, Errors, Reason};
 use error::{Faults, Level, Place, Source};
 pub use location::{
-    Channels, Hold, Location, PollFormat, Preset, Publisher, StreamFormat, Subscriber, Transport,
+    Batch, Channels, Hold, Location, PollFormat, Preset, Publisher, SlowSubscriber, StreamFormat,
+    Subscriber, Transport, WebSocket,
 };
+pub use named::Named;
 pub use process::Process;
 pub use server::{Listen, Server, ServerName};
 pub use unit::UnitError;

@@ -1,32 +1,80 @@
 //! The channels that a request names.
 
 use super::{Channels, Scope};
-use crate::{channel::ChannelId, response::Refusal};
+use crate::{channel::ChannelId, dialect::Dialect, response::Refusal};
 
 /// Channels that one request may name.
 const MAX_CHANNELS: usize = 255;
 
+/// What a path ends a channel's name with to ask for its last messages: `.b3`.
+const BACKTRACK: &[u8] = b".b";
+/// The channel of all channels, in statistics.
+const ALL: &[u8] = b"ALL";
+
+/// What a request names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// The channels, each once, at least one.
+    pub channels: Vec<ChannelId>,
+    /// So many of the last messages are to come first, where ids are paths. Each channel may ask
+    /// for its own; the most that any asks for counts, because one cursor serves them all.
+    pub backtrack: Option<usize>,
+}
+
 impl Channels {
-    /// The channels that a request names, each once, at least one.
-    pub fn named(&self, scope: &Scope<'_>) -> Result<Vec<ChannelId>, Refusal> {
+    /// What a request names. In a dialect whose ids are paths the segments are the channels; empty
+    /// ones are none.
+    pub fn named(&self, scope: &Scope<'_>, dialect: &Dialect) -> Result<Named, Refusal> {
         let group = self.group.expand(scope);
-        let mut channels: Vec<ChannelId> = Vec::with_capacity(1);
+        let mut named = Named { channels: Vec::with_capacity(1), backtrack: None };
         for template in &self.ids {
             let value = template.expand(scope);
-            for id in split(&value, self.delimiter.as_deref()) {
-                if id.len() > self.max_id_length {
-                    return Err(Refusal::Forbidden("The channel id is too long.".into()));
+            for part in split(&value, self.delimiter.as_deref()) {
+                if !dialect.paths {
+                    self.add(&mut named, &group, part)?;
+                    continue;
                 }
-                let channel = ChannelId::grouped(&group, id);
-                if !id.is_empty() && !channels.contains(&channel) {
-                    channels.push(channel);
-                }
-                if channels.len() > MAX_CHANNELS {
-                    return Err(Refusal::Forbidden("The request names too many channels.".into()));
+                for segment in part.split(|byte| *byte == b'/') {
+                    let (id, backtrack) = cut_backtrack(segment);
+                    if id == ALL || id.contains(&b'*') {
+                        return Err(Refusal::ChannelIdReserved);
+                    }
+                    self.add(&mut named, &group, id)?;
+                    named.backtrack = named.backtrack.max(backtrack.filter(|_| !id.is_empty()));
                 }
             }
         }
-        if channels.is_empty() { Err(Refusal::NoChannelId) } else { Ok(channels) }
+        if named.channels.is_empty() { Err(Refusal::NoChannelId) } else { Ok(named) }
+    }
+
+    fn add(&self, named: &mut Named, group: &[u8], id: &[u8]) -> Result<(), Refusal> {
+        if id.len() > self.max_id_length {
+            return Err(Refusal::ChannelIdTooLong);
+        }
+        let channel = ChannelId::grouped(group, id);
+        if !id.is_empty() && !named.channels.contains(&channel) {
+            named.channels.push(channel);
+        }
+        if named.channels.len() > MAX_CHANNELS {
+            return Err(Refusal::Forbidden("The request names too many channels.".into()));
+        }
+        Ok(())
+    }
+}
+
+/// A segment of a path without the `.bN` at its end, and the number, if it is above 0; one that is
+/// too large is as large as can be.
+fn cut_backtrack(segment: &[u8]) -> (&[u8], Option<usize>) {
+    let digits = segment.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (before, digits) = segment.split_at(segment.len() - digits);
+    match before.strip_suffix(BACKTRACK) {
+        Some(id) if !digits.is_empty() => {
+            let number = digits.iter().fold(0_usize, |number, digit| {
+                number.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
+            });
+            (id, Some(number).filter(|number| *number > 0))
+        }
+        _ => (segment, None),
     }
 }
 
@@ -53,6 +101,27 @@ fn split<'a>(value: &'a [u8], delimiter: Option<&[u8]>) -> Vec<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backtrack_is_cut_off_the_end_of_a_segment() {
+        for (segment, id, backtrack) in [
+            ("x", "x", None),
+            ("x.b3", "x", Some(3)),
+            ("x.b3.b2", "x.b3", Some(2)),
+            ("a.b18.c", "a.b18.c", None),
+            ("x.b", "x.b", None),
+            ("x.b-1", "x.b-1", None),
+            ("x.b0", "x", None),
+            ("x.b007", "x", Some(7)),
+            ("x.b99999999999999999999", "x", Some(usize::MAX)),
+            (".b3", "", Some(3)),
+            ("123", "123", None),
+            ("b3", "b3", None),
+            ("", "", None),
+        ] {
+            assert_eq!(cut_backtrack(segment.as_bytes()), (id.as_bytes(), backtrack), "{segment}");
+        }
+    }
 
     #[test]
     fn a_value_is_split_at_each_delimiter() {

@@ -49,6 +49,9 @@ pub struct Server {
     pub keepalive_timeout: Duration,
     /// `client_max_header_size` in bytes: the whole head of a request.
     pub max_header_size: usize,
+    /// `proxy_protocol`: every connection begins with a PROXY header. It is believed only from
+    /// proxies that `real_ip` names, of which there is at least one.
+    pub proxy_protocol: bool,
     /// `real_ip_from` and `real_ip_header` where no location is meant.
     pub real_ip: RealIp,
 }
@@ -157,6 +160,7 @@ pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server 
         locations.extend(inherit::location(&inherited, table.place, faults).map(Arc::new));
     }
     let listen = or_listed(block.listen.as_ref(), faults);
+    note_unbelieved(&block, faults);
     Server {
         listen: if listen.is_empty() { vec![Listen::Tcp(DEFAULT_LISTEN)] } else { listen },
         names: or_listed(block.server_name.as_ref(), faults),
@@ -165,7 +169,20 @@ pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server 
         header_timeout: or(block.client_header_timeout.as_ref(), HEADER_TIMEOUT),
         keepalive_timeout: or(block.keepalive_timeout.as_ref(), KEEPALIVE_TIMEOUT),
         max_header_size: or(block.client_max_header_size.as_ref(), MAX_HEADER_SIZE),
+        proxy_protocol: or(block.proxy_protocol.as_ref(), false),
         real_ip: inherit::real_ip(&block),
+    }
+}
+
+/// Notes `proxy_protocol` where no proxy is named whose headers could be believed.
+fn note_unbelieved(block: &Block, faults: &mut Faults) {
+    let nobody = block.real_ip_from.as_ref().is_none_or(|at| at.value.is_empty());
+    if let Some(on) = block.proxy_protocol.as_ref().filter(|at| at.value)
+        && nobody
+        && !block.is_suspect(&["real_ip_from"])
+    {
+        faults
+            .add(on.place, Reason::Missing("real_ip_from, which says whose headers are believed"));
     }
 }
 
@@ -195,19 +212,25 @@ fn or_listed<T: Clone + Eq + fmt::Display>(
     entries
 }
 
-/// Notes servers that could not be told apart: same address, and a common name or none at all.
+/// Notes servers that could not be told apart (same address, and a common name or none at all), and
+/// those that share an address and do not agree whether its connections begin with a PROXY header.
 pub(super) fn note_conflicts(tables: &[Table], servers: &[Server], faults: &mut Faults) {
     for (index, (table, server)) in tables.iter().zip(servers).enumerate() {
         for (earlier, other) in tables.iter().zip(&servers[..index]) {
-            if [table, earlier]
-                .iter()
-                .any(|table| table.block.is_suspect(&["listen", "server_name"]))
-            {
+            let suspect =
+                |keys: &[&str]| table.block.is_suspect(keys) || earlier.block.is_suspect(keys);
+            if suspect(&["listen", "server_name"]) {
                 continue;
             }
             let Some(listen) = server.listen.iter().find(|one| other.listen.contains(one)) else {
                 continue;
             };
+            if server.proxy_protocol != other.proxy_protocol && !suspect(&["proxy_protocol"]) {
+                let place = table.block.proxy_protocol.as_ref().map_or(table.place, |at| at.place);
+                let own = server.proxy_protocol.to_string();
+                let reason = Reason::Invalid(own, "what an earlier server on its address says");
+                faults.add_key(place, "proxy_protocol", reason);
+            }
             let common = server.names.iter().find(|name| other.names.contains(name));
             let nameless = server.names.is_empty() && other.names.is_empty();
             if common.is_none() && !nameless {

@@ -66,7 +66,14 @@ fn what_is_not_said_is_as_in_the_push_module() {
     assert_eq!((subscriber.retry, subscriber.channel_timeout), (Some(seconds(2)), seconds(5)));
     assert_eq!(subscriber.stream, StreamFormat::Plain);
     assert_eq!((subscriber.poll_format, subscriber.hold), (PollFormat::Message, Hold::Hall));
-    assert_eq!(subscriber.default_type, None);
+    assert_eq!((&subscriber.default_type, subscriber.cursorless), (&None, false));
+    assert_eq!((subscriber.batch, &subscriber.jsonp_callback), (None, &None));
+    assert_eq!(subscriber.slow, SlowSubscriber::Skip);
+    assert_eq!(&*subscriber.raw_separator, "\n");
+    let websocket = WebSocket { protocols: Vec::new(), max_message: 1 << 20, deflate: true };
+    assert_eq!(subscriber.websocket, websocket);
+    assert_eq!(subscriber.gzip, None);
+    assert_eq!(location.dialect.name, "push_module");
     assert_eq!(location.channels.max_id_length, 1024);
     assert_eq!((location.max_body_size, location.body_timeout), (1 << 20, seconds(60)));
     assert_eq!(location.cors.origins, Origins::Same);
@@ -85,7 +92,7 @@ fn the_process_and_its_servers_have_defaults() {
     assert_eq!(server.listen, [Listen::Tcp("127.0.0.1:8080".parse().unwrap())]);
     assert_eq!((server.header_timeout, server.keepalive_timeout), (seconds(60), seconds(75)));
     assert_eq!((server.max_header_size, server.name()), (32 << 10, ""));
-    assert!(server.locations.is_empty());
+    assert!(server.locations.is_empty() && !server.proxy_protocol);
 }
 
 #[test]
@@ -167,17 +174,17 @@ fn roles_add_up_on_a_level_and_the_nearer_level_decides() {
         (location.publisher.is_some(), transports)
     };
     assert_eq!(roles("", "push_publisher = true"), (true, 0));
-    assert_eq!(roles("", "push_subscriber = true"), (false, 4));
+    assert_eq!(roles("", "push_subscriber = true"), (false, 8));
     assert_eq!(roles("", "push_subscriber = 'stream'"), (false, 1));
-    assert_eq!(roles("", "push_pubsub = true"), (true, 4));
+    assert_eq!(roles("", "push_pubsub = true"), (true, 8));
     assert_eq!(roles("", "push_pubsub = true\npush_subscriber = ['stream']"), (true, 1));
     assert_eq!(roles("push_subscriber = ['stream']", "push_pubsub = true"), (true, 1));
-    assert_eq!(roles("push_subscriber = false", "push_pubsub = true"), (true, 4));
-    assert_eq!(roles("push_pubsub = true", "push_publisher = false"), (false, 4));
-    assert_eq!(roles("push_publisher = true", "push_subscriber = true"), (true, 4));
+    assert_eq!(roles("push_subscriber = false", "push_pubsub = true"), (true, 8));
+    assert_eq!(roles("push_pubsub = true", "push_publisher = false"), (false, 8));
+    assert_eq!(roles("push_publisher = true", "push_subscriber = true"), (true, 8));
     assert_eq!(
         roles("push_publisher = true", "push_publisher = false\npush_subscriber = true"),
-        (false, 4)
+        (false, 8)
     );
     assert_eq!(
         roles("push_pubsub = true", "push_pubsub = false\npush_subscriber = 'stream'"),
@@ -190,6 +197,14 @@ fn transports_keep_the_order_of_the_file() {
     let location = location("", "push_subscriber = ['event-source', 'long-poll']");
     let expected = [Transport::EventSource, Transport::LongPoll];
     assert_eq!(subscriber(&location).transports, expected);
+}
+
+#[test]
+fn every_transport_has_a_name_of_its_own() {
+    for transport in Transport::ALL {
+        let location = location("", &format!("push_subscriber = '{}'", transport.name()));
+        assert_eq!(subscriber(&location).transports, [transport]);
+    }
 }
 
 #[test]
@@ -321,6 +336,135 @@ fn keys_that_no_transport_looks_at_are_errors_unless_inherited() {
             "f:8:24: push_header_template: without effect: push_subscriber does not offer \"stream\"",
         ]
     );
+}
+
+#[test]
+fn keys_of_transports_that_are_not_offered_are_errors_unless_inherited() {
+    for (key, transports) in [
+        ("push_raw_separator = ''", "\"raw\""),
+        ("push_longpoll_batch = 'json'", "\"long-poll\""),
+        ("push_cursorless = true", "\"long-poll\""),
+        ("push_jsonp_callback = '$arg_callback'", "neither \"long-poll\" nor \"interval-poll\""),
+        ("push_websocket_protocols = ['chat']", "\"websocket\""),
+        ("push_websocket_max_message = 1", "\"websocket\""),
+        ("push_websocket_deflate = false", "\"websocket\""),
+        ("gzip = true", "neither polls nor \"event-source\""),
+    ] {
+        let own = "push_subscriber = ['stream']";
+        let reasons = location_errors(&format!("{own}\n{key}"));
+        assert!(reasons.len() == 1 && reasons[0].ends_with(transports), "{key} {reasons:?}");
+        assert!(reasons[0].contains(": without effect: push_subscriber "), "{reasons:?}");
+        assert!(!subscriber(&location(key, own)).cursorless);
+        location("", key);
+    }
+    assert_eq!(subscriber(&location("gzip = true", "")).gzip, Some(20));
+    // What holds anyway is no mistake.
+    location("", "push_subscriber = ['stream']\npush_raw_separator = \"\\n\"\ngzip = false");
+}
+
+#[test]
+fn long_polls_of_json_are_cursorless_unless_something_else_is_said() {
+    let both = |root: &str, own: &str| {
+        let location = location(root, own);
+        (subscriber(&location).cursorless, subscriber(&location).batch)
+    };
+    let json = "default_type = 'application/json'";
+    for (root, own, expected) in [
+        (json, "", (true, None)),
+        (json, "push_subscriber = ['stream']", (false, None)),
+        (json, "push_cursorless = false", (false, None)),
+        (json, "push_dialect = 'nchan'", (false, None)),
+        (json, "push_dialect = 'push_module'", (true, None)),
+        (json, "push_longpoll_batch = 'json'", (false, Some(Batch::Json))),
+        (json, "push_longpoll_batch = ''", (true, None)),
+        ("default_type = ' Application/JSON ; charset=utf-8'", "", (true, None)),
+        ("default_type = 'application/vnd.x+json'", "", (true, None)),
+        ("default_type = 'application/jsonp'", "", (false, None)),
+        ("default_type = 'text/plain'", "", (false, None)),
+        ("", "push_cursorless = true\npush_dialect = 'push_stream'", (true, None)),
+        ("push_cursorless = true", "push_longpoll_batch = 'raw'", (false, Some(Batch::Raw))),
+        ("push_longpoll_batch = 'multipart'", "push_cursorless = true", (true, None)),
+        ("push_longpoll_batch = 'multipart'", json, (false, Some(Batch::Multipart))),
+    ] {
+        assert_eq!(both(root, own), expected, "{root} {own}");
+    }
+    let errors =
+        location_errors("push_pubsub = true\npush_cursorless = true\npush_longpoll_batch = 'json'");
+    assert_eq!(errors, ["f:6:19: push_cursorless: conflicts with `push_longpoll_batch`"]);
+}
+
+#[test]
+fn the_words_of_subscribers_have_their_meaning() {
+    let location = location(
+        "push_slow_subscriber = 'close'\ngzip = true",
+        "push_raw_separator = ''\npush_jsonp_callback = '$arg_cb'\ngzip_min_length = 0\n\
+         push_websocket_protocols = ['chat', 'superchat', 'ws+meta.nchan']\n\
+         push_websocket_max_message = '2k'\npush_websocket_deflate = false\n\
+         push_dialect = 'push_stream'",
+    );
+    let subscriber = subscriber(&location);
+    assert_eq!(subscriber.slow, SlowSubscriber::Close);
+    assert_eq!(&*subscriber.raw_separator, "");
+    assert_eq!(subscriber.jsonp_callback.as_ref().unwrap().to_string(), "${arg_cb}");
+    assert_eq!(subscriber.gzip, Some(0));
+    let protocols = ["chat", "superchat", "ws+meta.nchan"].map(Into::into).to_vec();
+    assert_eq!(subscriber.websocket, WebSocket { protocols, max_message: 2048, deflate: false });
+    assert_eq!(location.dialect.name, "push_stream");
+}
+
+#[test]
+fn words_of_subscribers_that_mean_nothing_are_errors() {
+    for (wrong, reason) in [
+        ("push_slow_subscriber = 'drop'", "\"drop\" is none of \"skip\", \"close\""),
+        (
+            "push_longpoll_batch = 'array'",
+            "\"array\" is none of \"json\", \"multipart\", \"raw\", \"\"",
+        ),
+        (
+            "push_dialect = 'push'",
+            "\"push\" is none of \"push_module\", \"nchan\", \"push_stream\"",
+        ),
+        ("push_websocket_protocols = 'a b'", "\"a b\" is not a token like \"chat.v1\""),
+        ("push_websocket_protocols = ['a', 'b', 'a']", "\"a\" is already taken in this list"),
+        ("push_websocket_protocols = ['']", "must be a text that is not empty"),
+        ("push_websocket_protocols = true", "found a boolean"),
+        ("push_websocket_max_message = 0", "must be more than 0 bytes"),
+        ("push_jsonp_callback = '$'", "a dollar sign is written `$$`"),
+    ] {
+        let errors = location_errors(&format!("push_pubsub = true\n{wrong}"));
+        assert!(errors.len() == 1 && errors[0].ends_with(reason), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_proxy_header_is_believed_from_somebody_who_is_named() {
+    let on = |root: &str, own: &str| {
+        parse(&format!("{root}\n[[server]]\n{own}")).servers[0].proxy_protocol
+    };
+    assert!(on("proxy_protocol = true\nreal_ip_from = ['10.0.0.1']", ""));
+    assert!(on("proxy_protocol = true", "real_ip_from = ['10.0.0.1']"));
+    assert!(!on("proxy_protocol = true", "proxy_protocol = false"));
+    let missing = "proxy_protocol: missing: real_ip_from, which says whose headers are believed";
+    assert_eq!(errors("proxy_protocol = true\n[[server]]"), [format!("f:1:18: {missing}")]);
+    let none = "real_ip_from = '10.0.0.1'\n[[server]]\nproxy_protocol = true\nreal_ip_from = []";
+    assert_eq!(errors(none), [format!("f:3:18: {missing}")]);
+    let misread = errors("[[server]]\nproxy_protocol = true\nreal_ip_from = '10.0.0'");
+    assert!(misread.len() == 1 && !misread[0].contains("missing"), "{misread:?}");
+    let misplaced = location_errors("push_pubsub = true\nproxy_protocol = true");
+    let home = "this key belongs on the root level or in a [[server]]";
+    assert_eq!(misplaced, [format!("f:6:1: proxy_protocol: {home}")]);
+}
+
+#[test]
+fn servers_on_one_address_agree_about_its_proxies() {
+    let text = "real_ip_from = 'unix:'\n[[server]]\nproxy_protocol = true\n\
+                [[server]]\nserver_name = 'a'\n";
+    assert_eq!(
+        errors(text),
+        ["f:4:1: proxy_protocol: \"false\" is not what an earlier server on its address says"]
+    );
+    parse(&format!("{text}proxy_protocol = true"));
+    parse(&format!("{text}listen = '127.0.0.1:8081'"));
 }
 
 #[test]
@@ -489,7 +633,7 @@ fn every_error_is_reported_with_its_place() {
             "f:21:8: path: \"^~ /b\" is already taken by an earlier location",
             "f:23:18: push_publisher: conflicts with `push_pubsub = true`",
             "f:24:33: push_subscriber: \"longpoll\" is none of \"long-poll\", \"interval-poll\", \
-             \"stream\", \"event-source\"",
+             \"stream\", \"event-source\", \"chunked\", \"multipart\", \"raw\", \"websocket\"",
             "f:25:1: \u{e4} key: unknown key, did you mean `user`?",
         ]
         .map(|line| line.replace(

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Farewell, Framing, chunk};
+use super::{Farewell, Framing, Voice, chunk, voice::ending};
 use crate::channel::{Frame, Message, MessageId};
 
 /// The framing of `event-source`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct EventSource {
+    /// How it words them.
+    pub voice: Voice,
     /// `push_retry`: what a client is told to wait before it reconnects; sent in milliseconds.
     pub retry: Option<Duration>,
     /// `push_gap_events`.
@@ -23,10 +24,14 @@ impl Framing for EventSource {
     }
 
     /// Never empty, so that something passes through every proxy and the client knows it is on.
-    fn opening(&self) -> Bytes {
-        match self.retry {
-            Some(retry) => format!("retry: {}\n\n", retry.as_millis()).into(),
-            None => Bytes::from_static(b":\n\n"),
+    fn opening(&self) -> Frame {
+        let greeting = self.voice.dialect.event_opening;
+        let retry = self.retry.map(|retry| format!("retry: {}\n\n", retry.as_millis()));
+        match (greeting, retry) {
+            (None, None) => chunk(b":\n\n"),
+            (greeting, retry) => chunk(
+                [greeting.unwrap_or_default(), &retry.unwrap_or_default()].concat().as_bytes(),
+            ),
         }
     }
 
@@ -35,7 +40,8 @@ impl Framing for EventSource {
     /// CR, LF and CRLF each end a line, also the last; the client joins lines by LF. Bytes that
     /// are not UTF-8 become U+FFFD, because the stream is UTF-8 by definition.
     fn encode(&self, message: &Message) -> Frame {
-        let body = String::from_utf8_lossy(message.body());
+        let text = self.voice.text(message);
+        let body = String::from_utf8_lossy(&text);
         let mut event = String::with_capacity(body.len() + 64);
         event.push_str("id: ");
         event.push_str(&message.id().to_string());
@@ -49,27 +55,28 @@ impl Framing for EventSource {
     }
 
     /// A comment.
-    fn ping(&self) -> Bytes {
-        Bytes::from_static(b":\n\n")
+    fn ping(&self) -> Frame {
+        chunk(self.voice.dialect.event_ping.as_bytes())
     }
 
     /// `event: gap` with the id before it; without an `id` line, so that a client which reconnects
     /// still names the message it had.
-    fn gap(&self, after: MessageId) -> Bytes {
+    fn gap(&self, after: MessageId) -> Frame {
         if !self.gap_events {
-            return Bytes::new();
+            return Frame::default();
         }
-        format!("event: gap\ndata: {{\"after\":\"{after}\"}}\n\n").into()
+        chunk(format!("event: gap\ndata: {{\"after\":\"{after}\"}}\n\n").as_bytes())
     }
 
-    /// `event: close` with the reason.
-    fn closing(&self, why: Farewell) -> Bytes {
-        Bytes::from_static(match why {
-            Farewell::Conflict => b"event: close\ndata: conflict\n\n",
-            Farewell::Deleted => b"event: close\ndata: deleted\n\n",
-            Farewell::Shutdown => b"event: close\ndata: shutdown\n\n",
-            Farewell::Timeout => b"event: close\ndata: timeout\n\n",
-        })
+    /// `event: close` with the reason, or what the dialect says instead.
+    fn closing(&self, why: Farewell) -> Frame {
+        let mut last = String::new();
+        if let Some(notice) = self.voice.deleted(why) {
+            push_data(&mut last, &String::from_utf8_lossy(&notice));
+            last.push('\n');
+        }
+        last.push_str(ending(&self.voice.dialect.event_endings, why));
+        chunk(last.as_bytes())
     }
 }
 
@@ -193,18 +200,19 @@ mod tests {
 
     #[test]
     fn the_opening_says_how_long_to_wait_or_is_a_comment() {
-        assert_eq!(EventSource::default().opening(), ":\n\n");
-        let retry = EventSource { retry: Some(Duration::from_millis(1500)), gap_events: false };
-        assert_eq!(retry.opening(), "retry: 1500\n\n");
+        assert_eq!(EventSource::default().opening().payload(), ":\n\n");
+        let retry =
+            EventSource { retry: Some(Duration::from_millis(1500)), ..EventSource::default() };
+        assert_eq!(retry.opening().payload(), "retry: 1500\n\n");
         assert!(dispatched(":\n\nretry: 1500\n\n").is_empty());
     }
 
     #[test]
     fn a_gap_is_told_if_asked_for_and_leaves_the_last_id_alone() {
         let after = MessageId::new(5, 1).unwrap();
-        assert_eq!(EventSource::default().gap(after), "");
-        let gap = EventSource { retry: None, gap_events: true }.gap(after);
-        assert_eq!(gap, "event: gap\ndata: {\"after\":\"5:1\"}\n\n");
+        assert_eq!(EventSource::default().gap(after).payload(), "");
+        let gap = EventSource { gap_events: true, ..EventSource::default() }.gap(after);
+        assert_eq!(gap.payload(), "event: gap\ndata: {\"after\":\"5:1\"}\n\n");
     }
 
     #[test]
@@ -212,12 +220,13 @@ mod tests {
         let reasons = [
             (Farewell::Conflict, "conflict"),
             (Farewell::Deleted, "deleted"),
+            (Farewell::Lagging, "lagging"),
             (Farewell::Shutdown, "shutdown"),
             (Farewell::Timeout, "timeout"),
         ];
         for (why, reason) in reasons {
             let closing = EventSource::default().closing(why);
-            assert_eq!(closing, format!("event: close\ndata: {reason}\n\n"));
+            assert_eq!(closing.payload(), format!("event: close\ndata: {reason}\n\n"));
         }
     }
 

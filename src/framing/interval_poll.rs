@@ -2,26 +2,9 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::HeaderValue;
 use serde::Serialize;
 
-use super::Framing;
 use crate::channel::{Frame, Message};
-
-/// The framing of `interval-poll` with `push_poll_format = "json"`: a message is an [`entry`], and
-/// the answer a [`document`] of them.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct IntervalPoll;
-
-impl Framing for IntervalPoll {
-    fn content_type(&self) -> Option<HeaderValue> {
-        Some(HeaderValue::from_static("application/json"))
-    }
-
-    fn encode(&self, message: &Message) -> Frame {
-        entry(message)
-    }
-}
 
 /// One message, all of it payload:
 /// `{"id":"1450755280:0","time":1450755280,"content_type":"text/plain","text":"…"}`.
@@ -40,9 +23,7 @@ pub fn entry(message: &Message) -> Frame {
         base64: text.is_none().then(|| STANDARD.encode(message.body())),
     };
     // Text and numbers alone: there is nothing that could not be written.
-    let bytes: Bytes = serde_json::to_vec(&entry).unwrap_or_default().into();
-    let end = bytes.len();
-    Frame { bytes, start: 0, end }
+    Frame::bare(serde_json::to_vec(&entry).unwrap_or_default())
 }
 
 /// The answer to a poll: entries newest first, or `{"messages":[]}`.
@@ -89,7 +70,7 @@ mod tests {
 
     #[test]
     fn an_entry_without_type_says_so_and_without_event_says_nothing() {
-        let entry = IntervalPoll.encode(&message(5, 0, b""));
+        let entry = entry(&message(5, 0, b""));
         assert_eq!(
             entry.payload(),
             "{\"id\":\"5:0\",\"time\":5,\"content_type\":null,\"text\":\"\"}"

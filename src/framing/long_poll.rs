@@ -1,147 +1,287 @@
-//! Long polling: the whole answer to one request, with the message as published.
+//! Long polling: the whole answer to one request, with the next message as published, or with all
+//! that there are in one of the forms of `push_longpoll_batch`.
 //!
 //! The cursor of such a client is the pair of `Last-Modified` (the second) and `Etag` (the tag, bare
 //! as nginx's push module writes it), which it sends back as `If-Modified-Since` and
 //! `If-None-Match`; `subscribe::position` reads it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use httpdate::HttpDate;
 
-use super::{Farewell, Framing};
+use super::{
+    Farewell, Voice, escape, gzip,
+    http1::{http_date, now, response},
+    interval_poll, multipart, slot,
+};
 use crate::channel::{Frame, Message, MessageId};
 
-/// The framing of `long-poll` and of `interval-poll` with `push_poll_format = "message"`.
+/// The answers of `long-poll`, and of `interval-poll` with `push_poll_format = "message"`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LongPoll {
     /// `default_type`: of a message that came without a `Content-Type`.
     pub default_type: Option<HeaderValue>,
+    /// Which messages are answered, and how.
+    pub form: Form,
+    /// `gzip`, to clients that take it.
+    pub gzip: Gzip,
+    /// How it words messages and reasons.
+    pub voice: Voice,
 }
 
-/// The last second that an HTTP date can name: the end of the year 9999.
-const LAST_HTTP_SECOND: u64 = 253_402_300_799;
+/// How messages are put into an answer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Form {
+    /// The next one as published.
+    #[default]
+    Message,
+    /// All in the document of the JSON poll, newest first.
+    Json,
+    /// All in a call of this function, oldest first: each as it is if it is JSON, else as a string.
+    Jsonp(Bytes),
+    /// All in `multipart/mixed`, oldest first.
+    Multipart,
+    /// All, oldest first, each followed by this separator.
+    Raw(Bytes),
+}
+
+/// Whether answers are compressed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Gzip {
+    /// Never.
+    #[default]
+    Off,
+    /// To clients that take it, of which this is none.
+    Refused,
+    /// From so many bytes on: `gzip_min_length`.
+    From(usize),
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const SCRIPT: HeaderValue = HeaderValue::from_static("application/javascript");
+const VARY: HeaderValue = HeaderValue::from_static("If-None-Match, If-Modified-Since");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl LongPoll {
-    /// The headers of a message's answer, save those that every answer has (`Date`,
-    /// `Content-Length`).
-    pub fn headers(&self, message: &Message) -> HeaderMap {
-        let published =
-            message.content_type().and_then(|bytes| HeaderValue::from_bytes(bytes).ok());
-        let id = message.id();
-        let mut headers = HeaderMap::with_capacity(8);
-        if let Some(content_type) = published.or_else(|| self.default_type.clone()) {
-            headers.insert(header::CONTENT_TYPE, content_type);
+    /// Whether it answers all messages that there are.
+    pub fn takes_all(&self) -> bool {
+        self.form != Form::Message
+    }
+
+    /// Headers and body of the answer with these messages, at least one; the headers are those
+    /// beside what every answer has (`Date`, `Content-Length`).
+    pub fn answer(&self, messages: &[Arc<Message>]) -> (HeaderMap, Bytes) {
+        let (Some(first), Some(last)) = (messages.first(), messages.last()) else {
+            return self.nothing();
+        };
+        match &self.form {
+            Form::Message => self.single(first),
+            Form::Json => {
+                let entries = messages.iter().rev();
+                let entries = entries.map(|m| m.frame(slot::ENTRY, interval_poll::entry).bytes);
+                self.compressed(
+                    self.headers(Some(JSON), last.id()),
+                    interval_poll::document(entries),
+                )
+            }
+            Form::Jsonp(callback) => {
+                let scripts = messages.iter().map(|m| m.frame(slot::SCRIPT, script).bytes);
+                self.compressed(self.script_headers(last.id()), call(callback, scripts))
+            }
+            Form::Multipart => {
+                let (content_type, body) = multipart::body(messages);
+                self.compressed(self.headers(content_type, last.id()), body)
+            }
+            Form::Raw(separator) => {
+                let parts = messages.iter().flat_map(|m| [m.body(), separator]);
+                let parts: Vec<&[u8]> = parts.map(AsRef::as_ref).collect();
+                let content_type = self.content_type(first);
+                self.compressed(self.headers(content_type, last.id()), parts.concat().into())
+            }
         }
-        if let Ok(date) = HeaderValue::from_str(&http_date(id.time()).to_string()) {
-            headers.insert(header::LAST_MODIFIED, date);
+    }
+
+    /// The answer to a poll with this document of all messages.
+    pub fn document(&self, document: Bytes) -> (HeaderMap, Bytes) {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        let Form::Jsonp(callback) = &self.form else {
+            headers.insert(header::CONTENT_TYPE, JSON);
+            return self.compressed(headers, document);
+        };
+        headers.insert(header::CONTENT_TYPE, SCRIPT);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let argument = escape::js_value(&document);
+        self.compressed(
+            headers,
+            [b"/**/", &callback[..], b"(", argument.as_bytes(), b");"].concat().into(),
+        )
+    }
+
+    /// Makes what [`LongPoll::encode`] takes from the message's other frames.
+    pub fn prepare(&self, message: &Message) {
+        if matches!(self.gzip, Gzip::From(_)) && self.voice.template.is_none() {
+            packed(message);
         }
-        headers.insert(header::ETAG, HeaderValue::from(id.tag()));
-        headers.insert(header::VARY, HeaderValue::from_static("If-None-Match, If-Modified-Since"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers
+    }
+
+    /// The whole response with one message; run once for each message, [prepared](Self::prepare).
+    pub fn encode(&self, message: &Message) -> Frame {
+        let (headers, body) = self.single(message);
+        response(now().max(message.id().time()), StatusCode::OK, &headers, &body)
+    }
+
+    /// The whole response with all messages.
+    pub fn encode_all(&self, messages: &[Arc<Message>]) -> Frame {
+        let (headers, body) = self.answer(messages);
+        let latest = messages.last().map_or(0, |message| message.id().time());
+        response(now().max(latest), StatusCode::OK, &headers, &body)
     }
 
     /// What a waiting client is answered when no message comes: the statuses of the push module,
-    /// and 503 with `Retry-After` for a server that stops. The body is empty.
-    pub fn farewell(why: Farewell) -> (StatusCode, HeaderMap) {
+    /// and 503 with `Retry-After` for a server that stops. A script can read no status: it is
+    /// called with nothing.
+    pub fn farewell(&self, why: Farewell) -> (StatusCode, HeaderMap, Bytes) {
+        if let (Form::Jsonp(_), Farewell::Timeout) = (&self.form, why) {
+            let (headers, body) = self.nothing();
+            return (StatusCode::OK, headers, body);
+        }
+        let dialect = self.voice.dialect;
         // A browser that stored a 410 would answer every later poll with it.
         let (status, cache_control) = match why {
-            Farewell::Conflict => (StatusCode::CONFLICT, "no-store"),
-            Farewell::Deleted => (StatusCode::GONE, "no-store"),
-            Farewell::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, "no-store"),
-            Farewell::Timeout => (StatusCode::NOT_MODIFIED, "no-cache"),
+            Farewell::Conflict => (StatusCode::CONFLICT, NO_STORE),
+            Farewell::Deleted => (dialect.poll_deleted, NO_STORE),
+            Farewell::Lagging | Farewell::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, NO_STORE),
+            Farewell::Timeout => (dialect.poll_timeout, NO_CACHE),
         };
         let mut headers = HeaderMap::new();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
-        if why == Farewell::Shutdown {
+        headers.insert(header::CACHE_CONTROL, cache_control);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        (status, headers)
-    }
-}
-
-impl Framing for LongPoll {
-    /// None: each message has its own.
-    fn content_type(&self) -> Option<HeaderValue> {
-        None
-    }
-
-    /// The whole response, laid out as [`response`] says.
-    fn encode(&self, message: &Message) -> Frame {
-        let date = now().max(message.id().time());
-        response(date, StatusCode::OK, &self.headers(message), message.body())
-    }
-
-    /// The whole response of [`LongPoll::farewell`].
-    fn closing(&self, why: Farewell) -> Bytes {
-        let (status, headers) = Self::farewell(why);
-        response(now(), status, &headers, b"").bytes
-    }
-}
-
-/// A whole HTTP/1.1 response of the second `date` (not before its `Last-Modified`, RFC 9110
-/// section 8.8.2.1), with `Date` and `Content-Length` added.
-///
-/// `start..end` of the frame is the body exactly, `end` is the end of the response, and the two bytes
-/// before `start` are the blank line: the headers of one connection (CORS, `X-Push-Gap`), each ended
-/// by CRLF, go in at `start - 2`.
-pub fn response(date: u64, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Frame {
-    let mut bytes = Vec::with_capacity(256 + body.len());
-    let reason = status.canonical_reason().unwrap_or_default();
-    let date = http_date(date);
-    bytes.extend_from_slice(
-        format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\n", status.as_u16()).as_bytes(),
-    );
-    // On a 304 it would be the length of the answer that was not sent (RFC 9110 section 8.6).
-    if status != StatusCode::NOT_MODIFIED {
-        bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
-    }
-    write_headers(&mut bytes, headers);
-    bytes.extend_from_slice(b"\r\n");
-    let start = bytes.len();
-    bytes.extend_from_slice(body);
-    let end = bytes.len();
-    Frame { bytes: bytes.into(), start, end }
-}
-
-/// Says on a poll that messages after this one are lost: `X-Push-Gap`.
-pub fn tell_gap(headers: &mut HeaderMap, after: MessageId) {
-    if let Ok(after) = HeaderValue::from_str(&after.to_string()) {
-        headers.insert("x-push-gap", after);
-    }
-}
-
-/// Appends header lines, each ended by CRLF, with names in the usual capitals.
-pub fn write_headers(bytes: &mut Vec<u8>, headers: &HeaderMap) {
-    for (name, value) in headers {
-        let mut starts = true;
-        for byte in name.as_str().bytes() {
-            bytes.push(if starts { byte.to_ascii_uppercase() } else { byte });
-            starts = byte == b'-';
+        if dialect.cursor_arguments && why == Farewell::Timeout {
+            let present = MessageId::new(now(), 0).unwrap_or_default();
+            self.push_cursor(&mut headers, present);
         }
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+        dialect.forbid_caching(&mut headers);
+        (status, headers, self.voice.deleted(why).unwrap_or_default())
+    }
+
+    fn single(&self, message: &Message) -> (HeaderMap, Bytes) {
+        let mut headers = self.headers(self.content_type(message), message.id());
+        let body = self.voice.text(message);
+        if self.voice.template.is_some() {
+            return self.compressed(headers, body);
+        }
+        if self.announces_gzip(&mut headers, body.len()) {
+            let packed = packed(message);
+            if !packed.is_empty() {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                return (headers, packed.bytes);
+            }
+        }
+        (headers, body)
+    }
+
+    /// No message at all.
+    fn nothing(&self) -> (HeaderMap, Bytes) {
+        let Form::Jsonp(callback) = &self.form else {
+            return (HeaderMap::new(), Bytes::new());
+        };
+        let mut headers = self.script_headers(MessageId::ZERO);
+        headers.remove(header::LAST_MODIFIED);
+        headers.remove(header::ETAG);
+        (headers, call(callback, std::iter::empty::<Bytes>()))
+    }
+
+    /// The headers of an answer that ends with this message.
+    fn headers(&self, content_type: Option<HeaderValue>, id: MessageId) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(8);
+        if let Some(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        self.push_cursor(&mut headers, id);
+        headers.insert(header::VARY, VARY);
+        headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        self.voice.dialect.forbid_caching(&mut headers);
+        headers
+    }
+
+    /// What the client is to send back.
+    fn push_cursor(&self, headers: &mut HeaderMap, id: MessageId) {
+        if let Ok(date) = HeaderValue::from_str(&http_date(id.time()).to_string()) {
+            headers.insert(header::LAST_MODIFIED, date);
+        }
+        let tag = format!("{}{}", self.voice.dialect.etag_prefix, id.tag());
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            headers.insert(header::ETAG, tag);
+        }
+    }
+
+    fn script_headers(&self, id: MessageId) -> HeaderMap {
+        let mut headers = self.headers(Some(SCRIPT), id);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers
+    }
+
+    fn content_type(&self, message: &Message) -> Option<HeaderValue> {
+        let published = message.content_type().map(|bytes| HeaderValue::from_bytes(bytes));
+        published.and_then(Result::ok).or_else(|| self.default_type.clone())
+    }
+
+    fn compressed(&self, mut headers: HeaderMap, body: Bytes) -> (HeaderMap, Bytes) {
+        let packed = self.announces_gzip(&mut headers, body.len()).then(|| gzip::body(&body));
+        let Some(packed) = packed.flatten() else { return (headers, body) };
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        (headers, packed)
+    }
+
+    /// Tells caches that the answer may be compressed; returns whether it is to be.
+    fn announces_gzip(&self, headers: &mut HeaderMap, length: usize) -> bool {
+        if self.gzip == Gzip::Off {
+            return false;
+        }
+        headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        matches!(self.gzip, Gzip::From(least) if length >= least)
     }
 }
 
-/// A Unix second as an HTTP date (RFC 9110 section 5.6.7); what is later than the year 9999 is
-/// written as its end.
-pub fn http_date(second: u64) -> HttpDate {
-    HttpDate::from(UNIX_EPOCH + Duration::from_secs(second.min(LAST_HTTP_SECOND)))
+/// The compressed message, for all locations.
+fn packed(message: &Message) -> Frame {
+    message.frame(slot::GZIP, |message| Frame::bare(gzip::body(message.body()).unwrap_or_default()))
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// The argument of a JSONP call.
+fn script(message: &Message) -> Frame {
+    Frame::bare(escape::js_value(message.body()))
+}
+
+/// A JSONP call. The comment keeps the name from being the first bytes of something else than a
+/// script (a Flash file is the known case).
+fn call(callback: &[u8], arguments: impl Iterator<Item = Bytes>) -> Bytes {
+    let mut body = [b"/**/", callback, b"(["].concat();
+    for (number, argument) in arguments.enumerate() {
+        if number > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(&argument);
+    }
+    body.extend_from_slice(b"]);");
+    body.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use httpdate::HttpDate;
+
     use super::*;
     use crate::channel::MessageId;
-    use crate::framing::tests::{drafted, message};
+    use crate::framing::{
+        http1::write_headers,
+        tests::{drafted, message},
+    };
 
     const FAR: u64 = 4_102_444_800;
 
@@ -151,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_message_is_a_whole_response() {
-        let framing = LongPoll { default_type: None };
+        let framing = LongPoll::default();
         // A second in the future, so that `Date` is known: it may not be before `Last-Modified`.
         let message =
             drafted((FAR, 3), b"{\"m\":1}", Some("application/json; charset=utf-8"), None);
@@ -192,11 +332,14 @@ mod tests {
 
     #[test]
     fn the_content_type_is_the_publishers_else_the_default_else_none() {
-        let default = LongPoll { default_type: Some(HeaderValue::from_static("text/plain")) };
+        let default = LongPoll {
+            default_type: Some(HeaderValue::from_static("text/plain")),
+            ..LongPoll::default()
+        };
         let typed = drafted((5, 0), b"", Some("a/b"), None);
-        assert_eq!(default.headers(&typed)["content-type"], "a/b");
-        assert_eq!(default.headers(&message(5, 0, b""))["content-type"], "text/plain");
-        let bare = LongPoll::default().headers(&message(5, 0, b""));
+        assert_eq!(default.single(&typed).0["content-type"], "a/b");
+        assert_eq!(default.single(&message(5, 0, b"")).0["content-type"], "text/plain");
+        let bare = LongPoll::default().single(&message(5, 0, b"")).0;
         assert!(!bare.contains_key("content-type"));
     }
 
@@ -208,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_second_beyond_the_year_9999_is_written_as_its_end() {
-        let headers = LongPoll::default().headers(&message(MessageId::MAX_TIME, 0, b""));
+        let headers = LongPoll::default().single(&message(MessageId::MAX_TIME, 0, b"")).0;
         assert_eq!(headers["last-modified"], "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 
@@ -224,16 +367,71 @@ mod tests {
             ),
         ];
         for (why, status, headers) in farewells {
-            let text = String::from_utf8(LongPoll::default().closing(why).to_vec()).unwrap();
-            assert!(text.starts_with(&format!("HTTP/1.1 {status}\r\nDate: ")), "{text}");
-            assert!(
-                text.ends_with(&format!("GMT\r\nContent-Length: 0\r\n{headers}\r\n")),
-                "{text}"
-            );
+            let (code, lines, body) = LongPoll::default().farewell(why);
+            let mut text = Vec::new();
+            write_headers(&mut text, &lines);
+            assert_eq!(format!("{} {}", code.as_u16(), code.canonical_reason().unwrap()), status);
+            assert_eq!((String::from_utf8(text).unwrap().as_str(), &body[..]), (headers, &b""[..]));
         }
-        let timeout = LongPoll::default().closing(Farewell::Timeout);
-        let text = String::from_utf8(timeout.to_vec()).unwrap();
-        assert!(text.starts_with("HTTP/1.1 304 Not Modified\r\nDate: "));
-        assert!(text.ends_with("GMT\r\nCache-Control: no-cache\r\n\r\n"));
+        let (status, headers, _) = LongPoll::default().farewell(Farewell::Timeout);
+        assert_eq!((status.as_u16(), &headers["cache-control"]), (304, &NO_CACHE));
+    }
+
+    fn answered(form: Form, bodies: &[&str]) -> (HeaderMap, String) {
+        let messages = bodies.iter().zip(3..);
+        let messages = messages.map(|(body, tag)| Arc::new(message(5, tag, body.as_bytes())));
+        let long_poll = LongPoll { form, ..LongPoll::default() };
+        let (headers, body) = long_poll.answer(&messages.collect::<Vec<_>>());
+        (headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_batch_has_all_messages_and_the_id_of_the_last() {
+        let (headers, body) = answered(Form::Raw("|".into()), &["one", "", "three"]);
+        assert_eq!(body, "one||three|");
+        assert_eq!(headers["etag"], "5");
+        let (headers, body) = answered(Form::Json, &["one", "two"]);
+        assert_eq!(headers["content-type"], "application/json");
+        assert_eq!(headers["etag"], "4");
+        let entry = |tag, text| {
+            format!("{{\"id\":\"5:{tag}\",\"time\":5,\"content_type\":null,\"text\":\"{text}\"}}")
+        };
+        assert_eq!(body, format!("{{\"messages\":[{},{}]}}", entry(4, "two"), entry(3, "one")));
+        let (headers, body) = answered(Form::Multipart, &["one", "two"]);
+        assert!(
+            headers["content-type"].to_str().unwrap().starts_with("multipart/mixed; boundary=")
+        );
+        assert_eq!(body.matches("\r\nLast-Modified: ").count(), 2);
+    }
+
+    #[test]
+    fn a_script_is_called_with_values_that_cannot_leave_it() {
+        let texts = ["{\"a\":1}", "</script>\u{2028}", ""];
+        let (headers, body) = answered(Form::Jsonp("cb.x".into()), &texts);
+        let expected = "/**/cb.x([{\"a\":1},\"\\u003c/script\\u003e\\u2028\",\"\"]);";
+        assert_eq!(body, expected);
+        assert_eq!(headers["content-type"], "application/javascript");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        let script = LongPoll { form: Form::Jsonp("cb".into()), ..LongPoll::default() };
+        let (status, headers, body) = script.farewell(Farewell::Timeout);
+        assert_eq!((status.as_u16(), &body[..]), (200, &b"/**/cb([]);"[..]));
+        assert!(!headers.contains_key("etag") && !headers.contains_key("last-modified"));
+    }
+
+    #[test]
+    fn a_long_answer_is_compressed_once_for_all_who_take_it() {
+        let long = message(5, 0, &[b'a'; 5000]);
+        let long_poll = |gzip| LongPoll { gzip, ..LongPoll::default() };
+        let (headers, body) = long_poll(Gzip::From(20)).single(&long);
+        assert_eq!(headers["content-encoding"], "gzip");
+        assert!(headers.get_all("vary").iter().any(|value| value == "Accept-Encoding"));
+        let (_, again) = long_poll(Gzip::From(20)).single(&long);
+        assert_eq!((body.len() < 100, body.as_ptr()), (true, again.as_ptr()));
+        for (gzip, varies) in [(Gzip::From(5001), true), (Gzip::Refused, true), (Gzip::Off, false)]
+        {
+            let (headers, body) = long_poll(gzip).single(&long);
+            assert_eq!((body.len(), headers.contains_key("content-encoding")), (5000, false));
+            assert_eq!(headers.get_all("vary").iter().count(), 1 + usize::from(varies));
+        }
     }
 }

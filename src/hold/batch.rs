@@ -7,10 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Outlet, Style};
-use crate::{
-    channel::{Message, MessageId},
-    framing::chunk,
-};
+use crate::channel::{Checksum, Frame, Message, MessageId, gap};
 
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -18,14 +15,22 @@ pub(super) struct Batch {
     raw: bool,
     from: MessageId,
     pub(super) bytes: Bytes,
-    /// Where each message ends in the bytes.
-    marks: Vec<(usize, MessageId)>,
+    marks: Vec<Mark>,
     /// There is more than fits into one batch.
     pub(super) more: bool,
     /// Messages before the first of these are gone.
     pub(super) gap: bool,
     /// Where header lines of one request may be put in, if it is a whole response.
     pub(super) headers_end: usize,
+}
+
+/// Where a message ends in the bytes of a batch.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    end: usize,
+    id: MessageId,
+    /// What the batch up to there is once it is decompressed.
+    plain: Checksum,
 }
 
 /// A batch ends with the message that reaches this size, in bytes, so that one subscriber's
@@ -45,8 +50,7 @@ impl Batch {
         let start = messages.partition_point(|message| message.id() <= from);
         let messages = &messages[start..];
         messages.first()?;
-        let next = if matches!(outlet.style, Style::Once(_)) { &messages[..1] } else { messages };
-        let gap = gap(next, from);
+        let messages = outlet.fitting(messages);
         let mut batch = Self {
             outlet: Arc::as_ptr(outlet),
             raw,
@@ -54,17 +58,17 @@ impl Batch {
             bytes: Bytes::new(),
             marks: Vec::with_capacity(1),
             more: false,
-            gap,
+            gap: gap(messages, from),
             headers_end: 0,
         };
         match &outlet.style {
-            Style::Once(_) => {
-                let frame = outlet.frame(&messages[0]);
-                batch.headers_end = frame.start.saturating_sub(BLANK_LINE);
-                batch.single(frame.bytes, messages[0].id());
+            Style::Poll(framing) if framing.takes_all() => {
+                let (fitting, last) = enough(messages)?;
+                batch.whole(&framing.encode_all(fitting), last);
             }
-            Style::Endless(framing) => {
-                let notice = if gap { framing.gap(from) } else { Bytes::new() };
+            Style::Poll(_) => batch.whole(&outlet.frame(&messages[0]), messages[0].id()),
+            Style::Stream(framing) => {
+                let notice = if batch.gap { framing.gap(from) } else { Frame::default() };
                 batch.fill(outlet, &notice, messages);
             }
         }
@@ -78,25 +82,22 @@ impl Batch {
 
     /// The latest message in it.
     pub(super) fn last(&self) -> MessageId {
-        self.marks.last().map_or(self.from, |(_, id)| *id)
+        self.marks.last().map_or(self.from, |mark| mark.id)
     }
 
-    /// After `written` bytes: what has been seen, and the rest of a message that went out in part.
-    pub(super) fn progress(&self, written: usize) -> (MessageId, Bytes) {
-        let mut seen = self.from;
-        for &(end, id) in &self.marks {
-            if written == 0 {
-                break;
-            }
-            seen = id;
-            if written < end {
-                return (seen, self.part(written, end));
-            }
-            if written == end {
-                break;
-            }
-        }
-        (seen, Bytes::new())
+    /// After `written` bytes. The message that the last of them belongs to counts as seen: its rest
+    /// goes out before anything else.
+    pub(super) fn progress(&self, written: usize) -> Progress {
+        let mark = if written == self.bytes.len() {
+            self.marks.last()
+        } else {
+            self.marks.iter().find(|mark| written <= mark.end).filter(|_| written > 0)
+        };
+        let Some(mark) = mark else {
+            return Progress { seen: self.from, unsent: Bytes::new(), plain: Checksum::default() };
+        };
+        let unsent = self.part(written, mark.end);
+        Progress { seen: mark.id, unsent, plain: mark.plain }
     }
 
     /// A part of one message. That of several is copied: a slow reader must not keep all of them.
@@ -107,41 +108,58 @@ impl Batch {
         }
     }
 
-    fn single(&mut self, bytes: Bytes, id: MessageId) {
-        self.marks.push((bytes.len(), id));
+    /// A whole response.
+    fn whole(&mut self, response: &Frame, last: MessageId) {
+        self.headers_end = response.start.saturating_sub(BLANK_LINE);
+        self.single(response.bytes.clone(), last, response.plain);
+    }
+
+    fn single(&mut self, bytes: Bytes, id: MessageId, plain: Checksum) {
+        self.marks.push(Mark { end: bytes.len(), id, plain });
         self.bytes = bytes;
     }
 
-    fn fill(&mut self, outlet: &Outlet, notice: &[u8], messages: &[Arc<Message>]) {
-        let part = |message: &Message| {
-            let frame = outlet.frame(message);
-            if self.raw { frame.payload() } else { frame.bytes }
-        };
+    fn fill(&mut self, outlet: &Outlet, notice: &Frame, messages: &[Arc<Message>]) {
         if let [message] = messages
             && notice.is_empty()
         {
-            let bytes = part(message);
-            return self.single(bytes, message.id());
+            let frame = outlet.frame(message);
+            return self.single(frame.on_wire(self.raw), message.id(), frame.plain);
         }
-        let mut all = if self.raw { notice.to_vec() } else { chunk(notice).bytes.to_vec() };
-        let mut marks = Vec::with_capacity(messages.len());
+        let mut all = notice.on_wire(self.raw).to_vec();
+        let mut plain = notice.plain;
         for message in messages {
             if all.len() >= ENOUGH {
                 self.more = true;
                 break;
             }
-            all.extend_from_slice(&part(message));
-            marks.push((all.len(), message.id()));
+            let frame = outlet.frame(message);
+            all.extend_from_slice(&frame.on_wire(self.raw));
+            plain = plain.then(frame.plain);
+            self.marks.push(Mark { end: all.len(), id: message.id(), plain });
         }
         self.bytes = all.into();
-        self.marks = marks;
     }
 }
 
-/// Whether a message before one of these, and after `from`, is gone.
-pub(super) fn gap(messages: &[Arc<Message>], from: MessageId) -> bool {
-    messages.iter().any(|message| {
-        let previous = message.previous();
-        previous > from && messages.binary_search_by_key(&previous, |other| other.id()).is_err()
-    })
+/// How far a write has come.
+pub(super) struct Progress {
+    /// What has been seen.
+    pub(super) seen: MessageId,
+    /// The rest of a message that went out in part.
+    pub(super) unsent: Bytes,
+    /// What has been seen of this batch, once it is decompressed.
+    pub(super) plain: Checksum,
+}
+
+/// As many of these messages as one answer takes, and the last of them.
+pub fn enough(messages: &[Arc<Message>]) -> Option<(&[Arc<Message>], MessageId)> {
+    let mut size = 0;
+    let fitting = messages.iter().take_while(|message| {
+        let fits = size < ENOUGH;
+        size += message.body().len();
+        fits
+    });
+    let fitting = &messages[..fitting.count()];
+    Some((fitting, fitting.last()?.id()))
 }

@@ -10,12 +10,11 @@ use std::{collections::VecDeque, sync::Arc, task::Waker};
 use slab::Slab;
 
 use super::{
-    batch::gap,
     hall::Hall,
     held::{Member, Place, earlier},
 };
 use crate::{
-    channel::{Message, MessageId, Subscription, read},
+    channel::{Message, MessageId, Subscription, gap, read},
     framing::Farewell,
 };
 

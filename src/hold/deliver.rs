@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     channel::{Message, Note, read},
-    framing::long_poll::{tell_gap, write_headers},
+    framing::{
+        Farewell,
+        http1::{tell_gap, write_headers},
+    },
 };
 
 /// Subscribers served before the worker looks at everything else.
@@ -150,33 +153,35 @@ impl Hall {
         batch: &Batch,
         walking: Option<u32>,
     ) {
+        let ends = outlet.ends();
         let held = &mut self.held[key as usize];
         let body = match &outlet.style {
-            Style::Once(_) => with_headers(held, batch),
-            Style::Endless(_) => batch.bytes.clone(),
+            Style::Poll(_) => with_headers(held, batch),
+            Style::Stream(_) => batch.bytes.clone(),
         };
         let bytes = if lead.is_empty() { body } else { [lead, &body[..]].concat().into() };
-        let once = matches!(outlet.style, Style::Once(_));
-        if once {
+        if ends {
             held.cursor = batch.last();
             self.vacate(key, walking);
         }
         let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
-        if once {
+        if ends {
             return self.end(key, bytes.slice(sent..));
         }
         let held = &mut self.held[key as usize];
-        let (seen, unsent) = match sent.checked_sub(lead.len()) {
-            None => (held.cursor, lead.slice(sent..)),
-            Some(sent) => batch.progress(sent),
-        };
-        let finished = sent == bytes.len();
-        held.cursor = if finished { batch.last() } else { seen };
-        if !unsent.is_empty() {
-            held.rare().unsent = unsent;
+        match sent.checked_sub(lead.len()) {
+            None => held.rare().unsent = lead.slice(sent..),
+            Some(sent) => {
+                let progress = batch.progress(sent);
+                held.cursor = progress.seen;
+                held.count(progress.plain);
+                if !progress.unsent.is_empty() {
+                    held.rare().unsent = progress.unsent;
+                }
+            }
         }
         self.sent_something(key, outlet);
-        self.set_blocked(key, !finished || batch.more);
+        self.set_blocked(key, sent < bytes.len() || batch.more);
     }
 
     /// Gives up a subscriber's seats; in the channel that is being walked at the end of the slice,
@@ -203,6 +208,18 @@ impl Hall {
         }
     }
 
+    /// Goes on with a slow reader; history may have left it behind.
+    fn read_on(&mut self, key: u32, outlet: &Arc<Outlet>) {
+        match self.pending(key, outlet) {
+            Some(batch) if batch.gap && outlet.closes_lagging => {
+                self.set_blocked(key, false);
+                self.farewell(key, Farewell::Lagging);
+            }
+            Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
+            None => self.set_blocked(key, false),
+        }
+    }
+
     /// The socket takes bytes again.
     pub(super) fn writable(&mut self, key: u32) {
         let Some(held) = self.held.get_mut(key as usize) else { return };
@@ -212,12 +229,19 @@ impl Hall {
         if !unsent.is_empty() {
             held.rare().unsent = unsent.slice(sent..);
         }
+        if sent < unsent.len() {
+            if held.phase == Phase::Ending {
+                self.end(key, unsent.slice(sent..));
+            }
+            return;
+        }
         held.tidy();
-        let outlet = held.outlet.clone();
-        match (held.phase, outlet) {
-            (Phase::Ending, _) if sent < unsent.len() => self.end(key, unsent.slice(sent..)),
-            _ if sent < unsent.len() => {}
-            (Phase::Held, Some(outlet)) if !held.once() => self.catch_up(key, &outlet),
+        if self.pong_first(key) {
+            return;
+        }
+        let held = &self.held[key as usize];
+        match (held.phase, held.outlet.clone()) {
+            (Phase::Held, Some(outlet)) if !held.polls() => self.read_on(key, &outlet),
             (Phase::Ending, _) => {
                 self.set_blocked(key, false);
                 self.ended(key);

@@ -58,7 +58,7 @@ impl Hall {
         match held.phase {
             Phase::Idle if half => self.refuse(key, &Refusal::Timeout),
             Phase::Held => self.send_away(key, Farewell::Timeout),
-            Phase::Idle | Phase::Ending | Phase::Lingering => self.close(key),
+            Phase::Proxied | Phase::Idle | Phase::Ending | Phase::Lingering => self.close(key),
         }
     }
 
@@ -77,7 +77,7 @@ impl Hall {
     pub(super) fn say_goodbye_to(&mut self, key: u32) {
         let Some(held) = self.held.get(key as usize) else { return };
         match held.phase {
-            Phase::Idle => self.close(key),
+            Phase::Proxied | Phase::Idle => self.close(key),
             Phase::Held => self.send_away(key, Farewell::Shutdown),
             Phase::Lingering => self.linger(key),
             Phase::Ending => {}

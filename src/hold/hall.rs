@@ -24,10 +24,13 @@ use super::{
     shelf::Shelf,
     wheel::Wheel,
 };
-use crate::channel::{Channel, Mailbox};
+use crate::{
+    access::Network,
+    channel::{Channel, Mailbox},
+};
 
 /// How long a connection may take; of the `[[server]]` it came to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Listening {
     /// `client_header_timeout`.
     pub header_timeout: Duration,
@@ -35,6 +38,8 @@ pub struct Listening {
     pub keepalive_timeout: Duration,
     /// `client_max_header_size` in bytes.
     pub max_header_size: usize,
+    /// `proxy_protocol`: who may say whose a connection is; `None`: it begins with a request.
+    pub proxies: Option<Box<[Network]>>,
 }
 
 #[derive(Debug)]
@@ -118,7 +123,7 @@ impl Hall {
         (held.generation == generation).then_some(key)
     }
 
-    fn data(&self, key: u32) -> EventData {
+    pub(super) fn data(&self, key: u32) -> EventData {
         let generation = self.held[key as usize].generation;
         EventData::new_u64(u64::from(generation) << 32 | u64::from(key))
     }

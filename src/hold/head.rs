@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::{framing::long_poll::write_headers, response::Refusal};
+use crate::{framing::http1::write_headers, response::Refusal};
 
 /// The line that announces the end of the connection.
 pub(super) const CLOSE: &[u8] = b"Connection: close\r\n";
@@ -33,9 +33,9 @@ impl Persistence {
     }
 }
 
-/// The head of an endless response.
-pub(super) fn endless(headers: &HeaderMap, persistence: Persistence) -> Vec<u8> {
-    let mut head = lines(StatusCode::OK, headers);
+/// The head of a response that goes on.
+pub(super) fn stream(status: StatusCode, headers: &HeaderMap, persistence: Persistence) -> Vec<u8> {
+    let mut head = lines(status, headers);
     if !persistence.raw {
         head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
@@ -46,17 +46,24 @@ pub(super) fn endless(headers: &HeaderMap, persistence: Persistence) -> Vec<u8> 
     head
 }
 
-/// A whole response without body; `more` are further header lines.
-pub(super) fn empty(status: StatusCode, headers: &HeaderMap, more: &[u8], close: bool) -> Bytes {
+/// A whole response; `more` are further header lines.
+pub(super) fn whole(
+    status: StatusCode,
+    headers: &HeaderMap,
+    more: &[u8],
+    close: bool,
+    body: &[u8],
+) -> Bytes {
     let mut head = lines(status, headers);
     head.extend_from_slice(more);
     if close {
         head.extend_from_slice(CLOSE);
     }
     if status != StatusCode::NOT_MODIFIED {
-        head.extend_from_slice(b"Content-Length: 0\r\n");
+        head.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
     }
     head.extend_from_slice(b"\r\n");
+    head.extend_from_slice(body);
     head.into()
 }
 
@@ -98,10 +105,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_answer_is_a_whole_response() {
+    fn an_answer_without_body_is_a_whole_response() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let bytes = empty(StatusCode::GONE, &headers, b"Vary: Origin\r\n", true);
+        let bytes = whole(StatusCode::GONE, &headers, b"Vary: Origin\r\n", true, b"");
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let (status, rest) = text.split_once("\r\nDate: ").unwrap();
         assert_eq!(status, "HTTP/1.1 410 Gone");

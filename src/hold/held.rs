@@ -4,11 +4,11 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Client, Outlet, Style, wheel::Tick};
-use crate::channel::MessageId;
+use super::{Client, Outlet, Style, socket::Socket, wheel::Tick};
+use crate::channel::{Checksum, MessageId};
 
 /// A connection. There are very many of them, so what only few need is behind `rare`.
-#[allow(clippy::struct_excessive_bools)] // Five independent facts, a byte each.
+#[allow(clippy::struct_excessive_bools)] // Six independent facts, a byte each.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Gone while an exchange has it.
@@ -25,8 +25,10 @@ pub(super) struct Held {
     pub(super) eof: bool,
     /// The connection ends with the response.
     pub(super) close: bool,
-    /// The response is not in chunks, because the client speaks HTTP/1.0.
+    /// The response is not in chunks: the client speaks HTTP/1.0, or WebSocket.
     pub(super) raw: bool,
+    /// A WebSocket has been pinged, and nothing has come from it since.
+    pub(super) pinged: bool,
     /// What it has seen, while it waits.
     pub(super) cursor: MessageId,
     pub(super) outlet: Option<Arc<Outlet>>,
@@ -48,6 +50,8 @@ const _: () = assert!(size_of::<Held>() <= 128);
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
+    /// Its proxy has to say whose it is.
+    Proxied,
     /// Waits for a request, or the rest of its head.
     Idle,
     /// Waits for messages.
@@ -86,6 +90,10 @@ pub(super) struct Rare {
     pub(super) unsent: Bytes,
     /// Header lines of the response that belong to this request alone.
     pub(super) headers: Bytes,
+    /// What has gone out, once it is decompressed, if it is compressed.
+    pub(super) sent: Checksum,
+    /// The other direction of a WebSocket.
+    pub(super) socket: Option<Box<Socket>>,
 }
 
 impl Held {
@@ -100,6 +108,7 @@ impl Held {
             eof: false,
             close: false,
             raw: false,
+            pinged: false,
             cursor: MessageId::ZERO,
             outlet: None,
             place: Place::Nowhere,
@@ -120,18 +129,44 @@ impl Held {
         self.rare.as_ref().map(|rare| rare.unsent.clone()).unwrap_or_default()
     }
 
-    /// Whether its response ends with the first message.
-    pub(super) fn once(&self) -> bool {
-        matches!(self.outlet.as_deref(), Some(Outlet { style: Style::Once(_), .. }))
+    /// Whether it waits for a message before there is any response.
+    pub(super) fn polls(&self) -> bool {
+        matches!(self.outlet.as_deref(), Some(Outlet { style: Style::Poll(_), .. }))
+    }
+
+    /// Whether something has been received that nobody has looked at.
+    pub(super) fn has_input(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| !rare.input.is_empty())
+    }
+
+    /// Whether it is a WebSocket.
+    pub(super) fn is_socket(&self) -> bool {
+        self.outlet.as_ref().is_some_and(|outlet| outlet.socket.is_some())
+    }
+
+    /// Counts what goes out of a compressed stream.
+    pub(super) fn count(&mut self, plain: Checksum) {
+        if plain != Checksum::default() {
+            let rare = self.rare();
+            rare.sent = rare.sent.then(plain);
+        }
     }
 
     /// Frees what is there for few connections, once nothing is in it.
     pub(super) fn tidy(&mut self) {
-        if self.rare.as_ref().is_some_and(|rare| {
-            rare.input.is_empty() && rare.unsent.is_empty() && rare.headers.is_empty()
-        }) {
+        if self.rare.as_ref().is_some_and(|rare| rare.is_empty()) {
             self.rare = None;
         }
+    }
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.input.is_empty()
+            && self.unsent.is_empty()
+            && self.headers.is_empty()
+            && self.sent == Checksum::default()
+            && self.socket.is_none()
     }
 }
 

@@ -13,32 +13,33 @@ mod expire;
 mod hall;
 mod head;
 mod held;
+mod inbound;
 mod local;
+mod outlet;
 mod phase;
+mod proxied;
 mod receive;
 mod request;
 mod shelf;
+mod socket;
 mod stream;
 mod wait;
 mod wheel;
 mod wire;
 mod worker;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::future::Future;
 
 pub use accept::Listener;
-use bytes::Bytes;
+pub use batch::enough;
 pub use hall::Listening;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
+pub use inbound::{Inbound, Incoming, Received, Taking};
+pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use worker::Worker;
 
-use crate::{
-    access::Peer,
-    channel::{Frame, FrameSlot, Message, Subscription},
-    framing::{Framing, long_poll::LongPoll},
-    response::Body,
-};
+use crate::{access::Peer, response::Body};
 
 /// What answers requests: the gateway.
 pub trait Handler: 'static {
@@ -59,6 +60,8 @@ pub struct Client {
     pub connection: u64,
     /// Which of the listening sockets it came to.
     pub listener: u16,
+    /// Its peer speaks for somebody else, and nobody trusted says for whom.
+    pub forwarded: bool,
 }
 
 /// What becomes of a request.
@@ -68,57 +71,4 @@ pub enum Answer {
     Respond(Response<Body>),
     /// It waits for messages.
     Hold(Box<Holding>),
-}
-
-/// A request that waits for messages.
-#[derive(Debug)]
-pub struct Holding {
-    /// What it waits for; it has taken its seats.
-    pub subscription: Subscription,
-    /// How it gets it.
-    pub outlet: Arc<Outlet>,
-    /// Headers of the response head that belong to this request alone.
-    pub headers: HeaderMap,
-    /// Whether a task with a response body waits, instead of the hall.
-    pub as_body: bool,
-}
-
-/// How a location serves those that wait there by one transport; shared by all of them.
-#[derive(Debug)]
-pub struct Outlet {
-    /// The wire format.
-    pub style: Style,
-    /// Where messages keep its frames.
-    pub slot: FrameSlot,
-    /// `push_ping_interval`, where the wire format has something to say.
-    pub ping: Option<Duration>,
-    /// `push_subscriber_timeout`.
-    pub timeout: Option<Duration>,
-}
-
-/// Whether a response ends with its first message.
-#[derive(Debug)]
-pub enum Style {
-    /// One message, one response.
-    Once(LongPoll),
-    /// One response, any number of messages.
-    Endless(Box<dyn Framing>),
-}
-
-impl Outlet {
-    /// The message as this outlet sends it.
-    pub fn frame(&self, message: &Message) -> Frame {
-        message.frame(self.slot, |message| match &self.style {
-            Style::Once(framing) => framing.encode(message),
-            Style::Endless(framing) => framing.encode(message),
-        })
-    }
-
-    /// What keeps a silent response alive.
-    fn ping_payload(&self) -> Bytes {
-        match &self.style {
-            Style::Once(_) => Bytes::new(),
-            Style::Endless(framing) => framing.ping(),
-        }
-    }
 }

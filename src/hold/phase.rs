@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{hall::Hall, held::Phase, wheel::Tick};
+use crate::channel::Checksum;
 
 /// How long a connection that we closed may go on sending: nginx's `lingering_timeout`.
 const LINGER: Duration = Duration::from_secs(5);
@@ -19,6 +20,7 @@ impl Hall {
         let held = &mut self.held[key as usize];
         held.phase = Phase::Idle;
         held.outlet = None;
+        held.pinged = false;
         held.ping = Tick::NEVER;
         if self.closing {
             return self.linger(key);
@@ -55,7 +57,9 @@ impl Hall {
     /// An answer has gone out.
     pub(super) fn ended(&mut self, key: u32) {
         let held = &mut self.held[key as usize];
-        held.rare().headers = Bytes::new();
+        if let Some(rare) = &mut held.rare {
+            (rare.headers, rare.sent, rare.socket) = (Bytes::new(), Checksum::default(), None);
+        }
         held.tidy();
         if held.close || self.closing { self.linger(key) } else { self.idle(key) }
     }

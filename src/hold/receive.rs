@@ -42,6 +42,17 @@ impl<H: Handler> Worker<H> {
                 drop(hall);
                 self.input(key, bytes);
             }
+            Phase::Proxied => {
+                let rest = hall.introduced(key, bytes);
+                drop(hall);
+                if let Some(rest) = rest {
+                    self.input(key, &rest);
+                }
+            }
+            Phase::Held if held.is_socket() && !held.has_input() => {
+                drop(hall);
+                self.frames(key, bytes);
+            }
             // After the last answer nothing is a request.
             Phase::Held | Phase::Ending if held.close => {}
             Phase::Held | Phase::Ending => {
@@ -79,6 +90,11 @@ impl<H: Handler> Worker<H> {
         for key in ready {
             let mut hall = self.shared.hall.borrow_mut();
             let Some(held) = hall.held.get_mut(key as usize) else { continue };
+            if held.phase == Phase::Held && held.is_socket() {
+                drop(hall);
+                self.resume(key);
+                continue;
+            }
             if held.phase != Phase::Idle {
                 continue;
             }
@@ -104,7 +120,8 @@ impl<H: Handler> Worker<H> {
         // Empty lines before a request are nothing (RFC 9112 section 2.2).
         let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         input.extend_from_slice(if seen == 0 { &bytes[blank..] } else { bytes });
-        let listening = hall.listening[listener];
+        let listening = &hall.listening[listener];
+        let (patience, most) = (listening.header_timeout, listening.max_header_size);
         if input.is_empty() {
             if hall.held[key as usize].eof {
                 hall.close(key);
@@ -115,14 +132,14 @@ impl<H: Handler> Worker<H> {
             drop(hall);
             return self.exchange(key, input);
         }
-        if input.len() > listening.max_header_size {
+        if input.len() > most {
             return hall.refuse(key, &Refusal::HeadTooLarge);
         }
         if hall.held[key as usize].eof {
             return hall.close(key);
         }
         if seen == 0 {
-            hall.set_deadline(key, Some(listening.header_timeout));
+            hall.set_deadline(key, Some(patience));
         }
         hall.held[key as usize].rare().input = input;
     }
@@ -168,12 +185,16 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
 }
 
 /// Counts a task as long as it exists, however it ends.
-struct Running<H>(Rc<Shared<H>>);
+pub(super) struct Running<H>(Rc<Shared<H>>);
 
 impl<H> Running<H> {
-    fn new(shared: Rc<Shared<H>>) -> Self {
+    pub(super) fn new(shared: Rc<Shared<H>>) -> Self {
         shared.tasks.set(shared.tasks.get() + 1);
         Self(shared)
+    }
+
+    pub(super) fn shared(&self) -> &Shared<H> {
+        &self.0
     }
 }
 
@@ -207,6 +228,7 @@ impl super::hall::Hall {
                     self.held[key as usize].rare = None;
                 }
                 self.hold(key, *holding, persistence);
+                self.begin_frames(key);
                 if self.closing {
                     self.say_goodbye_to(key);
                 }

@@ -3,7 +3,6 @@
 
 use std::{
     cell::Cell,
-    convert::Infallible,
     future::poll_fn,
     pin::Pin,
     rc::Rc,
@@ -14,17 +13,14 @@ use std::{
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame as Part};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Holding, Outlet, Style, bodies::Letter, worker::HallCell};
+use super::{Holding, Outlet, Style, batch::enough, bodies::Letter, worker::HallCell};
 use crate::{
-    channel::{MessageId, Subscription},
-    framing::{
-        Farewell,
-        long_poll::{LongPoll, tell_gap},
-    },
+    channel::{Checksum, Frame, Message, MessageId, Subscription},
+    framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
 };
 
 /// What hyper is given to send: bytes in hand, or a stream.
@@ -84,6 +80,13 @@ impl Wait {
         Poll::Pending
     }
 
+    /// A message, and all that have come with it.
+    fn waiting(&mut self, first: Arc<Message>) -> Vec<Arc<Message>> {
+        let mut hall = self.hall.borrow_mut();
+        let next = std::iter::from_fn(|| Some(hall.next_for_body(self.key)?.message));
+        [first].into_iter().chain(next).collect()
+    }
+
     fn put_off_ping(&mut self) {
         if let Some((every, ping)) = &mut self.ping {
             ping.as_mut().reset(Instant::now() + *every);
@@ -97,55 +100,85 @@ impl Drop for Wait {
     }
 }
 
-/// An endless response body.
+/// A response body that goes on.
 #[derive(Debug)]
 pub(super) struct Stream {
     wait: Option<Wait>,
-    opening: Bytes,
+    opening: Option<Frame>,
+    /// A message has gone out: a gap behind it means that the client was too slow.
+    begun: bool,
+    /// What has gone out, once it is decompressed.
+    sent: Checksum,
     /// Whether its connection is still sending it.
     streaming: Rc<Cell<bool>>,
 }
 
+/// A response that was promised one message ends without it.
+#[derive(Debug, thiserror::Error)]
+#[error("no message comes any more")]
+pub(super) struct Aborted;
+
 impl Stream {
     /// What the next bytes are; `None` at the end.
-    fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if !self.opening.is_empty() {
-            return Poll::Ready(Some(std::mem::take(&mut self.opening)));
-        }
+    fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
         let Some(wait) = &mut self.wait else { return Poll::Ready(None) };
         let outlet = wait.outlet.clone();
-        let Style::Endless(framing) = &outlet.style else { return Poll::Ready(None) };
+        let Style::Stream(framing) = &outlet.style else { return Poll::Ready(None) };
+        if let Some(opening) = self.opening.take() {
+            return Poll::Ready(Some(Ok(self.payload(&opening))));
+        }
         let event = std::task::ready!(wait.poll(cx));
         let bytes = match event {
             Event::Message(Letter { message, gap }) => {
-                let notice = if gap { framing.gap(wait.cursor) } else { Bytes::new() };
+                if gap && outlet.closes_lagging && self.begun {
+                    return Poll::Ready(Some(self.end(&**framing, Farewell::Lagging)));
+                }
+                self.begun = true;
+                let notice = if gap { framing.gap(wait.cursor) } else { Frame::default() };
                 wait.cursor = message.id();
-                let payload = outlet.frame(&message).payload();
+                let frame = outlet.frame(&message);
+                if framing.single() {
+                    self.wait = None;
+                }
+                let notice = self.payload(&notice);
+                let payload = self.payload(&frame);
                 if notice.is_empty() { payload } else { [notice, payload].concat().into() }
             }
-            Event::Ping => framing.ping(),
-            Event::Farewell(why) => {
-                self.wait = None;
-                framing.closing(why)
-            }
+            Event::Ping => self.payload(&framing.ping()),
+            Event::Farewell(why) => return Poll::Ready(Some(self.end(&**framing, why))),
         };
-        Poll::Ready(Some(bytes))
+        Poll::Ready(Some(Ok(bytes)))
+    }
+
+    fn payload(&mut self, frame: &Frame) -> Bytes {
+        self.sent = self.sent.then(frame.plain);
+        frame.payload()
+    }
+
+    /// The last bytes.
+    fn end(&mut self, framing: &dyn Framing, why: Farewell) -> Result<Bytes, Aborted> {
+        self.wait = None;
+        if framing.single() {
+            return Err(Aborted);
+        }
+        let closing = self.payload(&framing.closing(why));
+        Ok([closing, framing.trailer(self.sent).payload()].concat().into())
     }
 }
 
 impl Body for Stream {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Aborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Part<Bytes>, Aborted>>> {
         loop {
             match std::task::ready!(self.poll_payload(cx)) {
                 // An empty chunk would end the response.
-                Some(bytes) if bytes.is_empty() => {}
-                Some(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Ok(bytes)) if bytes.is_empty() => {}
+                Some(bytes) => return Poll::Ready(Some(bytes.map(Part::data))),
                 None => return Poll::Ready(None),
             }
         }
@@ -169,32 +202,36 @@ pub(super) async fn respond(
     let mut response = Response::new(Either::Left(Full::default()));
     *response.headers_mut() = headers;
     match &outlet.style {
-        Style::Endless(framing) => {
-            let opening = framing.opening();
+        Style::Stream(framing) => {
+            let opening = Some(framing.opening());
             streaming.set(true);
             let streaming = streaming.clone();
-            let stream = Stream { wait: Some(wait), opening, streaming };
+            let (begun, sent) = (false, Checksum::default());
+            let stream = Stream { wait: Some(wait), opening, begun, sent, streaming };
             *response.body_mut() = Either::Right(stream);
         }
-        Style::Once(framing) => once(&mut response, &mut wait, framing).await,
+        Style::Poll(framing) => once(&mut response, &mut wait, framing).await,
     }
     response
 }
 
 /// The one answer of a poll.
 async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &LongPoll) {
-    let (status, more) = match poll_fn(|cx| wait.poll(cx)).await {
-        Event::Message(Letter { message, gap }) => {
-            let mut more = framing.headers(&message);
+    let (status, more, body) = match poll_fn(|cx| wait.poll(cx)).await {
+        Event::Message(letter) => {
+            let gap = letter.gap;
+            let messages = wait.waiting(letter.message);
+            let messages = wait.outlet.fitting(&messages);
+            let (mut more, body) = framing.answer(enough(messages).map_or(messages, |some| some.0));
             if gap {
                 tell_gap(&mut more, wait.cursor);
             }
-            *response.body_mut() = Either::Left(Full::new(message.body().clone()));
-            (StatusCode::OK, more)
+            (StatusCode::OK, more, body)
         }
-        Event::Farewell(why) => LongPoll::farewell(why),
-        Event::Ping => LongPoll::farewell(Farewell::Timeout),
+        Event::Farewell(why) => framing.farewell(why),
+        Event::Ping => framing.farewell(Farewell::Timeout),
     };
+    *response.body_mut() = Either::Left(Full::new(body));
     *response.status_mut() = status;
     for (name, value) in &more {
         if name == header::VARY {

@@ -10,42 +10,21 @@ use super::{
 };
 use crate::{
     channel::{Dismissal, Subscription},
-    framing::{
-        Farewell, chunk,
-        long_poll::{LongPoll, write_headers},
-    },
+    framing::{Farewell, LAST_CHUNK, http1::write_headers},
 };
 
 impl Hall {
     /// Lets a connection wait: the head goes out, with whatever there is to read already.
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
-        let Holding { subscription, outlet, headers, .. } = holding;
-        let listener = usize::from(self.held[key as usize].client.listener);
-        let last = self.listening[listener].keepalive_timeout.is_zero();
-        let persistence = Persistence { close: persistence.close || last, ..persistence };
-        let lead = match &outlet.style {
-            Style::Once(_) => Vec::new(),
-            Style::Endless(framing) => {
-                let opening = framing.opening();
-                let mut lead = head::endless(&headers, persistence);
-                lead.extend_from_slice(&if persistence.raw {
-                    opening
-                } else {
-                    chunk(&opening).bytes
-                });
-                lead
-            }
-        };
+        let persistence = self.persistence(key, &holding.outlet, persistence);
+        let lead = self.head(key, &holding, persistence);
+        let Holding { subscription, outlet, inbound, .. } = holding;
         let held = &mut self.held[key as usize];
         held.phase = Phase::Held;
         (held.close, held.raw) = (persistence.close, persistence.raw);
         held.outlet = Some(outlet.clone());
         held.cursor = subscription.cursor();
-        if lead.is_empty() && !headers.is_empty() {
-            let mut lines = Vec::new();
-            write_headers(&mut lines, &headers);
-            held.rare().headers = lines.into();
-        }
+        self.open_socket(key, inbound);
         let channels = subscription.channels().to_vec();
         self.join(key, subscription);
         self.set_deadline(key, outlet.timeout);
@@ -54,8 +33,39 @@ impl Hall {
             channel.settle();
         }
         match pending {
-            Some(batch) => self.transmit(key, &outlet, &lead.into(), &batch, None),
-            None => self.lead(key, &outlet, &lead.into()),
+            Some(batch) => self.transmit(key, &outlet, &lead, &batch, None),
+            None => self.lead(key, &outlet, &lead),
+        }
+    }
+
+    fn persistence(&self, key: u32, outlet: &Outlet, allowed: Persistence) -> Persistence {
+        if outlet.socket.is_some() {
+            return Persistence { close: false, raw: true };
+        }
+        let listener = usize::from(self.held[key as usize].client.listener);
+        let last = self.listening[listener].keepalive_timeout.is_zero();
+        Persistence { close: allowed.close || last, ..allowed }
+    }
+
+    /// What goes out at once; of a poll, which has nothing to say yet, the header lines are kept.
+    fn head(&mut self, key: u32, holding: &Holding, persistence: Persistence) -> Bytes {
+        let (headers, held) = (&holding.headers, &mut self.held[key as usize]);
+        match &holding.outlet.style {
+            Style::Poll(_) => {
+                if !headers.is_empty() {
+                    let mut lines = Vec::new();
+                    write_headers(&mut lines, headers);
+                    held.rare().headers = lines.into();
+                }
+                Bytes::new()
+            }
+            Style::Stream(framing) => {
+                let opening = framing.opening();
+                held.count(opening.plain);
+                let mut lead = head::stream(holding.status(), headers, persistence);
+                lead.extend_from_slice(&opening.on_wire(persistence.raw));
+                lead.into()
+            }
         }
     }
 
@@ -86,18 +96,31 @@ impl Hall {
 
     /// Something that must not be mixed into a message: goes out now, or not at all.
     pub(super) fn ping(&mut self, key: u32) {
-        let held = &self.held[key as usize];
+        let held = &mut self.held[key as usize];
         let Some(outlet) = held.outlet.clone() else { return };
-        let payload = outlet.ping_payload();
-        if !held.blocked && !payload.is_empty() {
-            let bytes = if held.raw { payload } else { chunk(&payload).bytes };
-            let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
-            if sent < bytes.len() && sent > 0 {
-                self.held[key as usize].rare().unsent = bytes.slice(sent..);
-                self.set_blocked(key, true);
+        let frame = outlet.ping_frame();
+        if !held.blocked && !frame.is_empty() {
+            if held.pinged {
+                // A whole interval without a sign of life.
+                return self.close(key);
             }
+            held.pinged = held.is_socket();
+            held.count(frame.plain);
+            let bytes = frame.on_wire(held.raw);
+            self.interject(key, &bytes);
         }
-        self.sent_something(key, &outlet);
+        if self.held.get(key as usize).is_some() {
+            self.sent_something(key, &outlet);
+        }
+    }
+
+    /// Sends something between two messages; what the socket does not take now goes before the next.
+    pub(super) fn interject(&mut self, key: u32, bytes: &Bytes) {
+        let Sent::Bytes(sent) = self.send(key, bytes) else { return self.close(key) };
+        if sent < bytes.len() {
+            self.held[key as usize].rare().unsent = bytes.slice(sent..);
+            self.set_blocked(key, true);
+        }
     }
 
     /// Those whom a channel has dismissed have to go.
@@ -143,31 +166,39 @@ impl Hall {
         let held = &mut self.held[key as usize];
         let Some(outlet) = held.outlet.clone() else { return };
         let bytes: Bytes = match &outlet.style {
-            Style::Once(_) => {
-                let (status, headers) = LongPoll::farewell(why);
-                let close = held.close;
+            Style::Poll(framing) => {
+                let (status, headers, body) = framing.farewell(why);
                 let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
-                head::empty(status, &headers, &more, close)
+                head::whole(status, &headers, &more, held.close, &body)
             }
-            Style::Endless(framing) => ending(&framing.closing(why), held.raw),
+            // There is no other way to say that the message does not come.
+            Style::Stream(framing) if framing.single() => {
+                held.close = true;
+                Bytes::new()
+            }
+            Style::Stream(framing) => {
+                let closing = framing.closing(why);
+                held.count(closing.plain);
+                let sent = held.rare.as_ref().map(|rare| rare.sent).unwrap_or_default();
+                let last = if held.raw { &[][..] } else { LAST_CHUNK };
+                let (raw, trailer) = (held.raw, framing.trailer(sent));
+                [&closing.on_wire(raw)[..], &trailer.on_wire(raw), last].concat().into()
+            }
         };
         held.close |= held.raw;
-        let unsent = held.unsent();
+        self.part_with(key, &bytes);
+    }
+
+    /// The last bytes of a response.
+    pub(super) fn part_with(&mut self, key: u32, bytes: &Bytes) {
         self.leave(key);
         let held = &mut self.held[key as usize];
         if held.blocked {
             // Behind the rest of the message that is on its way.
+            let unsent = held.unsent();
             return self.end(key, [&unsent[..], &bytes[..]].concat().into());
         }
-        let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
+        let Sent::Bytes(sent) = self.send(key, bytes) else { return self.close(key) };
         self.end(key, bytes.slice(sent..));
     }
-}
-
-/// The last bytes of an endless response.
-pub(super) fn ending(closing: &[u8], raw: bool) -> Bytes {
-    if raw {
-        return Bytes::copy_from_slice(closing);
-    }
-    [&chunk(closing).bytes[..], b"0\r\n\r\n"].concat().into()
 }

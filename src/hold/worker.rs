@@ -236,10 +236,10 @@ impl<H: Handler> Worker<H> {
                 Accepted::Connection(fd, peer) => {
                     self.connections += 1;
                     let listener = u16::try_from(number).unwrap_or(u16::MAX);
-                    let client = Client { peer, connection: self.connections, listener };
+                    let connection = self.connections;
+                    let client = Client { peer, connection, listener, forwarded: false };
                     if let Some(key) = hall.adopt(fd, client) {
-                        let patience = hall.listening[number].header_timeout;
-                        hall.set_deadline(key, Some(patience));
+                        hall.welcome(key);
                     }
                 }
                 Accepted::Nothing => return,

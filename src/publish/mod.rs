@@ -1,16 +1,23 @@
 //! Publisher locations: POST and PUT publish, GET describes, DELETE removes.
 
+mod accept;
+pub mod host;
+mod inbox;
 pub mod info;
+mod push_stream;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
+pub use inbox::Inbox;
 
+use self::host::Host;
 use crate::{
-    channel::{ChannelId, ChannelInfo, Creation, Draft, Hub, PublishError},
+    channel::{ChannelId, ChannelInfo, Creation, Draft, Hub, PublishError, StoreError},
     config::{Location, Publisher},
+    dialect::Empty,
     hold::RequestBody,
     response::{Body, Refusal, empty, full},
 };
@@ -21,64 +28,130 @@ pub const ALLOW: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 /// Space that is made for a body before any of it has come, in bytes at most.
 const FIRST_RESERVE: usize = 64 << 10;
 
-/// Answers a request for these channels.
-pub async fn answer(
-    hub: &Hub,
-    location: &Location,
-    publisher: &Publisher,
-    channels: &[ChannelId],
-    head: &request::Parts,
-    body: RequestBody,
-) -> Result<Response<Body>, Refusal> {
-    let (status, info) = match head.method {
-        Method::GET | Method::HEAD => (StatusCode::OK, hub.info(channels)),
-        Method::DELETE => {
-            (StatusCode::OK, hub.delete(channels).await.map_err(|error| unavailable(&error))?)
-        }
-        Method::POST | Method::PUT => {
-            let body = read(body, location.max_body_size, location.body_timeout).await?;
-            let (status, info) = publish(hub, location, publisher, channels, head, body).await?;
-            (status, Some(info))
-        }
-        _ => return Err(Refusal::MethodNotAllowed { allow: ALLOW }),
-    };
-    let info = info.ok_or(Refusal::NoSuchChannel)?;
-    Ok(describe(status, &info, &head.headers))
+/// What answering needs.
+#[derive(Debug)]
+pub struct Errand<'a> {
+    /// Where the channels are.
+    pub hub: &'a Hub,
+    /// What they are served by.
+    pub host: &'a Host,
+    /// Where the request came to.
+    pub location: &'a Location,
+    /// The publisher's half of it.
+    pub publisher: &'a Publisher,
+    /// The request.
+    pub head: &'a request::Parts,
 }
 
-async fn publish(
+impl Errand<'_> {
+    /// Answers a request for these channels.
+    pub async fn answer(
+        &self,
+        channels: &[ChannelId],
+        body: RequestBody,
+    ) -> Result<Response<Body>, Refusal> {
+        let (status, infos) = match self.head.method {
+            Method::GET | Method::HEAD => (StatusCode::OK, self.hub.info(channels)),
+            Method::DELETE => {
+                let deleted = self.hub.delete(channels).await;
+                (StatusCode::OK, deleted.map_err(|error| unavailable(&error))?)
+            }
+            Method::POST | Method::PUT => {
+                let Location { max_body_size, body_timeout, .. } = *self.location;
+                let body = read(body, max_body_size, body_timeout).await?;
+                self.take(channels, body).await?
+            }
+            _ => return Err(Refusal::MethodNotAllowed { allow: ALLOW }),
+        };
+        if infos.is_empty() {
+            return Err(Refusal::NoSuchChannel);
+        }
+        let dialect = self.location.dialect;
+        let mut response = match (dialect.deleted, dialect.explain) {
+            (Some(sentence), Some(name)) if self.head.method == Method::DELETE => {
+                let mut response = Response::new(empty());
+                response.headers_mut().insert(name, HeaderValue::from_static(sentence));
+                response
+            }
+            _ => self.describe(status, &infos, channels.len()),
+        };
+        dialect.forbid_caching(response.headers_mut());
+        Ok(response)
+    }
+
+    /// POST and PUT.
+    async fn take(
+        &self,
+        channels: &[ChannelId],
+        body: Bytes,
+    ) -> Result<(StatusCode, Vec<ChannelInfo>), Refusal> {
+        let Self { hub, location, publisher, head, .. } = *self;
+        match location.dialect.empty {
+            Empty::CreatesByPut if body.is_empty() && head.method == Method::PUT => {
+                let created = hub.create(channels, creation(location, publisher)).await;
+                return Ok((StatusCode::OK, created.map_err(refuse)?));
+            }
+            Empty::Refused if body.is_empty() => return Err(Refusal::EmptyMessage),
+            _ => {}
+        }
+        let draft = draft(&head.headers, body);
+        let infos = publish(hub, location, publisher, channels, draft).await?;
+        let waited = infos.iter().any(|info| info.subscribers > 0);
+        let dialect = location.dialect;
+        let by_count = if waited { dialect.published_to_some } else { dialect.published_to_nobody };
+        Ok((publisher.status.unwrap_or(by_count), infos))
+    }
+
+    /// The state of those channels that there are; `named` is how many the request has named.
+    fn describe(&self, status: StatusCode, infos: &[ChannelInfo], named: usize) -> Response<Body> {
+        let accept = self.head.headers.get(header::ACCEPT);
+        let census = (named > 1).then(|| self.host.census(self.hub));
+        let style = self.location.dialect.info;
+        let (content_type, text) = info::render(infos, census.as_ref(), style, accept);
+        let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
+        let mut response = Response::new(if bodiless { empty() } else { full(text) });
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
+    }
+}
+
+/// Publishes a message at a location, whoever brought it there. The answer is the state of each
+/// channel as it was for this publish.
+pub async fn publish(
     hub: &Hub,
     location: &Location,
     publisher: &Publisher,
     channels: &[ChannelId],
-    head: &request::Parts,
-    body: Bytes,
-) -> Result<(StatusCode, ChannelInfo), Refusal> {
-    let keep = &publisher.retention;
-    let creation = Creation {
-        timeout: keep.channel_timeout,
+    draft: Draft,
+) -> Result<Vec<ChannelInfo>, Refusal> {
+    let creation = creation(location, publisher);
+    hub.publish(channels, draft, &publisher.retention, creation).await.map_err(refuse)
+}
+
+fn creation(location: &Location, publisher: &Publisher) -> Creation {
+    Creation {
+        timeout: publisher.retention.channel_timeout,
         group_max_channels: location.channels.group_max_channels,
-    };
-    if head.method == Method::PUT && body.is_empty() {
-        let info = hub.create(channels, creation).await.map_err(refuse)?;
-        return Ok((StatusCode::OK, info));
     }
-    let draft = draft(&head.headers, body);
-    let info = hub.publish(channels, draft, keep, creation).await.map_err(refuse)?;
-    let by_count = if info.subscribers > 0 { StatusCode::CREATED } else { StatusCode::ACCEPTED };
-    Ok((publisher.status.unwrap_or(by_count), info))
 }
 
 /// The message of a request. A form's type says nothing: HTTP libraries put it on any body.
 fn draft(headers: &HeaderMap, body: Bytes) -> Draft {
     let copy = |name: &str| Some(Bytes::copy_from_slice(headers.get(name)?.as_bytes()));
+    let filled = |name| copy(name).filter(|value| !value.is_empty());
     let content_type = copy(header::CONTENT_TYPE.as_str()).filter(|value| {
         let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
         let form = essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
         !form && !essence.is_empty()
     });
     let event = copy("x-eventsource-event").or_else(|| copy("event-type"));
-    Draft { body, content_type, event: event.filter(|event| !event.is_empty()) }
+    Draft {
+        body,
+        content_type,
+        event: event.filter(|event| !event.is_empty()),
+        event_id: filled("event-id"),
+    }
 }
 
 /// Reads a body to its end; the result owns exactly its bytes.
@@ -117,23 +190,36 @@ async fn next_frame(body: &mut RequestBody, patience: Duration) -> Result<Option
     }
 }
 
-fn describe(status: StatusCode, info: &ChannelInfo, headers: &HeaderMap) -> Response<Body> {
-    let (content_type, text) = info::render(info, headers.get(header::ACCEPT));
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);
-    let mut response = Response::new(if bodiless { empty() } else { full(text) });
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
-}
-
 fn refuse(error: PublishError) -> Refusal {
     match error {
         PublishError::BudgetSpent => Refusal::BudgetSpent,
-        PublishError::TooManyChannels(limit) => Refusal::Forbidden(limit.to_string().into()),
+        PublishError::TooManyChannels(_) => Refusal::TooManyChannels,
         PublishError::Store(error) => unavailable(&error),
     }
 }
 
-fn unavailable(error: &crate::channel::StoreError) -> Refusal {
+fn unavailable(error: &StoreError) -> Refusal {
     Refusal::Unavailable(error.to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_keeps_what_its_publisher_calls_it() {
+        let drafted = |lines: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            let Draft { event, event_id, .. } = draft(&headers, Bytes::new());
+            (event, event_id)
+        };
+        let both = [("event-type", "chat"), ("event-id", "7")];
+        assert_eq!(drafted(&both), (Some("chat".into()), Some("7".into())));
+        assert_eq!(drafted(&[("event-id", "")]), (None, None));
+        let first = [("event-type", "chat"), ("x-eventsource-event", "news")];
+        assert_eq!(drafted(&first), (Some("news".into()), None));
+    }
 }

@@ -79,6 +79,7 @@ impl Bound {
             header_timeout: server.header_timeout,
             keepalive_timeout: server.keepalive_timeout,
             max_header_size: server.max_header_size,
+            proxies: server.proxy_protocol.then(|| server.real_ip.from.clone().into()),
         };
         self.by_listener.iter().filter_map(first).map(listening).collect()
     }

@@ -1,25 +1,27 @@
 //! Subscriber locations: which transport, from where on, and whether to answer or to hold.
 
+mod cursorless;
+mod negotiate;
 mod outlets;
+mod poll;
 pub mod position;
+mod socket;
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
+use cursorless::Tag;
 use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
+use position::Malformed;
 
 use crate::{
     channel::{
-        ChannelId, Creation, Hub, Message, MessageId, Request, SeatError, Seats, Start,
-        SubscribeError, Subscription,
+        Creation, First, Hub, Request, SeatError, Seats, Start, SubscribeError, Subscription,
     },
-    config::{Hold, Location, PollFormat, Subscriber, Transport, variable::Scope},
-    framing::{
-        Farewell, interval_poll,
-        long_poll::{LongPoll, tell_gap},
-    },
-    hold::{Answer, Holding, Outlet, Style},
-    response::{Body, Refusal, empty, full},
+    config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
+    framing::long_poll::{Form, LongPoll},
+    hold::{Answer, Holding, Inbound, Outlet, Style},
+    response::{Refusal, empty},
 };
 
 /// The methods of a subscriber location.
@@ -43,91 +45,148 @@ pub struct Visit<'a> {
     pub head: &'a request::Parts,
     /// Its variables.
     pub scope: &'a Scope<'a>,
+    /// The channels that it names.
+    pub named: &'a Named,
 }
 
 impl Visit<'_> {
-    /// Answers a request for these channels, or lets it wait.
-    pub async fn answer(&self, channels: &[ChannelId]) -> Result<Answer, Refusal> {
-        let transport = self.transport();
-        let subscription = self.subscribe(channels).await?;
-        let head_only = self.head.method == Method::HEAD;
-        match transport {
-            Transport::IntervalPoll => Ok(Answer::Respond(self.poll(&subscription))),
+    /// Answers a request, or lets it wait. `inbound` takes what the client of a
+    /// WebSocket sends, if it may publish here.
+    pub async fn answer(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
+        let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
+        match negotiate::transport(self.head, &self.subscriber.transports, polls)? {
+            Transport::IntervalPoll => {
+                let subscription = self.subscribe().await?;
+                self.interval_poll(&subscription).map(Answer::Respond)
+            }
             Transport::LongPoll => {
-                let messages = subscription.read();
-                match messages.first() {
-                    Some(message) => Ok(Answer::Respond(self.message(&subscription, message))),
-                    None if head_only => Ok(Answer::Respond(self.nothing())),
-                    None => {
-                        let subscription = self.sit(channels, subscription).await?;
-                        let headers = self.cors();
-                        Ok(self.hold(subscription, &self.outlets.long_poll, headers))
+                let framing = self.long_poll()?;
+                if self.subscriber.cursorless && !matches!(framing.form, Form::Jsonp(_)) {
+                    if let Some(tag) = Tag::of(&self.head.headers) {
+                        return self.cursorless(&framing, Some(tag)).await;
+                    }
+                    if self.asked()?.is_none() {
+                        return self.cursorless(&framing, None).await;
                     }
                 }
+                self.wait_for_one(framing).await
             }
-            Transport::Stream | Transport::EventSource => {
-                let outlet = self.outlets.endless(transport);
-                let headers = self.streaming(outlet);
-                if head_only {
-                    let mut response = Response::new(empty());
-                    *response.headers_mut() = headers;
-                    return Ok(Answer::Respond(response));
-                }
-                let subscription = self.sit(channels, subscription).await?;
-                Ok(self.hold(subscription, outlet, headers))
-            }
+            Transport::WebSocket => self.open_socket(inbound).await,
+            transport => self.stream(transport).await,
         }
     }
 
-    /// One URL negotiates: who accepts events gets them, everyone else the first of the
-    /// location's other transports.
-    fn transport(&self) -> Transport {
-        let transports = &self.subscriber.transports;
-        let events = |value: &HeaderValue| {
-            value.as_bytes().split(|byte| *byte == b',').any(|range| {
-                let essence = range.split(|byte| *byte == b';').next().unwrap_or_default();
-                essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
-            })
-        };
-        let wants_events = self.head.headers.get_all(header::ACCEPT).iter().any(events);
-        let others = |transport: &&Transport| **transport != Transport::EventSource;
-        match transports.iter().find(others) {
-            Some(_) if wants_events && transports.contains(&Transport::EventSource) => {
-                Transport::EventSource
-            }
-            Some(transport) => *transport,
-            None => Transport::EventSource,
+    /// The next message or, if there is none yet, a wait for it.
+    async fn wait_for_one(&self, framing: LongPoll) -> Result<Answer, Refusal> {
+        let subscription = self.subscribe().await?;
+        let messages = subscription.read();
+        if let Some(response) = self.messages(&framing, &subscription, &messages) {
+            return Ok(Answer::Respond(response));
         }
+        if self.head.method == Method::HEAD {
+            return Ok(Answer::Respond(self.nothing(&framing)));
+        }
+        let subscription = self.sit(subscription).await?;
+        let outlet = self.outlets.poll(&self.head.headers);
+        if matches!(framing.form, Form::Jsonp(_)) {
+            // Its function is its own.
+            let own = Arc::new(outlet.with_style(Style::Poll(framing)));
+            return Ok(self.hold(subscription, &own, self.cors()));
+        }
+        Ok(self.hold(subscription, outlet, self.cors()))
     }
 
-    async fn subscribe(&self, channels: &[ChannelId]) -> Result<Subscription, Refusal> {
+    /// As [`Visit::wait_for_one`] for a client that sends no cursor; `tag` is what its browser sends.
+    async fn cursorless(&self, framing: &LongPoll, tag: Option<Tag>) -> Result<Answer, Refusal> {
+        let start = tag
+            .map_or(Start::First(self.subscriber.first_message), |tag| Start::After(tag.position));
+        let mut subscription = self.start(start).await?;
+        if let Some(tag) = tag {
+            cursorless::go_on(&mut subscription, tag, self.scope.request_id);
+        }
+        let own =
+            |subscription: &Subscription| Tag::new(subscription.cursor(), self.scope.request_id);
+        if let Some(message) = subscription.read().first() {
+            let response = self.early(framing, &subscription, message, own(&subscription));
+            return Ok(Answer::Respond(response));
+        }
+        let outlet = &self.outlets.early;
+        if self.head.method == Method::HEAD {
+            let headers = self.early_headers(own(&subscription));
+            return Ok(headers_alone(headers));
+        }
+        let subscription = self.sit(subscription).await?;
+        let headers = self.early_headers(own(&subscription));
+        Ok(self.hold(subscription, outlet, headers))
+    }
+
+    /// A response that goes on.
+    async fn stream(&self, transport: Transport) -> Result<Answer, Refusal> {
+        let subscription = self.subscribe().await?;
+        let outlet = self.outlets.stream(transport, &self.head.headers);
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        let headers = self.streaming(outlet, headers);
+        if self.head.method == Method::HEAD {
+            return Ok(headers_alone(headers));
+        }
+        let subscription = self.sit(subscription).await?;
+        Ok(self.hold(subscription, outlet, headers))
+    }
+
+    async fn subscribe(&self) -> Result<Subscription, Refusal> {
+        let start = self.asked()?.map_or_else(|| self.beginning(), Start::After);
+        self.start(start).await
+    }
+
+    /// Where a request begins that names no message id.
+    fn beginning(&self) -> Start {
+        let backtrack = self.named.backtrack.map(First::Last);
+        Start::First(backtrack.unwrap_or(self.subscriber.first_message))
+    }
+
+    /// The message id that the request names, if it names one.
+    fn asked(&self) -> Result<Option<crate::channel::MessageId>, Refusal> {
         let named = self.subscriber.last_message_id.iter();
         let named = named.map(|template| template.expand(self.scope));
         let argument = self.scope.argument("last_event_id");
-        let after = position::asked(&self.head.headers, named, Some(&*argument))
-            .map_err(|malformed| Refusal::BadRequest(malformed.to_string().into()))?;
+        let malformed = |why: Malformed| Refusal::BadRequest(why.to_string().into());
+        let asked = position::asked(&self.head.headers, named, Some(&*argument));
+        match asked.map_err(malformed)? {
+            None if self.location.dialect.cursor_arguments => {
+                let [time, tag] = ["time", "tag"].map(|name| self.scope.argument(name));
+                position::pair(&time, &tag).map_err(malformed)
+            }
+            asked => Ok(asked),
+        }
+    }
+
+    /// Whether `push_last_message_id` finds anything.
+    fn names_message(&self) -> bool {
+        let named = self.subscriber.last_message_id.iter();
+        named.map(|template| template.expand(self.scope)).any(|value| !value.is_empty())
+    }
+
+    async fn start(&self, start: Start) -> Result<Subscription, Refusal> {
         let creation = Creation {
             timeout: self.subscriber.channel_timeout,
             group_max_channels: self.location.channels.group_max_channels,
         };
         let request = Request {
-            start: after.map_or(Start::First(self.subscriber.first_message), Start::After),
+            start,
             concurrency: self.subscriber.concurrency,
             creation: (!self.subscriber.authorized_channels_only).then_some(creation),
         };
-        self.hub.subscribe(channels, request).await.map_err(refuse)
+        self.hub.subscribe(&self.named.channels, request).await.map_err(refuse)
     }
 
     /// Takes seats; in a channel that was empty and went meanwhile, in the one that comes after it.
-    async fn sit(
-        &self,
-        channels: &[ChannelId],
-        mut subscription: Subscription,
-    ) -> Result<Subscription, Refusal> {
+    async fn sit(&self, mut subscription: Subscription) -> Result<Subscription, Refusal> {
         for _ in 0..SEAT_TRIES {
             match subscription.sit(self.seats()) {
                 Ok(()) => return Ok(subscription),
-                Err(SeatError::Gone) => subscription = self.subscribe(channels).await?,
+                Err(SeatError::Gone) => subscription = self.subscribe().await?,
                 Err(error) => return Err(refuse_seat(error)),
             }
         }
@@ -144,115 +203,56 @@ impl Visit<'_> {
 
     fn hold(&self, subscription: Subscription, outlet: &Arc<Outlet>, headers: HeaderMap) -> Answer {
         let as_body = self.subscriber.hold == Hold::Body;
-        Answer::Hold(Box::new(Holding { subscription, outlet: outlet.clone(), headers, as_body }))
+        let outlet = outlet.clone();
+        let inbound = None;
+        Answer::Hold(Box::new(Holding { subscription, outlet, headers, as_body, inbound }))
     }
 
-    /// An interval poll is answered at once, whatever there is.
-    fn poll(&self, subscription: &Subscription) -> Response<Body> {
-        let messages = subscription.read();
-        match (self.subscriber.poll_format, messages.first()) {
-            (PollFormat::Json, first) => {
-                let frames = messages.iter().rev().map(|message| {
-                    message.frame(self.outlets.entry, interval_poll::entry).payload()
-                });
-                let mut response = Response::new(full(interval_poll::document(frames)));
-                let headers = response.headers_mut();
-                headers.insert(header::CONTENT_TYPE, JSON);
-                headers.insert(header::CACHE_CONTROL, NO_CACHE);
-                if let Some(message) = first {
-                    self.received(subscription, &messages);
-                    mark_gap(headers, subscription.cursor(), message);
-                }
-                self.share(response)
+    /// The headers of a response whose head goes ahead.
+    fn streaming(&self, outlet: &Outlet, mut headers: HeaderMap) -> HeaderMap {
+        if let Style::Stream(framing) = &outlet.style {
+            if let Some(content_type) = framing.content_type() {
+                headers.insert(header::CONTENT_TYPE, content_type);
             }
-            (PollFormat::Message, Some(message)) => self.message(subscription, message),
-            (PollFormat::Message, None) => self.nothing(),
-        }
-    }
-
-    /// The next message, as published.
-    fn message(&self, subscription: &Subscription, message: &Arc<Message>) -> Response<Body> {
-        let mut response = Response::new(full(message.body().clone()));
-        if let Style::Once(framing) = &self.outlets.long_poll.style {
-            *response.headers_mut() = framing.headers(message);
-        }
-        mark_gap(response.headers_mut(), subscription.cursor(), message);
-        self.received(subscription, std::slice::from_ref(message));
-        self.share(response)
-    }
-
-    /// Nothing new; the client keeps the place it has.
-    fn nothing(&self) -> Response<Body> {
-        let (status, headers) = LongPoll::farewell(Farewell::Timeout);
-        let mut response = Response::new(empty());
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        if let Some(tag) = self.head.headers.get(header::IF_NONE_MATCH) {
-            response.headers_mut().insert(header::ETAG, tag.clone());
-        }
-        self.share(response)
-    }
-
-    /// `push_delete_oldest_received_message`, for those who do not wait.
-    fn received(&self, subscription: &Subscription, messages: &[Arc<Message>]) {
-        if self.head.method == Method::HEAD {
-            return;
-        }
-        for message in messages {
-            for channel in subscription.channels() {
-                if channel.id() == message.channel() {
-                    channel.received(message.id());
-                }
+            if let Some(encoding) = framing.content_encoding() {
+                headers.insert(header::CONTENT_ENCODING, encoding);
             }
         }
-    }
-
-    /// The headers of an endless response.
-    fn streaming(&self, outlet: &Outlet) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(8);
-        if let Style::Endless(framing) = &outlet.style
-            && let Some(content_type) = framing.content_type()
-        {
-            headers.insert(header::CONTENT_TYPE, content_type);
-        }
-        headers.insert(header::CACHE_CONTROL, NO_CACHE);
-        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         self.location.cors.append_to(&mut headers, self.head.headers.get(header::ORIGIN));
         headers
+    }
+
+    fn early_headers(&self, tag: Tag) -> HeaderMap {
+        self.streaming(&self.outlets.early, tag.headers())
     }
 
     fn cors(&self) -> HeaderMap {
         self.location.cors.headers(self.head.headers.get(header::ORIGIN))
     }
-
-    /// Lets other origins read it, where they may.
-    fn share(&self, mut response: Response<Body>) -> Response<Body> {
-        let origin = self.head.headers.get(header::ORIGIN);
-        self.location.cors.append_to(response.headers_mut(), origin);
-        response
-    }
 }
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-fn mark_gap(headers: &mut HeaderMap, after: MessageId, next: &Message) {
-    if next.previous() > after {
-        tell_gap(headers, after);
-    }
+/// The answer to HEAD, where GET would wait.
+fn headers_alone(headers: HeaderMap) -> Answer {
+    let mut response = Response::new(empty());
+    *response.headers_mut() = headers;
+    Answer::Respond(response)
 }
 
 fn refuse(error: SubscribeError) -> Refusal {
     match error {
         SubscribeError::Conflict => Refusal::Conflict,
+        SubscribeError::NoSuchChannel => Refusal::UnknownChannel,
         SubscribeError::Store(error) => Refusal::Unavailable(error.to_string().into()),
-        forbidden => Refusal::Forbidden(forbidden.to_string().into()),
+        SubscribeError::TooManyChannels(_) => Refusal::TooManyChannels,
     }
 }
 
 fn refuse_seat(error: SeatError) -> Refusal {
     match error {
         SeatError::Conflict => Refusal::Conflict,
+        SeatError::ChannelFull => Refusal::TooManySubscribers,
         SeatError::Gone => Refusal::Gone,
         full => Refusal::Forbidden(full.to_string().into()),
     }

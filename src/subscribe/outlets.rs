@@ -2,65 +2,194 @@
 
 use std::sync::Arc;
 
+use http::{HeaderMap, HeaderValue};
+
 use crate::{
     channel::FrameSlot,
-    config::{StreamFormat, Subscriber, Transport},
+    config::{Batch, SlowSubscriber, StreamFormat, Subscriber, Transport},
+    dialect::Dialect,
     framing::{
-        Framing,
+        Framing, Voice,
+        early::Early,
         event_source::EventSource,
-        long_poll::LongPoll,
-        template::{Template, TemplateError},
+        gzip::{Gzip as Compressed, accepted},
+        long_poll::{Form, Gzip, LongPoll},
+        multipart::Multipart,
+        raw::Raw,
+        slot,
+        template::{MessageTemplate, Template, TemplateError},
+        websocket::{Terms, WebSocket},
     },
-    hold::{Outlet, Style},
+    hold::{Incoming, Outlet, Style},
 };
 
 /// The outlets of one location.
 #[derive(Debug)]
 pub struct Outlets {
-    pub(super) long_poll: Arc<Outlet>,
-    pub(super) stream: Arc<Outlet>,
-    pub(super) event_source: Arc<Outlet>,
-    /// Where messages keep their entry of a JSON poll; the same in all locations.
-    pub(super) entry: FrameSlot,
+    poll: Arc<Outlet>,
+    poll_gzip: Arc<Outlet>,
+    pub(super) early: Arc<Outlet>,
+    chunked: Arc<Outlet>,
+    event_source: Arc<Outlet>,
+    event_source_gzip: Arc<Outlet>,
+    multipart: Arc<Outlet>,
+    raw: Arc<Outlet>,
+    stream: Arc<Outlet>,
+    sockets: Vec<(Terms, Arc<Outlet>)>,
+    gzip: bool,
 }
 
-/// Slots of one location, beside the one that all share.
-const SLOTS: u16 = 3;
+/// Slots of one location's own.
+const SLOTS: u16 = 16;
+
+/// Makes outlets of one location.
+struct Build<'a> {
+    subscriber: &'a Subscriber,
+    location: u16,
+    voice: Voice,
+}
 
 impl Outlets {
     /// The outlets of the location of that number.
-    pub fn new(subscriber: &Subscriber, location: u16) -> Result<Self, TemplateError> {
-        let slot = |number: u16| FrameSlot(1 + location.saturating_mul(SLOTS) + number);
-        let outlet = |style: Style, number: u16| {
-            let pings = matches!(&style, Style::Endless(framing) if !framing.ping().is_empty());
-            Arc::new(Outlet {
-                style,
-                slot: slot(number),
-                ping: subscriber.ping_interval.filter(|_| pings),
-                timeout: subscriber.timeout,
-            })
+    pub fn new(
+        subscriber: &Subscriber,
+        dialect: &'static Dialect,
+        location: u16,
+    ) -> Result<Self, TemplateError> {
+        let build = Build { subscriber, location, voice: voice(subscriber, dialect)? };
+        let Subscriber { retry, gap_events, .. } = *subscriber;
+        let events = EventSource { voice: build.voice.clone(), retry, gap_events };
+        let content_type = subscriber.default_type.clone();
+        let raw = Raw {
+            separator: subscriber.raw_separator.as_bytes().to_vec().into(),
+            content_type: content_type.clone(),
         };
-        let default_type = subscriber.default_type.clone();
-        let stream: Box<dyn Framing> = Box::new(match subscriber.stream.clone() {
-            StreamFormat::Iframe { header, footer } => Template::iframe(header, footer),
-            StreamFormat::Plain => Template::plain(default_type.clone()),
-            StreamFormat::Templates { header, message, footer } => {
-                Template::compile(&header, &message, &footer, default_type.clone())?
-            }
-        });
-        let events = EventSource { retry: subscriber.retry, gap_events: subscriber.gap_events };
+        let chunked = Raw { separator: "".into(), content_type: content_type.clone() };
+        let json = || HeaderValue::from_static("application/json");
+        let early = Early { content_type: content_type.unwrap_or_else(json) };
+        let gzip = subscriber.gzip;
+        let refused = if gzip.is_some() { Gzip::Refused } else { Gzip::Off };
         Ok(Self {
-            long_poll: outlet(Style::Once(LongPoll { default_type }), 0),
-            stream: outlet(Style::Endless(stream), 1),
-            event_source: outlet(Style::Endless(Box::new(events)), 2),
-            entry: FrameSlot(0),
+            poll: build.poll(refused, SLOTS - 4),
+            poll_gzip: build.poll(gzip.map_or(Gzip::Off, Gzip::From), SLOTS - 3),
+            early: Arc::new(Outlet { timeout: None, ..build.stream(early, slot::EARLY) }),
+            chunked: Arc::new(build.stream(chunked, slot::CHUNK)),
+            event_source: Arc::new(build.stream(events.clone(), build.spoken(slot::EVENT))),
+            event_source_gzip: Arc::new(
+                build.stream(Compressed(events), build.spoken(slot::EVENT_GZIP)),
+            ),
+            multipart: Arc::new(build.stream(Multipart, slot::PART)),
+            raw: Arc::new(build.stream(raw, build.slot(SLOTS - 2))),
+            stream: build.templates(SLOTS - 1)?,
+            sockets: build.sockets(),
+            gzip: gzip.is_some(),
         })
     }
 
-    pub(super) fn endless(&self, transport: Transport) -> &Arc<Outlet> {
+    /// The outlet of polls from a client with these headers.
+    pub(super) fn poll(&self, headers: &HeaderMap) -> &Arc<Outlet> {
+        if self.gzip && accepted(headers) { &self.poll_gzip } else { &self.poll }
+    }
+
+    /// The outlet of a response that goes on.
+    pub(super) fn stream(&self, transport: Transport, headers: &HeaderMap) -> &Arc<Outlet> {
         match transport {
-            Transport::Stream => &self.stream,
-            _ => &self.event_source,
+            Transport::Chunked => &self.chunked,
+            Transport::Multipart => &self.multipart,
+            Transport::Raw => &self.raw,
+            Transport::EventSource if self.gzip && accepted(headers) => &self.event_source_gzip,
+            Transport::EventSource => &self.event_source,
+            _ => &self.stream,
         }
     }
+
+    /// The outlet of a WebSocket.
+    pub(super) fn socket(&self, terms: Terms) -> &Arc<Outlet> {
+        let found = self.sockets.iter().find(|(offered, _)| *offered == terms);
+        found.map_or(&self.stream, |(_, outlet)| outlet)
+    }
+}
+
+impl Build<'_> {
+    fn slot(&self, number: u16) -> FrameSlot {
+        FrameSlot(slot::OWN.saturating_add(self.location.saturating_mul(SLOTS)) + number)
+    }
+
+    /// A slot that all locations share, unless this one words its messages in its own way.
+    fn spoken(&self, shared: FrameSlot) -> FrameSlot {
+        if self.voice.template.is_some() { self.slot(shared.0 % (SLOTS - 4)) } else { shared }
+    }
+
+    fn outlet(&self, style: Style, slot: FrameSlot) -> Outlet {
+        let pings = matches!(&style, Style::Stream(framing) if !framing.ping().is_empty());
+        Outlet {
+            style,
+            slot,
+            ping: self.subscriber.ping_interval.filter(|_| pings),
+            timeout: self.subscriber.timeout,
+            closes_lagging: self.subscriber.slow == SlowSubscriber::Close,
+            socket: None,
+        }
+    }
+
+    fn stream(&self, framing: impl Framing, slot: FrameSlot) -> Outlet {
+        self.outlet(Style::Stream(Box::new(framing)), slot)
+    }
+
+    fn poll(&self, gzip: Gzip, number: u16) -> Arc<Outlet> {
+        let form = match self.subscriber.batch {
+            None => Form::Message,
+            Some(Batch::Json) => Form::Json,
+            Some(Batch::Multipart) => Form::Multipart,
+            Some(Batch::Raw) => Form::Raw(self.subscriber.raw_separator.as_bytes().to_vec().into()),
+        };
+        let default_type = self.subscriber.default_type.clone();
+        let framing = LongPoll { default_type, form, gzip, voice: self.voice.clone() };
+        Arc::new(self.outlet(Style::Poll(framing), self.slot(number)))
+    }
+
+    fn templates(&self, number: u16) -> Result<Arc<Outlet>, TemplateError> {
+        let content_type = self.subscriber.default_type.clone();
+        let dialect = self.voice.dialect;
+        let (header, message, footer) = match self.subscriber.stream.clone() {
+            StreamFormat::Iframe { header, footer } => {
+                let outlet = self.stream(Template::iframe(header, footer), self.slot(number));
+                return Ok(Arc::new(outlet));
+            }
+            StreamFormat::Plain if dialect.ping_notice.is_none() => {
+                let raw = Raw { separator: "".into(), content_type };
+                return Ok(Arc::new(self.stream(raw, slot::CHUNK)));
+            }
+            StreamFormat::Plain => (String::new(), "~text~".into(), String::new()),
+            StreamFormat::Templates { header, message, footer } => (header, message, footer),
+        };
+        let message = MessageTemplate::parse(&message, dialect.ids)?;
+        let template = Template::new(&header, message, &footer, content_type, dialect);
+        Ok(Arc::new(self.stream(template, self.slot(number))))
+    }
+
+    fn sockets(&self) -> Vec<(Terms, Arc<Outlet>)> {
+        let outlet = |(terms, slot): (Terms, FrameSlot)| {
+            let framing = WebSocket { terms, voice: self.voice.clone() };
+            let socket = Some(Incoming {
+                max_message: self.subscriber.websocket.max_message,
+                deflate: terms.deflate.is_some(),
+                ignores: self.voice.dialect.ignores_messages,
+            });
+            let outlet = self.stream(framing, self.spoken(slot));
+            (terms, Arc::new(Outlet { socket, ..outlet }))
+        };
+        Terms::ALL.into_iter().map(outlet).collect()
+    }
+}
+
+/// The push stream module's template is for all transports.
+fn voice(subscriber: &Subscriber, dialect: &'static Dialect) -> Result<Voice, TemplateError> {
+    let template = match &subscriber.stream {
+        StreamFormat::Templates { message, .. } if dialect.templates_everywhere => {
+            Some(Arc::new(MessageTemplate::parse(message, dialect.ids)?))
+        }
+        _ => None,
+    };
+    Ok(Voice { dialect, template })
 }

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use httpdate::HttpDate;
 
+use super::cursorless::Tag;
 use crate::channel::MessageId;
 
 /// The longest value that is looked into, in bytes.
@@ -67,16 +68,31 @@ pub fn asked(
 
 /// The id that `If-Modified-Since` and `If-None-Match` name.
 fn conditional(headers: &HeaderMap) -> Result<Option<MessageId>, Malformed> {
+    // Where a location that was cursorless is so no more, its clients go on once.
+    if let Some(tag) = Tag::of(headers) {
+        return Ok(Some(tag.position));
+    }
     let header = |name| headers.get(name).map(HeaderValue::as_bytes).and_then(present);
     let tag = header(header::IF_NONE_MATCH).filter(|tag| *tag != b"*").map(opaque_tag);
     if let Some(id) = tag.and_then(compound) {
         return id.map(Some);
     }
     let Some(since) = header(header::IF_MODIFIED_SINCE) else { return Ok(None) };
+    dated(since, tag).map(Some)
+}
+
+/// The id that an HTTP date and a tag name, as the push stream module's clients send them in
+/// arguments; `None`: there is no date.
+pub fn pair(time: &[u8], tag: &[u8]) -> Result<Option<MessageId>, Malformed> {
+    present(time).map(|time| dated(time, present(tag).map(opaque_tag))).transpose()
+}
+
+/// A date without a tag has seen its whole second.
+fn dated(since: &[u8], tag: Option<&[u8]>) -> Result<MessageId, Malformed> {
     let time = seconds(since)?;
-    let Some(tag) = tag else { return Ok(Some(MessageId::end_of_second(time))) };
+    let Some(tag) = tag else { return Ok(MessageId::end_of_second(time)) };
     let tag = number(tag).ok_or(Malformed::Tag)??;
-    MessageId::new(time, tag).map(Some).ok_or(Malformed::TooLarge)
+    MessageId::new(time, tag).ok_or(Malformed::TooLarge)
 }
 
 /// The first entity tag of `If-None-Match` without its quotes and its weakness; a client may also
@@ -186,6 +202,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_of_arguments_is_read_like_the_headers() {
+        assert_eq!(pair(DATE.as_bytes(), b"7"), Ok(id(TIME, 7)));
+        assert_eq!(pair(DATE.as_bytes(), b"W/7"), Ok(id(TIME, 7)));
+        assert_eq!(pair(DATE.as_bytes(), b""), Ok(Some(MessageId::end_of_second(TIME))));
+        assert_eq!(pair(b"", b"7"), Ok(None));
+        assert_eq!(pair(b"soon", b"7"), Err(Malformed::Date));
+    }
+
+    #[test]
     fn a_date_alone_has_seen_its_whole_second() {
         let whole = Ok(Some(MessageId::end_of_second(TIME)));
         assert_eq!(ask(&[("if-modified-since", DATE)], &[], None), whole);
@@ -290,7 +315,7 @@ mod tests {
             let budget = Arc::new(Budget::new(0));
             let message =
                 Message::new(ChannelId::new(b"5"), id, MessageId::ZERO, Draft::default(), budget);
-            let answered = LongPoll::default().headers(&message);
+            let (answered, _) = LongPoll::default().answer(&[Arc::new(message)]);
             let mut headers = HeaderMap::new();
             headers.insert(header::IF_MODIFIED_SINCE, answered[header::LAST_MODIFIED].clone());
             headers.insert(header::IF_NONE_MATCH, answered[header::ETAG].clone());

@@ -3,16 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { startCable, startFront } from './front.mjs'
-import { Inbox } from './inbox.mjs'
-
-const numbers = (count, from = 0) => Array.from({ length: count }, (_, n) => n + from)
-
-async function open({ context, front }, page, names = ['handled']) {
-  const tab = await context.newPage()
-  const inboxes = await Promise.all(names.map((name) => Inbox.of(tab, name)))
-  await tab.goto(front.origin + page, { waitUntil: 'domcontentloaded' })
-  return [tab, ...inboxes]
-}
+import { numbers, open } from './tab.mjs'
 
 // --- Polling
 

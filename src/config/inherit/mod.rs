@@ -1,13 +1,14 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
+mod idle;
 mod subscriber;
 
 use std::time::Duration;
 
 use super::{
     directive::Block,
-    error::{Faults, Level, Place, Reason},
-    location::{Channels, Location, PollFormat, Publisher, Transport},
+    error::{Faults, Place, Reason},
+    location::{Channels, Location, Publisher, Transport},
     value::{At, or},
     variable::Template,
 };
@@ -15,6 +16,7 @@ use crate::{
     access::{Access, RealIp, X_FORWARDED_FOR},
     channel::Retention,
     cors::{Cors, Origins},
+    dialect,
     router::Pattern,
 };
 
@@ -57,6 +59,7 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
         cors,
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
+        dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
         channels,
         publisher: publisher.then(|| Publisher {
             status: block.push_publish_status.as_ref().map(|at| at.value),
@@ -138,35 +141,6 @@ impl Build<'_> {
         if none && !self.block.is_suspect(&["push_channel_id"]) {
             let why = "publishers and subscribers need one";
             self.faults.add_key(table, "push_channel_id", Reason::Missing(why));
-        }
-    }
-
-    /// Notes keys of the location's own that no transport of it looks at; inherited ones are meant
-    /// for other locations.
-    fn note_idle(&mut self, transports: &[Transport]) {
-        let block = self.block;
-        if block.is_suspect(&ROLES) {
-            return;
-        }
-        let json = block.push_poll_format.as_ref().filter(|at| at.value == PollFormat::Json);
-        let templates = [
-            &block.push_header_template,
-            &block.push_message_template,
-            &block.push_footer_template,
-        ];
-        let templates = templates.into_iter().flatten().filter(|at| !at.value.is_empty());
-        let preset = block.push_stream_preset.as_ref().filter(|at| at.value.is_some());
-        let stream = templates.map(|at| at.place).chain(preset.map(|at| at.place));
-        let stream = stream.map(|place| (place, Transport::Stream));
-        let json = json.map(|at| (at.place, Transport::IntervalPoll));
-        for (place, transport) in stream.chain(json) {
-            if place.level == Level::Location && !transports.contains(&transport) {
-                let why = match transport {
-                    Transport::Stream => "push_subscriber does not offer \"stream\"",
-                    _ => "push_subscriber does not offer \"interval-poll\"",
-                };
-                self.faults.add(place, Reason::NoEffect(why));
-            }
         }
     }
 

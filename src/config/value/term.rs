@@ -9,11 +9,12 @@ use crate::{
     channel::{Concurrency, First},
     config::{
         error::Reason,
-        location::{Hold, PollFormat, Preset, Transport},
+        location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
         origin,
         server::{Listen, ServerName},
     },
     cors::Origins,
+    dialect::{self, Dialect},
     log::{Format, Target},
     router::Pattern,
 };
@@ -59,6 +60,26 @@ pub(in crate::config) fn poll_format(
     word(reader, value, &[("message", PollFormat::Message), ("json", PollFormat::Json)])
 }
 
+pub(in crate::config) fn batch(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Option<Batch>> {
+    use Batch::{Json, Multipart, Raw};
+    let words = [("json", Some(Json)), ("multipart", Some(Multipart)), ("raw", Some(Raw))];
+    word(reader, value, &[&words[..], &[("", None)]].concat())
+}
+
+pub(in crate::config) fn slow_subscriber(
+    reader: &mut Reader<'_>,
+    value: &Value<'_>,
+) -> Read<SlowSubscriber> {
+    word(reader, value, &[("skip", SlowSubscriber::Skip), ("close", SlowSubscriber::Close)])
+}
+
+pub(in crate::config) fn dialect(
+    reader: &mut Reader<'_>,
+    value: &Value<'_>,
+) -> Read<&'static Dialect> {
+    word(reader, value, &dialect::ALL.map(|dialect| (dialect.name, dialect)))
+}
+
 pub(in crate::config) fn hold(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Hold> {
     word(reader, value, &[("hall", Hold::Hall), ("body", Hold::Body)])
 }
@@ -92,6 +113,33 @@ pub(in crate::config) fn transports(
     } else {
         Ok(transports)
     }
+}
+
+/// Names of subprotocols, each once (RFC 6455 section 4.1).
+pub(in crate::config) fn protocols(
+    reader: &mut Reader<'_>,
+    value: &Value<'_>,
+) -> Read<Vec<Box<str>>> {
+    let texts = texts(reader, value)?;
+    let mut protocols: Vec<Box<str>> = Vec::with_capacity(texts.len());
+    for At { value, place } in &texts {
+        let name = value.as_str().into();
+        if !is_token(value) {
+            reader.faults.add(*place, Reason::Invalid(value.clone(), "a token like \"chat.v1\""));
+        } else if protocols.contains(&name) {
+            let elsewhere = "in this list".to_owned();
+            reader.faults.add(*place, Reason::Duplicate(value.clone(), elsewhere));
+        } else {
+            protocols.push(name);
+        }
+    }
+    if protocols.len() == texts.len() { Ok(protocols) } else { Err(Refused) }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &str) -> bool {
+    let token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(token_byte)
 }
 
 pub(in crate::config) fn first_message(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<First> {

@@ -1,0 +1,62 @@
+//! How a location words what it sends: its dialect, and the template of its messages if that is for
+//! every transport, as in the push stream module.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Farewell, template::MessageTemplate};
+use crate::{
+    channel::Message,
+    dialect::{Dialect, Endings, Notice, PUSH_MODULE},
+};
+
+/// The voice of a location.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Voice {
+    /// `push_dialect`.
+    pub dialect: &'static Dialect,
+    /// `push_message_template`, if it is for more than the `stream` transport.
+    pub template: Option<Arc<MessageTemplate>>,
+}
+
+impl Default for Voice {
+    fn default() -> Self {
+        Self { dialect: &PUSH_MODULE, template: None }
+    }
+}
+
+impl Voice {
+    /// What is sent for a message.
+    pub fn text(&self, message: &Message) -> Bytes {
+        match &self.template {
+            Some(template) => template.render(message).into(),
+            None => message.body().clone(),
+        }
+    }
+
+    /// What is sent for a message that nobody published.
+    pub fn notice(&self, notice: Notice) -> Bytes {
+        match &self.template {
+            Some(template) => template.render_notice(notice).into(),
+            None => Bytes::from_static(notice.text.as_bytes()),
+        }
+    }
+
+    /// What subscribers are told of the deletion of their channel, as if it were a message.
+    pub(super) fn deleted(&self, why: Farewell) -> Option<Bytes> {
+        let notice = self.dialect.deleted_notice.filter(|_| why == Farewell::Deleted);
+        notice.map(|notice| self.notice(notice))
+    }
+}
+
+/// The ending for a reason.
+pub(super) fn ending<T: Copy>(endings: &Endings<T>, why: Farewell) -> T {
+    match why {
+        Farewell::Conflict => endings.conflict,
+        Farewell::Deleted => endings.deleted,
+        Farewell::Lagging => endings.lagging,
+        Farewell::Shutdown => endings.shutdown,
+        Farewell::Timeout => endings.timeout,
+    }
+}

@@ -1,0 +1,103 @@
+//! How a location serves those that wait there by one transport.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use http::{HeaderMap, StatusCode};
+
+use super::{Inbound, Incoming};
+use crate::{
+    channel::{Frame, FrameSlot, Message, Subscription},
+    framing::{Framing, long_poll::LongPoll},
+};
+
+/// A request that waits for messages.
+#[derive(Debug)]
+pub struct Holding {
+    /// What it waits for; it has taken its seats.
+    pub subscription: Subscription,
+    /// How it gets it.
+    pub outlet: Arc<Outlet>,
+    /// Headers of the response head that belong to this request alone.
+    pub headers: HeaderMap,
+    /// Whether a task with a response body waits, instead of the hall.
+    pub as_body: bool,
+    /// What takes the messages that the client of a WebSocket sends; none: it may send none.
+    pub inbound: Option<Rc<dyn Inbound>>,
+}
+
+impl Holding {
+    /// The status of its response; of a poll that it will have.
+    pub fn status(&self) -> StatusCode {
+        if self.outlet.socket.is_some() { StatusCode::SWITCHING_PROTOCOLS } else { StatusCode::OK }
+    }
+}
+
+/// How a location serves those that wait there by one transport; shared by all of them.
+#[derive(Debug)]
+pub struct Outlet {
+    /// The wire format.
+    pub style: Style,
+    /// Where messages keep its frames.
+    pub slot: FrameSlot,
+    /// `push_ping_interval`, where the wire format has something to say.
+    pub ping: Option<Duration>,
+    /// `push_subscriber_timeout`.
+    pub timeout: Option<Duration>,
+    /// `push_slow_subscriber = "close"`: whom history leaves behind is sent away.
+    pub closes_lagging: bool,
+    /// What the client may send, if it is a WebSocket.
+    pub socket: Option<Incoming>,
+}
+
+/// When the head of a response goes out.
+#[derive(Debug)]
+pub enum Style {
+    /// With the message, and both are the whole response.
+    Poll(LongPoll),
+    /// At once; messages follow.
+    Stream(Box<dyn Framing>),
+}
+
+impl Outlet {
+    /// The same with another wire format.
+    #[must_use]
+    pub fn with_style(&self, style: Style) -> Self {
+        Self { style, ..*self }
+    }
+
+    /// The message as this outlet sends it.
+    pub fn frame(&self, message: &Message) -> Frame {
+        if let Style::Poll(framing) = &self.style {
+            framing.prepare(message);
+        }
+        message.frame(self.slot, |message| match &self.style {
+            Style::Poll(framing) => framing.encode(message),
+            Style::Stream(framing) => framing.encode(message),
+        })
+    }
+
+    /// Whether a response ends with the first messages that it has.
+    pub(super) fn ends(&self) -> bool {
+        match &self.style {
+            Style::Poll(_) => true,
+            Style::Stream(framing) => framing.single(),
+        }
+    }
+
+    /// Of the messages that there are, those that one response may have.
+    pub(super) fn fitting<'m>(&self, messages: &'m [Arc<Message>]) -> &'m [Arc<Message>] {
+        let one = match &self.style {
+            Style::Poll(framing) => !framing.takes_all(),
+            Style::Stream(framing) => framing.single(),
+        };
+        if one { &messages[..messages.len().min(1)] } else { messages }
+    }
+
+    /// What keeps a silent response alive.
+    pub(super) fn ping_frame(&self) -> Frame {
+        match &self.style {
+            Style::Poll(_) => Frame::default(),
+            Style::Stream(framing) => framing.ping(),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What the client of a WebSocket sends: frames are decoded as they come, its messages handed on one
+//! after another.
+//!
+//! Between two frames a socket has no state here, unless it may publish. While a message is being
+//! taken nothing more is read, so that its successors wait where they cost nothing of ours.
+
+use std::{
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use rustix::event::epoll::EventData;
+
+use super::{
+    Handler, Inbound, Incoming, Received, Worker, hall::Hall, held::Phase, receive::Running,
+    wire::AHEAD, worker::HallCell,
+};
+use crate::{
+    response::Refusal,
+    websocket::{Decoder, Event, Limits, Opcode, Violation, close, code, encode},
+};
+
+/// The receiving side of a WebSocket.
+#[derive(Debug, Default)]
+pub(super) struct Socket {
+    /// Within a message or a frame.
+    decoder: Option<Decoder>,
+    inbound: Option<Rc<dyn Inbound>>,
+    /// A message is being taken.
+    busy: bool,
+    /// The answer to the latest ping, while the socket takes nothing (RFC 6455 section 5.5.3).
+    pong: Bytes,
+}
+
+/// Frames looked at before the worker serves everyone else.
+const FRAMES: usize = 256;
+
+/// Whether to go on with the frames of a connection.
+enum Next {
+    Frame,
+    /// A message is being taken.
+    Later,
+    /// The connection ends.
+    Nothing,
+}
+
+impl<H: Handler> Worker<H> {
+    /// Bytes from the client of a WebSocket.
+    pub(super) fn frames(&mut self, key: u32, bytes: &[u8]) {
+        let mut hall = self.shared.hall.borrow_mut();
+        let Some((mut decoder, limits)) = hall.decoder(key) else { return };
+        drop(hall);
+        let mut input = bytes;
+        for _ in 0..FRAMES {
+            let next = match decoder.next(&mut input) {
+                Ok(None) => break,
+                Ok(Some(event)) => self.event_of(key, event, limits),
+                Err(violation) => {
+                    self.shared.hall.borrow_mut().violated(key, &violation);
+                    Next::Nothing
+                }
+            };
+            match next {
+                Next::Frame => {}
+                Next::Later => break,
+                Next::Nothing => return,
+            }
+        }
+        self.shared.hall.borrow_mut().keep(key, decoder, input);
+    }
+
+    fn event_of(&mut self, key: u32, event: Event, limits: Incoming) -> Next {
+        let (body, binary) = match event {
+            Event::Text(body) => (body, false),
+            Event::Binary(body) => (body, true),
+            Event::Ping(payload) => {
+                let mut hall = self.shared.hall.borrow_mut();
+                hall.pong(key, encode(Opcode::Pong, false, &payload));
+                return if hall.held.get(key as usize).is_some() {
+                    Next::Frame
+                } else {
+                    Next::Nothing
+                };
+            }
+            Event::Pong(_) => return Next::Frame,
+            Event::Close(said) => {
+                let answer = said
+                    .map_or_else(|| encode(Opcode::Close, false, b""), |(code, _)| close(code, ""));
+                self.shared.hall.borrow_mut().hang_up(key, &answer);
+                return Next::Nothing;
+            }
+        };
+        self.take(key, Received { body, binary }, limits)
+    }
+
+    fn take(&mut self, key: u32, message: Received, limits: Incoming) -> Next {
+        let mut hall = self.shared.hall.borrow_mut();
+        let Some(inbound) = hall.inbound(key) else {
+            if limits.ignores {
+                return Next::Frame;
+            }
+            hall.hang_up(key, &close(code::POLICY, "Messages are not taken here."));
+            return Next::Nothing;
+        };
+        drop(hall);
+        let mut taking = inbound.take(message);
+        match taking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Next::Frame,
+            Poll::Ready(Err(refusal)) => {
+                self.shared.hall.borrow_mut().refused(key, &refusal);
+                Next::Nothing
+            }
+            Poll::Pending => {
+                let data = self.shared.hall.borrow_mut().begin_taking(key);
+                let Some(data) = data else { return Next::Nothing };
+                let running = Running::new(self.shared.clone());
+                tokio::task::spawn_local(async move {
+                    let taken = taking.await;
+                    finish(&running, data, taken);
+                });
+                Next::Later
+            }
+        }
+    }
+
+    /// Goes on with the frames that had to wait.
+    pub(super) fn resume(&mut self, key: u32) {
+        let input = self.shared.hall.borrow_mut().waiting_input(key);
+        if let Some(input) = input {
+            self.frames(key, &input);
+        }
+    }
+}
+
+/// A message has been taken, or not.
+fn finish<H>(running: &Running<H>, data: EventData, taken: Result<(), Refusal>) {
+    let hall: &HallCell = &running.shared().hall;
+    let mut hall = hall.borrow_mut();
+    let Some(key) = hall.find(data) else { return };
+    hall.end_taking(key);
+    if let Err(refusal) = taken {
+        hall.refused(key, &refusal);
+    }
+}
+
+impl Hall {
+    /// Makes a connection a WebSocket whose messages somebody takes.
+    pub(super) fn open_socket(&mut self, key: u32, inbound: Option<Rc<dyn Inbound>>) {
+        if inbound.is_some() {
+            self.socket(key).inbound = inbound;
+        }
+    }
+
+    /// A client may send frames right behind its handshake.
+    pub(super) fn begin_frames(&mut self, key: u32) {
+        if self.held.get(key as usize).is_some_and(|held| held.is_socket() && held.has_input()) {
+            self.ready.push(key);
+        }
+    }
+
+    fn socket(&mut self, key: u32) -> &mut Socket {
+        self.held[key as usize].rare().socket.get_or_insert_default()
+    }
+
+    /// What reads the frames of a waiting socket, from where it left off.
+    fn decoder(&mut self, key: u32) -> Option<(Decoder, Incoming)> {
+        let held = self.held.get_mut(key as usize)?;
+        held.pinged = false;
+        let incoming = held.outlet.as_ref()?.socket.filter(|_| held.phase == Phase::Held)?;
+        let socket = held.rare.as_mut().and_then(|rare| rare.socket.as_mut());
+        let decoder = socket.and_then(|socket| socket.decoder.take());
+        let Incoming { max_message, deflate, .. } = incoming;
+        Some((decoder.unwrap_or_else(|| Decoder::new(Limits { max_message, deflate })), incoming))
+    }
+
+    /// Puts away what the next bytes go on with, and bytes that nobody has looked at.
+    fn keep(&mut self, key: u32, decoder: Decoder, input: &[u8]) {
+        let Some(held) = self.held.get_mut(key as usize) else { return };
+        if held.phase != Phase::Held {
+            return;
+        }
+        if !decoder.is_idle() {
+            held.rare().socket.get_or_insert_default().decoder = Some(decoder);
+        }
+        if !input.is_empty() {
+            let rare = held.rare();
+            // In front of what has come since.
+            rare.input.splice(..0, input.iter().copied());
+        }
+        self.listen(key);
+    }
+
+    /// Reads on, unless there is too much to do already.
+    fn listen(&mut self, key: u32) {
+        let held = &mut self.held[key as usize];
+        let rare = held.rare.as_ref();
+        let busy = rare.is_some_and(|rare| rare.socket.as_ref().is_some_and(|socket| socket.busy));
+        let waiting = rare.map_or(0, |rare| rare.input.len());
+        let deaf = busy || waiting >= AHEAD;
+        if !busy && waiting > 0 {
+            self.ready.push(key);
+        }
+        held.tidy();
+        if held.deaf != deaf {
+            held.deaf = deaf;
+            self.arm(key);
+        }
+    }
+
+    /// Bytes that a socket sent while it was busy.
+    fn waiting_input(&mut self, key: u32) -> Option<Vec<u8>> {
+        let rare = self.held.get_mut(key as usize)?.rare.as_mut()?;
+        if rare.socket.as_ref().is_some_and(|socket| socket.busy) {
+            return None;
+        }
+        Some(std::mem::take(&mut rare.input)).filter(|input| !input.is_empty())
+    }
+
+    fn inbound(&mut self, key: u32) -> Option<Rc<dyn Inbound>> {
+        self.held.get(key as usize)?.rare.as_ref()?.socket.as_ref()?.inbound.clone()
+    }
+
+    /// From now on a message is being taken; returns what finds the connection again.
+    fn begin_taking(&mut self, key: u32) -> Option<EventData> {
+        self.held.get(key as usize)?;
+        self.socket(key).busy = true;
+        Some(self.data(key))
+    }
+
+    fn end_taking(&mut self, key: u32) {
+        if self.held[key as usize].phase == Phase::Held {
+            self.socket(key).busy = false;
+            self.listen(key);
+        }
+    }
+
+    /// Answers a ping; if the socket takes nothing now, only the latest.
+    fn pong(&mut self, key: u32, pong: Bytes) {
+        if self.held[key as usize].blocked {
+            self.socket(key).pong = pong;
+        } else {
+            self.interject(key, &pong);
+        }
+    }
+
+    /// Sends the answer to a ping that had to wait. Returns whether the socket is still blocked.
+    pub(super) fn pong_first(&mut self, key: u32) -> bool {
+        let socket = self.held[key as usize].rare.as_mut().and_then(|rare| rare.socket.as_mut());
+        let Some(pong) = socket.map(|socket| std::mem::take(&mut socket.pong)) else {
+            return false;
+        };
+        if pong.is_empty() || self.held[key as usize].phase != Phase::Held {
+            return false;
+        }
+        self.interject(key, &pong);
+        self.held.get(key as usize).is_none_or(|held| !held.unsent().is_empty())
+    }
+
+    /// Ends a socket with a closing frame.
+    fn hang_up(&mut self, key: u32, frame: &Bytes) {
+        let Some(held) = self.held.get_mut(key as usize) else { return };
+        held.close = true;
+        self.part_with(key, frame);
+    }
+
+    fn violated(&mut self, key: u32, violation: &Violation) {
+        self.hang_up(key, &violation.frame());
+    }
+
+    /// Ends a socket whose message was not taken.
+    fn refused(&mut self, key: u32, refusal: &Refusal) {
+        let code = match refusal {
+            Refusal::TooLarge => code::TOO_LARGE,
+            Refusal::BudgetSpent | Refusal::Unavailable(_) => code::TRY_AGAIN,
+            _ => code::POLICY,
+        };
+        self.hang_up(key, &close(code, &refusal.to_string()));
+    }
+}

@@ -1,0 +1,48 @@
+//! Publishing over WebSocket, where a location takes both roles.
+
+use std::{rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+
+use super::refuse;
+use crate::{
+    channel::{ChannelId, Creation, Draft, Hub},
+    config::Location,
+    hold::{Inbound, Received, Taking},
+};
+
+/// Publishes what a client sends to the channels that it listens to.
+#[derive(Debug)]
+pub struct Inbox(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    hub: Arc<Hub>,
+    location: Arc<Location>,
+    channels: Vec<ChannelId>,
+}
+
+impl Inbox {
+    /// Of a client that a publisher location has let in.
+    pub fn new(hub: Arc<Hub>, location: Arc<Location>, channels: Vec<ChannelId>) -> Self {
+        Self(Rc::new(Inner { hub, location, channels }))
+    }
+}
+
+impl Inbound for Inbox {
+    /// A message of binary frames is of the type that makes binary frames of it again.
+    fn take(&self, message: Received) -> Taking {
+        let inner = self.0.clone();
+        let binary = Bytes::from_static(b"application/octet-stream");
+        let content_type = message.binary.then_some(binary);
+        let draft = Draft { body: message.body, content_type, ..Draft::default() };
+        Box::pin(async move {
+            let Some(publisher) = &inner.location.publisher else { return Ok(()) };
+            let keep = &publisher.retention;
+            let group_max_channels = inner.location.channels.group_max_channels;
+            let creation = Creation { timeout: keep.channel_timeout, group_max_channels };
+            let info = inner.hub.publish(&inner.channels, draft, keep, creation).await;
+            info.map(drop).map_err(refuse)
+        })
+    }
+}

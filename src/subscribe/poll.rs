@@ -1,0 +1,155 @@
+//! What a poll is answered at once: messages that are there, or that there are none.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+
+use super::{Visit, cursorless::Tag};
+use crate::{
+    channel::{Message, Subscription, gap},
+    config::PollFormat,
+    framing::{
+        Farewell,
+        http1::tell_gap,
+        interval_poll,
+        long_poll::{Form, LongPoll},
+        slot,
+    },
+    hold::{Outlet, Style, enough},
+    response::{Body, Refusal, full},
+};
+
+/// The longest name of a JSONP function, in bytes.
+const MAX_CALLBACK: usize = 64;
+
+impl Visit<'_> {
+    /// How this request's poll is answered.
+    pub(super) fn long_poll(&self) -> Result<LongPoll, Refusal> {
+        let Outlet { style: Style::Poll(framing), .. } = &**self.outlets.poll(&self.head.headers)
+        else {
+            return Ok(LongPoll::default());
+        };
+        let mut framing = framing.clone();
+        if let Some(callback) = self.callback()? {
+            framing.form = Form::Jsonp(callback);
+        }
+        Ok(framing)
+    }
+
+    /// The function that `push_jsonp_callback` names. What is no name of one would be a script of the
+    /// client's own.
+    fn callback(&self) -> Result<Option<Bytes>, Refusal> {
+        let Some(template) = &self.subscriber.jsonp_callback else { return Ok(None) };
+        let name = template.expand(self.scope);
+        let sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$.[]".contains(byte);
+        match name.len() {
+            0 => Ok(None),
+            1..=MAX_CALLBACK if name.iter().all(sound) && !name[0].is_ascii_digit() => {
+                Ok(Some(Bytes::copy_from_slice(&name)))
+            }
+            _ => Err(Refusal::BadRequest("The callback is no name of a function.".into())),
+        }
+    }
+
+    /// An interval poll is answered at once, whatever there is.
+    pub(super) fn interval_poll(
+        &self,
+        subscription: &Subscription,
+    ) -> Result<Response<Body>, Refusal> {
+        let mut framing = self.long_poll()?;
+        let messages = subscription.read();
+        if self.subscriber.poll_format == PollFormat::Json {
+            let answer = document(&framing, &messages);
+            return Ok(self.answered(subscription, &messages, answer));
+        }
+        if !matches!(framing.form, Form::Jsonp(_)) {
+            framing.form = Form::Message;
+        }
+        Ok(self
+            .messages(&framing, subscription, &messages)
+            .unwrap_or_else(|| self.nothing(&framing)))
+    }
+
+    /// The answer with what there is.
+    pub(super) fn messages(
+        &self,
+        framing: &LongPoll,
+        subscription: &Subscription,
+        messages: &[Arc<Message>],
+    ) -> Option<Response<Body>> {
+        let one = &messages[..messages.len().min(1)];
+        let (fitting, _) = enough(if framing.takes_all() { messages } else { one })?;
+        Some(self.answered(subscription, fitting, framing.answer(fitting)))
+    }
+
+    /// The answer of a poll without a cursor, whose message was there before it.
+    pub(super) fn early(
+        &self,
+        framing: &LongPoll,
+        subscription: &Subscription,
+        message: &Arc<Message>,
+        tag: Tag,
+    ) -> Response<Body> {
+        let one = std::slice::from_ref(message);
+        let (mut headers, body) = framing.answer(one);
+        headers.remove(header::VARY);
+        headers.extend(tag.headers());
+        self.answered(subscription, one, (headers, body))
+    }
+
+    fn answered(
+        &self,
+        subscription: &Subscription,
+        messages: &[Arc<Message>],
+        (headers, body): (HeaderMap, Bytes),
+    ) -> Response<Body> {
+        let mut response = Response::new(full(body));
+        *response.headers_mut() = headers;
+        if gap(messages, subscription.cursor()) {
+            tell_gap(response.headers_mut(), subscription.cursor());
+        }
+        self.received(subscription, messages);
+        self.share(response)
+    }
+
+    /// Nothing new; the client keeps the place it has.
+    pub(super) fn nothing(&self, framing: &LongPoll) -> Response<Body> {
+        let (status, headers, body) = framing.farewell(Farewell::Timeout);
+        let mut response = Response::new(full(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        if let Some(tag) = self.head.headers.get(header::IF_NONE_MATCH) {
+            response.headers_mut().insert(header::ETAG, tag.clone());
+        }
+        self.share(response)
+    }
+
+    /// `push_delete_oldest_received_message`, for those who do not wait.
+    fn received(&self, subscription: &Subscription, messages: &[Arc<Message>]) {
+        if self.head.method == Method::HEAD {
+            return;
+        }
+        for message in messages {
+            for channel in subscription.channels() {
+                if channel.id() == message.channel() {
+                    channel.received(message.id());
+                }
+            }
+        }
+    }
+
+    /// Lets other origins read it, where they may.
+    fn share(&self, mut response: Response<Body>) -> Response<Body> {
+        let origin = self.head.headers.get(header::ORIGIN);
+        self.location.cors.append_to(response.headers_mut(), origin);
+        response
+    }
+}
+
+/// `push_poll_format = "json"`.
+fn document(framing: &LongPoll, messages: &[Arc<Message>]) -> (HeaderMap, Bytes) {
+    let entries = messages.iter().rev();
+    let entries = entries.map(|message| message.frame(slot::ENTRY, interval_poll::entry).bytes);
+    framing.document(interval_poll::document(entries))
+}

@@ -1,0 +1,57 @@
+//! A request that becomes a WebSocket.
+
+use std::rc::Rc;
+
+use http::header;
+
+use super::Visit;
+use crate::{
+    framing::websocket::{Dress, META_PROTOCOL, Terms as Agreed},
+    hold::{Answer, Holding, Inbound},
+    response::Refusal,
+    websocket::{self, Accepted, HandshakeError, Terms},
+};
+
+impl Visit<'_> {
+    /// Shakes hands (RFC 6455 section 4.2), and lets the client wait.
+    ///
+    /// Browsers let pages of any origin open a WebSocket, with their visitor's cookies, so the origin
+    /// is looked at here.
+    pub(super) async fn open_socket(
+        &self,
+        inbound: Option<Rc<dyn Inbound>>,
+    ) -> Result<Answer, Refusal> {
+        let headers = &self.head.headers;
+        let (origin, host) = (headers.get(header::ORIGIN), headers.get(header::HOST));
+        if !self.location.cors.permits(origin, host) {
+            return Err(Refusal::Forbidden("Pages of this origin may not listen here.".into()));
+        }
+        let (Accepted { headers, deflate, .. }, dress) = self.shake_hands()?;
+        let outlet = self.outlets.socket(Agreed { dress, deflate }).clone();
+        let subscription = self.subscribe().await?;
+        let subscription = self.sit(subscription).await?;
+        let holding = Holding { subscription, outlet, headers, as_body: false, inbound };
+        Ok(Answer::Hold(Box::new(holding)))
+    }
+
+    fn shake_hands(&self) -> Result<(Accepted, Dress), Refusal> {
+        let socket = &self.subscriber.websocket;
+        let mut protocols = socket.protocols.clone();
+        let known = protocols.iter().position(|name| **name == *META_PROTOCOL);
+        let meta = known.unwrap_or_else(|| {
+            protocols.push(META_PROTOCOL.into());
+            protocols.len() - 1
+        });
+        let terms = Terms { protocols: &protocols, deflate: socket.deflate };
+        let accepted = websocket::accept(self.head, &terms).map_err(refuse)?;
+        let dress = if accepted.protocol == Some(meta) { Dress::Meta } else { Dress::Plain };
+        Ok((accepted, dress))
+    }
+}
+
+fn refuse(error: HandshakeError) -> Refusal {
+    match error {
+        HandshakeError::UnsupportedVersion => Refusal::UpgradeRequired,
+        error => Refusal::BadRequest(error.to_string().into()),
+    }
+}
