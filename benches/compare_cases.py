@@ -48,7 +48,7 @@ def cost(name):
 
 def memory(report):
     """Bytes for each connection while all wait, and after a message to each."""
-    by_moment = {held["when"]: held["pss_each"] for held in report["memory"]}
+    by_moment = {held["when"]: held["unfiled_each"] for held in report["memory"]}
     return {"held": by_moment["held"], "after": by_moment["after messages"]}
 
 

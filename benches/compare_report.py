@@ -1,6 +1,7 @@
 """What was measured, as a table and as plots."""
 
 import datetime
+import json
 import math
 import os
 import platform
@@ -8,24 +9,24 @@ import re
 import shlex
 import statistics
 import subprocess
+import textwrap
 from pathlib import Path
 
 NCHAN, PUSHGATE = "Nchan", "pushgate"
 
 
 class Results:
-    """All runs, by round, case and server."""
+    """All runs of a file, by round, case and server, and what they were made on."""
 
-    def __init__(self, binary, words):
-        self.binary = binary
-        self.words = words
-        self.began = datetime.date.today()
-        self.reports = {}
-        self.cases = {}
+    def __init__(self, file, cases):
+        self.cases = {case.name: case for case in cases}
+        with open(file) as lines:
+            self.described = json.loads(next(lines))
+            reports = map(json.loads, lines)
+            self.reports = {(report["round"], report["case"], report["server"]): report for report in reports}
 
-    def add(self, number, case, server, report):
-        self.cases[case.name] = case
-        self.reports[number, case.name, server] = report
+    def measured(self, case):
+        return any(name == case for _, name, _ in self.reports)
 
     def faults(self, server):
         """Faults by kind and messages checked, of all runs."""
@@ -78,26 +79,45 @@ def machine():
     return f"{os.cpu_count()} processors ({cpu.group(1) if cpu else platform.machine()}), Linux {platform.release()}"
 
 
-def versions(results):
+def versions(binary):
     nginx = subprocess.run(["/usr/sbin/nginx", "-v"], capture_output=True, text=True).stderr.strip().rpartition("/")[2]
     query = ["dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan"]
     nchan = subprocess.run(query, capture_output=True, text=True).stdout.strip()
-    ours = subprocess.run([results.binary, "-v"], capture_output=True, text=True).stdout.strip()
-    return f"nginx {nginx} with Nchan {nchan}; {ours}"
+    ours = subprocess.run([binary, "-v"], capture_output=True, text=True).stdout.strip()
+    return f"nginx {nginx} with Nchan {nchan}, {ours}"
 
 
-def table(results, rows):
-    rounds = 1 + max(key[0] for key in results.reports)
-    command = shlex.join(["./benches/compare", *results.words])
+def described(binary, words, scale):
+    """What is measured on what; the first line of a file of runs."""
+    return {
+        "command": shlex.join(["./benches/compare", *words]),
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "versions": versions(binary),
+        "connections": 10_000 // scale,
+        "load": os.getloadavg()[0],
+    }
+
+
+def table(results, rows, images):
+    """Markdown: how it was measured, a table with a line a row, the plots."""
+    rounds = 1 + max((number for number, _, _ in results.reports), default=0)
+    on = results.described
+    how = (
+        f"`{on['command']}` on {on['date']}: {on['versions']}; {on['machine']}, load average {on['load']:.1f} at the start. "
+        f"One worker of each on one processor, the load on another; {on['connections']:,} connections where connections are "
+        "held. Memory is what the server's own grows by, without what the kernel keeps; CPU is the server's, with what the "
+        f"kernel does for it. {rounds} round{'s' if rounds > 1 else ''}: the median [lowest-highest]; a ratio is of the two "
+        "runs of one round."
+    )
     lines = [
-        f"`{command}`, {results.began}, {machine()}. {versions(results)}. "
-        f"{rounds} round{'s' if rounds > 1 else ''}: median [lowest-highest].",
+        *textwrap.wrap(how, 120, break_long_words=False, break_on_hyphens=False),
         "",
         "| | Nchan | pushgate | pushgate / Nchan |",
         "|---|---|---|---|",
     ]
     for row in rows:
-        if row.case in results.cases:
+        if results.measured(row.case):
             cells = [spread(results.figures(row, server).values(), f" {row.unit}") for server in (NCHAN, PUSHGATE)]
             lines.append(f"| {row.title} | {' | '.join(cells)} | {spread(results.ratios(row))} |")
     cells = []
@@ -107,6 +127,7 @@ def table(results, rows):
         failed = sum(of == server and not results.fine(report, name) for (_, name, of), report in results.reports.items())
         cells.append(f"{told} of {checked:,} messages" + (f"; {failed} runs failed" if failed else ""))
     lines.append(f"| lost, doubled, out of order, corrupt or otherwise wrong | {' | '.join(cells)} | |")
+    lines += [""] + [f"![{PLOTS[Path(image).stem][0]}]({image})" for image in images] if images else []
     return "\n".join(lines) + "\n"
 
 
