@@ -21,13 +21,28 @@ push_publisher = true
 
 [[server.location]]
 path = "/sub"
-push_subscriber = ["long-poll", "event-source"]
+push_subscriber = true
 
 [[server.location]]
 path = "/lines"
 push_subscriber = ["stream"]
 push_message_template = "~text~\n"
+
+[[server.location]]
+path = "/raw"
+push_subscriber = ["raw"]
 "#;
+
+/// Name of the transport, and path of the location.
+const TRANSPORTS: [(&str, &str); 7] = [
+    ("sse", "sub"),
+    ("ws", "sub"),
+    ("long-poll", "sub"),
+    ("chunked", "sub"),
+    ("multipart", "sub"),
+    ("stream", "lines"),
+    ("raw", "raw"),
+];
 
 /// A running program; killed when it is dropped.
 struct Daemon {
@@ -70,7 +85,7 @@ impl Drop for Daemon {
 #[test]
 fn it_delivers_everything_by_every_transport() {
     let daemon = Daemon::start();
-    for (transport, path) in [("sse", "sub"), ("long-poll", "sub"), ("stream", "lines")] {
+    for (transport, path) in TRANSPORTS {
         for pace in ["", "--inflight 20"] {
             let told = report(&format!(
                 "fanout {} --transport {transport} --subs 200 --channels 3 {pace}",

@@ -1,5 +1,7 @@
 //! Every fault, on every transport.
 
+use std::thread;
+
 use crate::{
     run::{Told, report},
     server::{Fault, Server},
@@ -28,28 +30,36 @@ fn run(server: &Server, transport: &str, path: &str, more: &str) -> Told {
     ))
 }
 
-#[track_caller]
+/// Runs all transports at once, because each of them waits most of the time.
+fn on_every_transport(fault: Fault, more: &str, check: impl Fn(&str, &Told) + Sync) {
+    thread::scope(|scope| {
+        for (transport, path) in TRANSPORTS {
+            let check = &check;
+            scope.spawn(move || {
+                let server = Server::start(fault, 1);
+                check(transport, &run(&server, transport, path, more));
+            });
+        }
+    });
+}
+
 fn assert_faults(fault: Fault, expected: &[(&str, u64)]) {
-    for (transport, path) in TRANSPORTS {
-        let server = Server::start(fault, 1);
-        let told = run(&server, transport, path, "");
+    on_every_transport(fault, "", |transport, told| {
         assert_eq!(told.faults(), expected, "{fault:?} by {transport}: {told:#?}");
         assert_eq!(told.status, 1, "{transport}");
         let words = &told.report["faults"]["told"];
         assert!(words[0].is_string(), "{transport}: {words}");
-    }
+    });
 }
 
 #[test]
 fn a_server_without_faults_is_said_to_have_none() {
     for fault in [Fault::None, Fault::Split] {
-        for (transport, path) in TRANSPORTS {
-            let server = Server::start(fault, 1);
-            let told = run(&server, transport, path, "--bytes 300");
+        on_every_transport(fault, "--bytes 300", |transport, told| {
             told.assert_clean(SUBSCRIBERS * ROUNDS);
             let delivered = told.count("/phases/1/times/0/count");
             assert_eq!(delivered, SUBSCRIBERS * (ROUNDS - 1), "{transport}");
-        }
+        });
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
+mod compare;
 mod daemon;
 mod faults;
 mod run;

@@ -22,8 +22,8 @@ pub(super) struct Cpu {
 pub(super) struct Memory {
     /// What is shared counts for each process in parts.
     pub(super) pss: u64,
-    /// Backed by no file and shared by no other.
-    pub(super) anonymous: u64,
+    /// The part that no file backs: heap, stacks and what is shared by processes without a name.
+    pub(super) unfiled: u64,
 }
 
 /// A tick of the times in `stat`, which Linux always tells in hundredths of a second.
@@ -57,7 +57,7 @@ impl Add for Memory {
     type Output = Self;
 
     fn add(self, more: Self) -> Self {
-        Self { pss: self.pss + more.pss, anonymous: self.anonymous + more.anonymous }
+        Self { pss: self.pss + more.pss, unfiled: self.unfiled + more.unfiled }
     }
 }
 
@@ -122,7 +122,7 @@ fn memory_of(pid: u32) -> Memory {
     };
     Memory {
         pss: bytes("Pss:").unwrap_or_default(),
-        anonymous: bytes("Anonymous:").unwrap_or_default(),
+        unfiled: ["Pss_Anon:", "Pss_Shmem:"].into_iter().filter_map(bytes).sum(),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
             used = cpu(&[id()]) - before;
         }
         let memory = memory(&[id()]);
-        assert!(memory.anonymous > 0 && memory.pss >= memory.anonymous / 2, "{memory:?}");
+        assert!(memory.unfiled > 0 && memory.pss > memory.unfiled, "{memory:?}");
     }
 
     #[test]

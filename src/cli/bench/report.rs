@@ -65,9 +65,9 @@ pub(super) struct Times {
 pub(super) struct Held {
     pub(super) when: &'static str,
     pub(super) pss: u64,
-    pub(super) anonymous: u64,
+    pub(super) unfiled: u64,
     pub(super) pss_each: f64,
-    pub(super) anonymous_each: f64,
+    pub(super) unfiled_each: f64,
 }
 
 impl Report {
@@ -139,9 +139,9 @@ impl Held {
         Self {
             when,
             pss: now.pss,
-            anonymous: now.anonymous,
+            unfiled: now.unfiled,
             pss_each: each(before.pss, now.pss),
-            anonymous_each: each(before.anonymous, now.anonymous),
+            unfiled_each: each(before.unfiled, now.unfiled),
         }
     }
 }

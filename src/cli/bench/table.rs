@@ -37,8 +37,8 @@ impl Display for Report {
         if !self.memory.is_empty() {
             writeln!(
                 f,
-                "\n{:<22}{:>14}{:>14}{:>16}{:>16}",
-                "server memory", "PSS", "anonymous", "PSS each", "anonymous each"
+                "\n{:<22}{:>14}{:>14}{:>14}{:>20}",
+                "server memory", "PSS", "not of files", "PSS each", "not of files each"
             )?;
         }
         self.memory.iter().try_for_each(|held| write_memory(f, held))?;
@@ -89,7 +89,7 @@ fn write_times(f: &mut Formatter<'_>, times: &Times) -> fmt::Result {
 fn write_memory(f: &mut Formatter<'_>, held: &Held) -> fmt::Result {
     writeln!(
         f,
-        "{:<22}{:>14}{:>14}{:>16.0}{:>16.0}",
-        held.when, held.pss, held.anonymous, held.pss_each, held.anonymous_each
+        "{:<22}{:>14}{:>14}{:>14.0}{:>20.0}",
+        held.when, held.pss, held.unfiled, held.pss_each, held.unfiled_each
     )
 }
