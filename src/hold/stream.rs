@@ -17,7 +17,9 @@ use http_body::{Body, Frame as Part};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Holding, Outlet, Style, batch::enough, bodies::Letter, worker::HallCell};
+use super::{
+    Holding, Outlet, Style, Tab, batch::enough, bodies::Letter, pause::PAUSE, worker::HallCell,
+};
 use crate::{
     channel::{Checksum, Frame, Message, MessageId},
     framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
@@ -42,18 +44,21 @@ struct Wait {
     cursor: MessageId,
     timeout: Option<Pin<Box<Sleep>>>,
     ping: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// It is one of several tabs, and its message may have to wait for the others.
+    tab: Option<Tab>,
+    letter: Option<Letter>,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
     fn new(hall: HallCell, holding: Holding) -> Self {
-        let Holding { subscription, outlet, pause, .. } = holding;
+        let Holding { subscription, outlet, tab, .. } = holding;
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription);
         let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
-        let pause = pause.map(|time| Box::pin(sleep(time)));
-        Self { hall, key, outlet, cursor, timeout, ping, pause }
+        let (letter, pause) = (None, None);
+        Self { hall, key, outlet, cursor, timeout, ping, tab, letter, pause }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -62,10 +67,10 @@ impl Wait {
             self.pause = None;
         }
         let mut hall = self.hall.borrow_mut();
-        if let Some(letter) = hall.next_for_body(self.key) {
+        let letter = self.letter.take().or_else(|| hall.next_for_body(self.key));
+        if let Some(letter) = letter {
             drop(hall);
-            self.put_off_ping();
-            return Poll::Ready(Event::Message(letter));
+            return self.poll_message(letter, cx);
         }
         let Some(waiter) = hall.bodies.get(self.key) else {
             return Poll::Ready(Event::Farewell(Farewell::Deleted));
@@ -85,6 +90,21 @@ impl Wait {
             return Poll::Ready(Event::Ping);
         }
         Poll::Pending
+    }
+
+    fn poll_message(&mut self, letter: Letter, cx: &mut Context<'_>) -> Poll<Event> {
+        let now = std::time::Instant::now();
+        let id = letter.message.id();
+        if self.tab.as_ref().is_some_and(|tab| !tab.may_have(self.cursor, id, now)) {
+            self.letter = Some(letter);
+            self.pause = Some(Box::pin(sleep(PAUSE)));
+            return self.poll(cx);
+        }
+        if let Some(tab) = self.tab.take() {
+            tab.answered(now);
+        }
+        self.put_off_ping();
+        Poll::Ready(Event::Message(letter))
     }
 
     /// A message, and all that have come with it.

@@ -213,7 +213,9 @@ impl<H: Handler> Worker<H> {
         let Some(key) = hall.find(event.data) else { return };
         let flags = event.flags;
         if flags.contains(EventFlags::ERR) {
-            return hall.close(key);
+            let works = hall.held[key as usize].has_work();
+            drop(hall);
+            return if works { self.ended(key) } else { self.shared.hall.borrow_mut().close(key) };
         }
         if flags.contains(EventFlags::OUT) {
             hall.writable(key);

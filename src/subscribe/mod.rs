@@ -7,9 +7,9 @@ mod poll;
 pub mod position;
 mod socket;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
-use cursorless::Tag;
+use cursorless::{Continued, Tag};
 use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
 use position::Malformed;
@@ -21,7 +21,7 @@ use crate::{
     },
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
-    hold::{Answer, Holding, Inbound, Outlet, Style},
+    hold::{Answer, Browsers, Holding, Inbound, Outlet, Style},
     response::{Refusal, empty},
 };
 
@@ -48,6 +48,8 @@ pub struct Visit<'a> {
     pub scope: &'a Scope<'a>,
     /// The channels that it names.
     pub named: &'a Named,
+    /// Those whose tabs are several.
+    pub browsers: &'a Browsers,
 }
 
 impl Visit<'_> {
@@ -103,25 +105,26 @@ impl Visit<'_> {
             .map_or(Start::First(self.subscriber.first_message), |tag| Start::After(tag.position));
         let mut subscription = self.start(start).await?;
         let request_id = self.scope.request_id;
-        let shared = tag.is_some_and(|tag| cursorless::go_on(&mut subscription, tag, request_id));
+        let continued =
+            tag.map(|tag| cursorless::go_on(&mut subscription, tag, request_id, self.browsers));
+        let Continued { browser, tabs } = continued.unwrap_or_default();
         for channel in subscription.channels() {
             channel.asked_after(subscription.cursor());
         }
         let waiting = subscription.read();
-        if let Some(message) = waiting.first().filter(|_| !shared) {
+        if let Some(message) = waiting.first().filter(|_| tabs.is_none()) {
             // It may not be the next after the cursor.
-            let tag = Tag::new(message.id().predecessor(), request_id, shared);
+            let tag = Tag::new(message.id().predecessor(), request_id, browser);
             return Ok(Answer::Respond(self.early(framing, &subscription, message, tag)));
         }
         let after = waiting.first().map_or(subscription.cursor(), |next| next.id().predecessor());
-        let headers = self.early_headers(Tag::new(after, request_id, shared));
+        let headers = self.early_headers(Tag::new(after, request_id, browser));
         if self.head.method == Method::HEAD {
             return Ok(headers_alone(headers));
         }
-        let pause = waiting.first().map(|_| cursorless::PAUSE);
         let subscription = self.sit(subscription).await?;
         let mut holding = self.holding(subscription, &self.outlets.early, headers);
-        holding.pause = pause;
+        holding.tab = tabs.map(|tabs| tabs.enter(Instant::now()));
         Ok(Answer::Hold(holding))
     }
 
@@ -133,6 +136,9 @@ impl Visit<'_> {
         headers.insert(header::CACHE_CONTROL, NO_CACHE);
         self.location.dialect.forbid_caching(&mut headers);
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        if transport == Transport::EventSource && self.subscriber.gzip.is_some() {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
         let headers = self.streaming(outlet, headers);
         if self.head.method == Method::HEAD {
             return Ok(headers_alone(headers));

@@ -40,12 +40,12 @@ pub struct Outlets {
 }
 
 /// Slots of one location's own.
-const SLOTS: u16 = 16;
+const SLOTS: u32 = 16;
 
 /// Makes outlets of one location.
 struct Build<'a> {
     subscriber: &'a Subscriber,
-    location: u16,
+    location: u32,
     voice: Voice,
 }
 
@@ -54,7 +54,7 @@ impl Outlets {
     pub fn new(
         subscriber: &Subscriber,
         dialect: &'static Dialect,
-        location: u16,
+        location: u32,
     ) -> Result<Self, TemplateError> {
         let build = Build { subscriber, location, voice: voice(subscriber, dialect)? };
         let Subscriber { retry, gap_events, .. } = *subscriber;
@@ -114,7 +114,7 @@ impl Outlets {
 }
 
 impl Build<'_> {
-    fn slot(&self, number: u16) -> FrameSlot {
+    fn slot(&self, number: u32) -> FrameSlot {
         FrameSlot(slot::OWN.saturating_add(self.location.saturating_mul(SLOTS)) + number)
     }
 
@@ -139,7 +139,7 @@ impl Build<'_> {
         self.outlet(Style::Stream(Box::new(framing)), slot)
     }
 
-    fn poll(&self, gzip: Gzip, number: u16) -> Arc<Outlet> {
+    fn poll(&self, gzip: Gzip, number: u32) -> Arc<Outlet> {
         let form = match self.subscriber.batch {
             None => Form::Message,
             Some(Batch::Json) => Form::Json,
@@ -151,7 +151,7 @@ impl Build<'_> {
         Arc::new(self.outlet(Style::Poll(framing), self.slot(number)))
     }
 
-    fn templates(&self, number: u16) -> Result<Arc<Outlet>, TemplateError> {
+    fn templates(&self, number: u32) -> Result<Arc<Outlet>, TemplateError> {
         let content_type = self.subscriber.default_type.clone();
         let dialect = self.voice.dialect;
         let (header, message, footer) = match self.subscriber.stream.clone() {

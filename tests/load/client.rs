@@ -284,9 +284,7 @@ impl Listener {
             Way::Json => target.push_str(&format!("&since={time}:{tag}")),
             way if way.polls() || way == Way::Multipart => {
                 let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time));
-                headers.push_str(&format!(
-                    "If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n"
-                ));
+                headers.push_str(&format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n"));
             }
             _ => target.push_str(&format!("&last_event_id={time}:{tag}")),
         }
