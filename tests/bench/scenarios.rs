@@ -57,6 +57,31 @@ fn publish_measures_answers_and_checks_subscribers() {
 }
 
 #[test]
+fn headers_go_with_every_request_and_bodies_are_wrapped() {
+    let server = Server::start(Fault::None, 0);
+    let urls = server.urls("sub");
+    let told =
+        report(&format!("churn {urls} --subs 3 --warmup 0 --messages 2 --header X-Token:abc"));
+    told.assert_clean(6);
+    // Three requests and two more after each message, and the messages.
+    assert_eq!(server.tokens(), 3 * 3 + 2);
+
+    let server = Server::start(Fault::None, 0);
+    let url = format!("http://{}/pub?c={{ch}}", server.address);
+    let told = report(&format!(
+        "publish --pub {url} --pub-body [{{ch}},{{msg}}] --pub-rate 20 --seconds 1"
+    ));
+    told.assert_clean(0);
+    let published = server.published();
+    assert!(!published.is_empty());
+    for (channel, body) in published {
+        let start = format!("[{channel},PL1:{channel}:");
+        assert!(body.starts_with(&start) && body.ends_with("~]"), "{channel}: {body}");
+        assert_eq!(body.len(), 64 + channel.len() + 3);
+    }
+}
+
+#[test]
 fn connect_goes_through_all_cycles() {
     let server = Server::start(Fault::None, 0);
     for transport in ["sse", "ws", "long-poll --rst"] {
