@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{First, Message, MessageId};
+use super::{First, Message, MessageId, asked::Asked};
 
 /// What a publisher location lets a channel keep.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,6 +55,10 @@ pub(super) struct Ring {
     pushed: u64,
     /// No message expires before.
     earliest: Option<Instant>,
+    /// `push_grace` of the latest message.
+    grace: Duration,
+    /// What follows the positions that are asked for stays.
+    asked: Asked,
 }
 
 impl Ring {
@@ -93,8 +97,14 @@ impl Ring {
         self.slots.push_back(Slot { message, until, stored });
     }
 
-    /// Drops what is neither stored, nor in its grace, nor above `served`.
+    /// Somebody without a cursor asks for what follows a position.
+    pub(super) fn asked_after(&mut self, position: MessageId, now: Instant) {
+        self.asked.note(position, now, self.grace);
+    }
+
+    /// Drops what is neither stored, nor in its grace, nor asked for, nor above `served`.
     pub(super) fn trim(&mut self, served: MessageId, now: Instant) {
+        let served = served.min(self.asked.floor(now, self.grace));
         while let Some(front) = self.slots.front() {
             let surplus = front.stored && self.stored > self.max_messages;
             if front.message.id() > served || !(surplus || front.expired(now)) {
@@ -107,7 +117,9 @@ impl Ring {
     /// Drops what has expired behind messages that have not, too.
     pub(super) fn sweep(&mut self, served: MessageId, now: Instant) {
         self.trim(served, now);
-        if self.earliest.is_some_and(|earliest| earliest <= now) {
+        let served = served.min(self.asked.floor(now, self.grace));
+        let droppable = self.oldest().is_some_and(|oldest| oldest <= served);
+        if droppable && self.earliest.is_some_and(|earliest| earliest <= now) {
             self.slots.retain(|slot| slot.message.id() > served || !slot.expired(now));
             self.stored = self.slots.iter().filter(|slot| slot.stored).count();
             self.earliest = self.slots.iter().filter_map(|slot| slot.until).min();

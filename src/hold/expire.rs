@@ -57,7 +57,9 @@ impl Hall {
         let half = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
         match held.phase {
             Phase::Idle if half => self.refuse(key, &Refusal::Timeout),
-            Phase::Held => self.send_away(key, Farewell::Timeout),
+            Phase::Held if held.parting().is_none() => self.send_away(key, Farewell::Timeout),
+            // It has not taken for too long what was to come before the end.
+            Phase::Held => self.close(key),
             Phase::Proxied | Phase::Idle | Phase::Ending | Phase::Lingering => self.close(key),
         }
     }

@@ -5,6 +5,7 @@
 //! taken nothing more is read, so that its successors wait where they cost nothing of ours.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -25,7 +26,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Socket {
     /// Within a message or a frame.
-    decoder: Option<Decoder>,
+    decoder: Option<(Decoder, Unfinished)>,
     inbound: Option<Rc<dyn Inbound>>,
     /// A message is being taken.
     busy: bool,
@@ -33,8 +34,44 @@ pub(super) struct Socket {
     pong: Bytes,
 }
 
+/// What an unfinished message takes of [`UNFINISHED`], as long as it exists.
+#[derive(Debug)]
+struct Unfinished {
+    total: Rc<Cell<usize>>,
+    bytes: usize,
+}
+
+impl Unfinished {
+    fn new(total: &Rc<Cell<usize>>, bytes: usize) -> Self {
+        total.set(total.get() + bytes);
+        Self { total: total.clone(), bytes }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.total.set(self.total.get() - self.bytes);
+    }
+}
+
+impl Socket {
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Whether nothing would be lost without it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.decoder.is_none() && self.inbound.is_none() && !self.busy && self.pong.is_empty()
+    }
+}
+
 /// Frames looked at before the worker serves everyone else.
 const FRAMES: usize = 256;
+/// The longest message that is ignored, in bytes; it is collected before that.
+const IGNORED: usize = 16 << 10;
+/// Bytes of unfinished messages that all sockets of a worker may have sent.
+const UNFINISHED: usize = 64 << 20;
+const NOT_TAKEN: &str = "Messages are not taken here.";
 
 /// Whether to go on with the frames of a connection.
 enum Next {
@@ -100,7 +137,7 @@ impl<H: Handler> Worker<H> {
             if limits.ignores {
                 return Next::Frame;
             }
-            hall.hang_up(key, &close(code::POLICY, "Messages are not taken here."));
+            hall.hang_up(key, &close(code::POLICY, NOT_TAKEN));
             return Next::Nothing;
         };
         drop(hall);
@@ -169,9 +206,20 @@ impl Hall {
         held.pinged = false;
         let incoming = held.outlet.as_ref()?.socket.filter(|_| held.phase == Phase::Held)?;
         let socket = held.rare.as_mut().and_then(|rare| rare.socket.as_mut());
-        let decoder = socket.and_then(|socket| socket.decoder.take());
-        let Incoming { max_message, deflate, .. } = incoming;
-        Some((decoder.unwrap_or_else(|| Decoder::new(Limits { max_message, deflate })), incoming))
+        let decoder = socket.and_then(|socket| socket.decoder.take()).map(|(decoder, _)| decoder);
+        let max_message = self.limit(key, incoming);
+        let limits = Limits { max_message, deflate: incoming.deflate };
+        Some((decoder.unwrap_or_else(|| Decoder::new(limits)), incoming))
+    }
+
+    /// What nobody takes needs no room.
+    fn limit(&self, key: u32, incoming: Incoming) -> usize {
+        let taken = self.inbound(key).is_some();
+        match (taken, incoming.ignores) {
+            (true, _) => incoming.max_message,
+            (false, true) => incoming.max_message.min(IGNORED),
+            (false, false) => 0,
+        }
     }
 
     /// Puts away what the next bytes go on with, and bytes that nobody has looked at.
@@ -181,7 +229,13 @@ impl Hall {
             return;
         }
         if !decoder.is_idle() {
-            held.rare().socket.get_or_insert_default().decoder = Some(decoder);
+            let unfinished = Unfinished::new(&self.unfinished, decoder.buffered());
+            let socket = held.rare().socket.get_or_insert_default();
+            socket.decoder = Some((decoder, unfinished));
+            if self.unfinished.get() > UNFINISHED {
+                let busy = "Too many messages are unfinished.";
+                return self.hang_up(key, &close(code::TRY_AGAIN, busy));
+            }
         }
         if !input.is_empty() {
             let rare = held.rare();
@@ -202,6 +256,9 @@ impl Hall {
             self.ready.push(key);
         }
         held.tidy();
+        if held.eof {
+            return if busy || waiting > 0 { () } else { self.close(key) };
+        }
         if held.deaf != deaf {
             held.deaf = deaf;
             self.arm(key);
@@ -217,7 +274,7 @@ impl Hall {
         Some(std::mem::take(&mut rare.input)).filter(|input| !input.is_empty())
     }
 
-    fn inbound(&mut self, key: u32) -> Option<Rc<dyn Inbound>> {
+    fn inbound(&self, key: u32) -> Option<Rc<dyn Inbound>> {
         self.held.get(key as usize)?.rare.as_ref()?.socket.as_ref()?.inbound.clone()
     }
 
@@ -265,6 +322,9 @@ impl Hall {
     }
 
     fn violated(&mut self, key: u32, violation: &Violation) {
+        if violation.code == code::TOO_LARGE && self.inbound(key).is_none() {
+            return self.hang_up(key, &close(code::POLICY, NOT_TAKEN));
+        }
         self.hang_up(key, &violation.frame());
     }
 

@@ -61,8 +61,10 @@ export async function startCable(port) {
   const pairs = new Set()
   const cable = { cuts: 0 }
   let left = Infinity
+  let marker
   cable.cut = () => {
     left = Infinity
+    marker = undefined
     cable.cuts += pairs.size > 0
     for (const pair of pairs) pair.forEach((socket) => socket.destroy())
   }
@@ -72,6 +74,8 @@ export async function startCable(port) {
     pairs.add(pair)
     browser.pipe(gateway)
     gateway.on('data', (bytes) => {
+      const at = marker ? bytes.indexOf(marker) : -1
+      if (at >= 0) left = at + 1
       browser.write(bytes.subarray(0, left))
       left -= bytes.length
       if (left < 0) browser.end(cable.cut)
@@ -90,6 +94,8 @@ export async function startCable(port) {
   }
   /** Cuts when so many more bytes have come from the gateway, wherever in a message that is. */
   cable.cutAfter = (bytes) => { left = bytes }
+  /** Cuts in the middle of this text, when it comes. */
+  cable.cutIn = (text) => { marker = text }
   return cable
 }
 

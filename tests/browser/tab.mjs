@@ -25,7 +25,7 @@ export async function shipped(t) {
   return apart(t, await shippedConfiguration())
 }
 
-/** The same test with a gateway of its own, and pages before it. */
+/** The same test with a gateway of its own, and a front before it. */
 export async function apart(t, configuration) {
   const front = await startFront()
   t.after(front.stop)
@@ -33,6 +33,17 @@ export async function apart(t, configuration) {
   t.after(gateway.stop)
   front.gateway = gateway.port
   return { ...t, front, gateway }
+}
+
+/** A tab whose page comes from the gateway itself, with no front between: its scripts run where there is no page. */
+export async function openStraight({ context, gateway }, scripts, held) {
+  const tab = await context.newPage()
+  const origin = `http://127.0.0.1:${gateway.port}`
+  await tab.goto(`${origin}/no-page`)
+  const head = tab.waitForResponse((response) => new URL(response.url()).pathname === held)
+  for (const path of scripts) await tab.addScriptTag({ path: new URL(path, import.meta.url).pathname })
+  await head
+  return tab
 }
 
 /** Calls `publish(n)` for so many n, so many a second, and is not late for long if one of them was. */

@@ -2,12 +2,33 @@
 
 #![allow(missing_docs, clippy::missing_panics_doc, clippy::unwrap_used, unreachable_pub)]
 
+#[path = "../load/client.rs"]
+#[allow(dead_code, reason = "shared with tests/load, which uses the rest of it")]
+mod client;
+#[path = "../load/conn.rs"]
+#[allow(dead_code, reason = "as above")]
+mod conn;
+#[path = "../load/formats.rs"]
+#[allow(dead_code, reason = "as above")]
+mod formats;
+#[path = "../load/frames.rs"]
+#[allow(dead_code, reason = "as above")]
+mod frames;
+#[path = "../load/ledger.rs"]
+#[allow(dead_code, reason = "as above")]
+mod ledger;
+#[path = "../load/locations.rs"]
+mod locations;
+
 mod access;
 mod bodies;
 mod buffers;
 mod cursorless;
 mod dialects;
+mod dialects_clients;
+mod dialects_listening;
 mod event_source;
+mod faults;
 mod harness;
 mod http;
 mod interval_poll;

@@ -79,7 +79,7 @@ fn whom_nobody_trusts_changes_only_its_own_standing() {
     let forged = format!("PROXY TCP4 127.0.0.1 127.0.0.1 1000 80\r\n{GET}");
     assert_eq!(status(&gateway, forged.as_bytes()), 403);
     let local = [&v2(0x20, b"\0\0\0"), GET.as_bytes()].concat();
-    assert_eq!(status(&gateway, &local), 404);
+    assert_eq!(status(&gateway, &local), 403);
 }
 
 fn closed(gateway: &Gateway, bytes: &[u8]) {

@@ -68,5 +68,27 @@ arrivals! {
     interval_polls_see_everything: Json, "hall", "oldest", 250;
     interval_polls_beside_bodies_see_everything: Json, "body", "oldest", 250;
     event_sources_for_the_newest_miss_nothing_once_they_are_on: Events, "hall", "newest", 250;
+    batches_in_documents_see_everything: BatchJson, "hall", "oldest", 60;
+    batches_in_documents_as_bodies_see_everything: BatchJson, "body", "oldest", 60;
+    batches_in_parts_see_everything: BatchMultipart, "hall", "oldest", 60;
+    batches_in_parts_as_bodies_see_everything: BatchMultipart, "body", "oldest", 60;
+    batches_in_lines_see_everything: BatchRaw, "hall", "oldest", 60;
+    scripts_see_everything: Jsonp, "hall", "oldest", 60;
+    scripts_as_bodies_see_everything: Jsonp, "body", "oldest", 60;
+    polls_without_a_cursor_see_everything: Cursorless, "hall", "oldest", 60;
+    polls_without_a_cursor_as_bodies_see_everything: Cursorless, "body", "oldest", 60;
+    compressed_event_sources_see_everything: Gzip, "hall", "oldest", 250;
+    compressed_event_sources_as_bodies_see_everything: Gzip, "body", "oldest", 250;
+    multipart_responses_see_everything: Multipart, "hall", "oldest", 250;
+    multipart_responses_as_bodies_see_everything: Multipart, "body", "oldest", 250;
+    chunked_responses_see_everything: Chunked, "hall", "oldest", 250;
+    chunked_responses_as_bodies_see_everything: Chunked, "body", "oldest", 250;
+    raw_responses_see_everything: Raw, "hall", "oldest", 250;
+    raw_responses_as_bodies_see_everything: Raw, "body", "oldest", 250;
+    web_sockets_see_everything: Socket, "hall", "oldest", 250;
+    compressed_web_sockets_see_everything: Deflate, "hall", "oldest", 250;
+    bare_web_sockets_for_the_newest_miss_nothing_once_they_are_on: Bare, "hall", "newest", 250;
+    polls_without_a_cursor_for_the_newest_miss_nothing_once_they_are_on:
+        Cursorless, "hall", "newest", 60;
     long_polls_for_the_newest_miss_nothing_once_they_are_on: LongPoll, "body", "newest", 60;
 }

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::ErrorKind,
     net::SocketAddr,
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +19,9 @@ use tokio::{
 
 use crate::{
     client::{Listener, Way},
+    frames::{
+        BINARY, CLOSE, DEFLATE, FIN, HANDSHAKE, PING, RSV1, TEXT, announced, fragments, frame,
+    },
     harness::Gateway,
     ledger::Ledger,
     scene::{Dice, Publisher, ROOT, STORE, all, attend, locations, play, turn},
@@ -32,13 +36,10 @@ const LINGER: Duration = Duration::from_secs(30);
 const CROWD: usize = 50;
 
 /// What clients send, whole or cut anywhere.
-const REQUESTS: [&str; 12] = [
-    "GET /poll?c=c0 HTTP/1.1\r\nHost: x\r\n\r\n",
+const REQUESTS: [&str; 9] = [
     "GET /poll?c=nobody HTTP/1.1\r\nHost: x\r\n\r\n",
-    "GET /events?c=c0,c1 HTTP/1.1\r\nHost: x\r\n\r\n",
     "GET /stream?c=c1 HTTP/1.0\r\n\r\n",
     "GET /events?c=nobody,c0 HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 99999999999:0\r\n\r\n",
-    "GET /json?c=c0 HTTP/1.1\r\nHost: x\r\n\r\nGET /json?c=c1 HTTP/1.1\r\nHost: x\r\n\r\n",
     "GET /json?c=c0 HTTP/1.1\r\nHost: x\r\n\r\nGET /events?c=c1 HTTP/1.1\r\nHost: x\r\n\r\n",
     "POST /pub?c=other HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\nonly a part",
     "POST /pub?c=other HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
@@ -46,6 +47,37 @@ const REQUESTS: [&str; 12] = [
     "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     "\0\x16\x03 no request at all\r\n\r\n",
 ];
+
+/// The same, with a request of each transport, and with WebSockets that send something.
+fn requests() -> Vec<Vec<u8>> {
+    let get = |target: &str, headers: &str| {
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n").into_bytes()
+    };
+    let mut requests: Vec<Vec<u8>> =
+        REQUESTS.iter().map(|request| request.as_bytes().to_vec()).collect();
+    for way in Way::ALL {
+        let (target, headers) = way.request("c0,c1");
+        requests.push(get(&target, &headers));
+        // Twice, one behind the other.
+        requests.push(get(&target, &headers).repeat(2));
+    }
+    let message = frame(FIN | TEXT, b"into the blue");
+    for frames in [
+        message.clone(),
+        [fragments(TEXT, &[b'x'; 4000], 100), message.clone()].concat(),
+        [frame(FIN | PING, &[b'x'; 125]).repeat(50), frame(FIN | CLOSE, b"\x03\xe8")].concat(),
+        announced(FIN | BINARY, 10 << 20),
+        announced(FIN | BINARY, 512 << 20),
+        [frame(RSV1 | FIN | TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\0"), message].concat(),
+        b"no frame at all".to_vec(),
+    ] {
+        for (target, headers) in [("/both?c=other", DEFLATE), ("/any?c=c0", "")] {
+            let handshake = get(target, &format!("{HANDSHAKE}{headers}"));
+            requests.push([handshake, frames.clone()].concat());
+        }
+    }
+    requests
+}
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
@@ -67,13 +99,13 @@ fn at_rest(gateway: &Gateway) -> usize {
 }
 
 /// One client: sends something, reads something, goes in some way.
-async fn stray(address: SocketAddr, mut dice: Dice) {
+async fn stray(address: SocketAddr, requests: &[Vec<u8>], mut dice: Dice) {
     let Ok(mut stream) = TcpStream::connect(address).await else { return };
     if dice.roll().is_multiple_of(4) {
         let _ = SockRef::from(&stream).set_recv_buffer_size(2 << 10);
     }
     for _ in 0..=dice.roll() % 2 {
-        let request = REQUESTS[dice.roll() % REQUESTS.len()].as_bytes();
+        let request = &requests[dice.roll() % requests.len()];
         let cut = match dice.roll() % 3 {
             0 => dice.roll() % request.len(),
             _ => request.len(),
@@ -100,12 +132,15 @@ async fn stray(address: SocketAddr, mut dice: Dice) {
 
 /// So many at once until all have been.
 async fn strays(address: SocketAddr) {
-    let mut clients = JoinSet::new();
+    let (mut clients, requests) = (JoinSet::new(), Arc::new(requests()));
     for number in 0..CLIENTS {
         if clients.len() >= CROWD {
             clients.join_next().await.unwrap().unwrap();
         }
-        clients.spawn(stray(address, Dice::new(number, 0..1 << 30)));
+        let requests = requests.clone();
+        clients.spawn(async move {
+            stray(address, &requests, Dice::new(number, 0..1 << 30)).await;
+        });
     }
     all(clients).await;
 }
@@ -140,8 +175,10 @@ fn stroll(hold: &str) {
         |who: String| Ledger::new(who).all(CHANNELS[0], 0, ROUNDS).all(CHANNELS[1], 0, ROUNDS);
     play(&gateway, vec![publisher], async {
         let mut audience = JoinSet::new();
-        for (number, way) in Way::ALL.into_iter().cycle().take(12).enumerate() {
-            let dice = if number < 8 { Dice::never() } else { Dice::new(number, 1..100) };
+        let ways = Way::ALL.into_iter().chain(Way::resuming());
+        for (number, way) in ways.enumerate() {
+            let stays = number < Way::ALL.len();
+            let dice = if stays { Dice::never() } else { Dice::new(number, 1..100) };
             let listener = Listener::new(address, way, "c0,c1");
             audience.spawn(attend(listener, ledger(format!("{way:?} {number}")), dice));
         }
@@ -170,11 +207,12 @@ fn strays_disturb_nobody_and_leave_nothing_as_bodies() {
 fn vanish(hold: &str) {
     let _turn = turn();
     let gateway = Gateway::start_root(ROOT, &locations(hold, STORE));
-    let before = at_rest(&gateway);
+    let (before, ways) = (at_rest(&gateway), Way::held());
     let mut clients = Vec::new();
     for number in 0..300 {
         let mut client = gateway.connect();
-        client.get(&format!("{}?c=c0,c1", Way::HELD[number % 3].path()), "");
+        let (target, headers) = ways[number % ways.len()].request("c0,c1");
+        client.get(&target, &headers);
         clients.push(client);
     }
     gateway.wait_for_subscribers("/pub?c=c0", 300);

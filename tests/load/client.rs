@@ -2,180 +2,211 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write as _},
     net::SocketAddr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
-use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::sleep,
-};
+use flate2::write::GzDecoder;
+use tokio::time::sleep;
 
 pub use crate::ledger::Id;
+use crate::{
+    conn::{Conn, Head},
+    formats::{self, Event, Message},
+    frames,
+};
 
 /// How a client listens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Way {
     /// `Last-Modified` and `Etag` go back as they came.
     LongPoll,
+    /// The same, with everything that waits in a document, ...
+    BatchJson,
+    /// ... in parts, ...
+    BatchMultipart,
+    /// ... in lines, ...
+    BatchRaw,
+    /// ... or in a call of a function.
+    Jsonp,
+    /// A long poll that sends back the `Etag` of the answer before, as browsers do unasked.
+    Cursorless,
     /// `Last-Event-ID`.
     Events,
+    /// The same, compressed.
+    Gzip,
     /// Lines of `~id~ ~text~`, resumed by `last_event_id`.
     Stream,
+    /// Parts, resumed by `Last-Modified` and `Etag` of the last.
+    Multipart,
+    /// A chunk is a message, and that is all.
+    Chunked,
+    /// A line is a message, and that is all.
+    Raw,
+    /// `ws+meta.nchan`, resumed by `last_event_id`.
+    Socket,
+    /// The same, compressed.
+    Deflate,
+    /// A WebSocket whose frames are the messages, and that is all.
+    Bare,
     /// The JSON poll, with `since`.
     Json,
 }
 
 impl Way {
-    pub const ALL: [Self; 4] = [Self::LongPoll, Self::Events, Self::Stream, Self::Json];
+    pub const ALL: [Self; 16] = [
+        Self::LongPoll,
+        Self::Events,
+        Self::Socket,
+        Self::Stream,
+        Self::Json,
+        Self::Multipart,
+        Self::Cursorless,
+        Self::Gzip,
+        Self::BatchJson,
+        Self::Deflate,
+        Self::BatchMultipart,
+        Self::Chunked,
+        Self::Bare,
+        Self::Raw,
+        Self::Jsonp,
+        Self::BatchRaw,
+    ];
+
     /// Those that wait for messages.
-    pub const HELD: [Self; 3] = [Self::LongPoll, Self::Events, Self::Stream];
+    pub fn held() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|way| *way != Self::Json).collect()
+    }
+
+    /// Those whose answer goes on.
+    pub fn endless() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|way| !way.polls()).collect()
+    }
+
+    /// Those that can say after any message where they were.
+    pub fn resuming() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|way| way.resumes()).collect()
+    }
 
     /// The location that serves it in [`crate::scene::locations`].
-    pub fn path(self) -> &'static str {
+    fn path(self) -> &'static str {
         match self {
             Self::LongPoll => "/poll",
+            Self::BatchJson => "/batch-json",
+            Self::BatchMultipart => "/batch-multipart",
+            Self::BatchRaw => "/batch-raw",
+            Self::Jsonp => "/jsonp",
+            Self::Cursorless => "/cursorless",
             Self::Events => "/events",
+            Self::Gzip => "/gzip",
             Self::Stream => "/stream",
+            Self::Raw => "/raw",
             Self::Json => "/json",
+            // By what they ask for.
+            Self::Multipart | Self::Chunked | Self::Socket | Self::Deflate | Self::Bare => "/any",
         }
+    }
+
+    /// The headers by which it asks for its transport.
+    fn headers(self) -> String {
+        match self {
+            Self::Gzip => "Accept-Encoding: gzip\r\n".into(),
+            Self::Multipart => "Accept: multipart/mixed\r\n".into(),
+            Self::Chunked => "TE: chunked\r\n".into(),
+            Self::Bare => frames::HANDSHAKE.into(),
+            Self::Socket => format!("{}{}", frames::HANDSHAKE, frames::META),
+            Self::Deflate => {
+                format!("{}{}{}", frames::HANDSHAKE, frames::META, frames::DEFLATE)
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// What a client without a place asks for, and the headers of it; `channels` as `a,b`.
+    pub fn request(self, channels: &str) -> (String, String) {
+        let callback =
+            if self == Self::Jsonp { format!("&callback={CALLBACK}") } else { String::new() };
+        (format!("{}?c={channels}{callback}", self.path()), self.headers())
+    }
+
+    /// Whether each answer ends.
+    pub fn polls(self) -> bool {
+        match self {
+            Self::LongPoll
+            | Self::BatchJson
+            | Self::BatchMultipart
+            | Self::BatchRaw
+            | Self::Jsonp
+            | Self::Cursorless
+            | Self::Json => true,
+            Self::Events
+            | Self::Gzip
+            | Self::Stream
+            | Self::Multipart
+            | Self::Chunked
+            | Self::Raw
+            | Self::Socket
+            | Self::Deflate
+            | Self::Bare => false,
+        }
+    }
+
+    /// Whether it can say after any message where it was.
+    pub fn resumes(self) -> bool {
+        !matches!(self, Self::BatchRaw | Self::Jsonp | Self::Chunked | Self::Raw | Self::Bare)
+    }
+
+    /// Whether it is told that messages are gone.
+    pub fn hears_of_gaps(self) -> bool {
+        self.polls() && self != Self::Cursorless || matches!(self, Self::Events | Self::Gzip)
+    }
+
+    pub fn is_socket(self) -> bool {
+        matches!(self, Self::Socket | Self::Deflate | Self::Bare)
+    }
+}
+
+/// Why nothing more comes.
+#[derive(Debug)]
+pub enum End {
+    /// The request is answered so.
+    Status(u16),
+    /// The server ended the response as its transport does, for this reason if it says one.
+    Over(String),
+    /// The connection ended.
+    Broken(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
     }
 }
 
 /// Time between two polls of a client that does not wait.
 const INTERVAL: Duration = Duration::from_millis(40);
-
-/// A connection that is read without waiting.
-pub struct Conn {
-    pub stream: TcpStream,
-    input: Vec<u8>,
-    at: usize,
-}
-
-/// Status line and headers.
-#[derive(Debug)]
-pub struct Head {
-    pub status: u16,
-    headers: Vec<(String, String)>,
-}
-
-impl Head {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let same = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
-        self.headers.iter().find(same).map(|(_, value)| value.as_str())
-    }
-}
-
-impl Conn {
-    pub async fn open(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self::new(TcpStream::connect(address).await?))
-    }
-
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, input: Vec::new(), at: 0 }
-    }
-
-    pub async fn get(&mut self, target: &str, headers: &str) -> io::Result<()> {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\n{headers}\r\n");
-        self.stream.write_all(request.as_bytes()).await
-    }
-
-    /// Reads more; the end of the stream is an error.
-    pub async fn fill(&mut self) -> io::Result<()> {
-        if self.at == self.input.len() {
-            self.input.clear();
-            self.at = 0;
-        } else if self.at > 1 << 16 {
-            self.input.drain(..self.at);
-            self.at = 0;
-        }
-        self.input.reserve(4 << 10);
-        let read = self.stream.read_buf(&mut self.input).await?;
-        if read == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
-    }
-
-    /// What has come and was not taken.
-    pub fn rest(&self) -> &[u8] {
-        &self.input[self.at..]
-    }
-
-    /// Puts in what somebody else has read.
-    pub fn push(&mut self, byte: u8) {
-        self.input.push(byte);
-    }
-
-    pub async fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
-        while self.rest().len() < length {
-            self.fill().await?;
-        }
-        let bytes = self.rest()[..length].to_vec();
-        self.at += length;
-        Ok(bytes)
-    }
-
-    pub async fn head(&mut self) -> io::Result<Head> {
-        loop {
-            let mut headers = [httparse::EMPTY_HEADER; 32];
-            let mut response = httparse::Response::new(&mut headers);
-            let parsed = response.parse(self.rest()).unwrap();
-            if let httparse::Status::Complete(length) = parsed {
-                let status = response.code.unwrap();
-                let owned = |header: &httparse::Header<'_>| {
-                    (header.name.to_owned(), String::from_utf8(header.value.to_vec()).unwrap())
-                };
-                let headers = response.headers.iter().map(owned).collect();
-                self.at += length;
-                return Ok(Head { status, headers });
-            }
-            self.fill().await?;
-        }
-    }
-
-    /// One chunk, `None` for the last; a task that is dropped meanwhile loses nothing.
-    pub async fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
-        loop {
-            if let httparse::Status::Complete((length, size)) =
-                httparse::parse_chunk_size(self.rest()).expect("a chunk's size")
-            {
-                let size = usize::try_from(size).unwrap();
-                if self.rest().len() >= length + size + 2 {
-                    let chunk = self.rest()[length..length + size].to_vec();
-                    assert_eq!(&self.rest()[length + size..][..2], b"\r\n");
-                    self.at += length + size + 2;
-                    return Ok((size > 0).then_some(chunk));
-                }
-            }
-            self.fill().await?;
-        }
-    }
-
-    pub async fn response(&mut self) -> io::Result<(Head, Vec<u8>)> {
-        let head = self.head().await?;
-        let mut body = Vec::new();
-        if head.header("transfer-encoding").is_some() {
-            while let Some(chunk) = self.chunk().await? {
-                body.extend_from_slice(&chunk);
-            }
-        } else if let Some(length) = head.header("content-length") {
-            body = self.exactly(length.parse().unwrap()).await?;
-        }
-        Ok((head, body))
-    }
-}
+/// The function that the calls of [`Way::Jsonp`] call.
+const CALLBACK: &str = "parent.handle";
 
 /// A subscriber that comes back.
 pub struct Listener {
-    way: Way,
+    pub way: Way,
     address: SocketAddr,
-    target: String,
+    channels: String,
+    /// What it asks for beside that until it has had a message: arguments as `&a=b`, and lines of
+    /// headers.
+    pub at_first: (String, String),
     /// The id of the last message it had.
     pub last: Option<Id>,
+    /// The tag of the last answer it had, if that is what it sends back.
+    tag: Option<String>,
     pub conn: Option<Conn>,
+    /// What ends a message of its response.
+    end: String,
+    gunzip: Option<GzDecoder<Vec<u8>>>,
     text: String,
-    ready: VecDeque<(Id, String)>,
+    ready: VecDeque<Message>,
     /// Gaps that it was told.
     pub gaps: usize,
 }
@@ -183,27 +214,43 @@ pub struct Listener {
 impl Listener {
     /// `channels` as `a,b`.
     pub fn new(address: SocketAddr, way: Way, channels: &str) -> Self {
-        let target = format!("{}?c={channels}", way.path());
-        let (text, ready) = (String::new(), VecDeque::new());
-        Self { way, address, target, last: None, conn: None, text, ready, gaps: 0 }
+        Self {
+            way,
+            address,
+            channels: channels.into(),
+            at_first: Default::default(),
+            last: None,
+            tag: None,
+            conn: None,
+            end: String::new(),
+            gunzip: None,
+            text: String::new(),
+            ready: VecDeque::new(),
+            gaps: 0,
+        }
     }
 
     /// The next message; reconnects if there is no connection.
-    pub async fn next(&mut self) -> io::Result<(Id, String)> {
+    pub async fn next(&mut self) -> Result<Message, End> {
         while self.ready.is_empty() {
-            match self.way {
-                Way::LongPoll => self.long_poll().await?,
-                Way::Events | Way::Stream => self.endless().await?,
-                Way::Json => self.json().await?,
+            if self.way.polls() {
+                self.ask().await?;
+                self.answer().await?;
+            } else {
+                if self.conn.is_none() {
+                    self.start().await?;
+                }
+                self.endless().await?;
             }
         }
         let (id, text) = self.ready.pop_front().unwrap();
-        self.last = Some(id);
+        self.last = id.or(self.last);
         Ok((id, text))
     }
 
     /// Goes away, and forgets what it has received and not looked at.
     pub fn hang_up(&mut self) {
+        assert!(self.way.resumes(), "{:?} cannot come back", self.way);
         self.conn = None;
         self.text.clear();
         self.ready.clear();
@@ -217,113 +264,184 @@ impl Listener {
         Ok(self.conn.as_mut().unwrap())
     }
 
-    /// Connects, and for an endless response asks and waits for the head of it.
-    pub async fn start(&mut self) -> io::Result<()> {
-        let place = self.last.map(|(time, tag)| format!("{time}:{tag}"));
-        let (target, headers) = match (self.way, place) {
-            (_, None) => (self.target.clone(), String::new()),
-            (Way::Events, Some(id)) => (self.target.clone(), format!("Last-Event-ID: {id}\r\n")),
-            (_, Some(id)) => (format!("{}&last_event_id={id}", self.target), String::new()),
+    /// As [`Way::request`], with the place where it left off.
+    fn request(&self) -> (String, String) {
+        let (mut target, mut headers) = self.way.request(&self.channels);
+        if let Some(tag) = &self.tag {
+            headers.push_str(&format!("If-None-Match: {tag}\r\n"));
+        }
+        let Some((time, tag)) = self.last else {
+            if self.tag.is_none() {
+                target.push_str(&self.at_first.0);
+                headers.push_str(&self.at_first.1);
+            }
+            return (target, headers);
         };
-        let conn = self.conn().await?;
-        conn.get(&target, &headers).await?;
-        let head = conn.head().await?;
-        assert_eq!(head.status, 200, "{head:?}");
-        Ok(())
+        match self.way {
+            Way::Events | Way::Gzip => {
+                headers.push_str(&format!("Last-Event-ID: {time}:{tag}\r\n"));
+            }
+            Way::Json => target.push_str(&format!("&since={time}:{tag}")),
+            way if way.polls() || way == Way::Multipart => {
+                let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time));
+                headers.push_str(&format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n"));
+            }
+            _ => target.push_str(&format!("&last_event_id={time}:{tag}")),
+        }
+        (target, headers)
     }
 
-    /// Sends the request of a poll.
+    /// Sends the request.
     pub async fn ask(&mut self) -> io::Result<()> {
-        let headers = self.last.map_or_else(String::new, |(time, tag)| {
-            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time));
-            format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n")
-        });
-        let target = self.target.clone();
+        let (target, headers) = self.request();
         self.conn().await?.get(&target, &headers).await
     }
 
-    /// Takes the answer to [`Listener::ask`].
-    pub async fn answer(&mut self) -> io::Result<()> {
-        let (head, body) = self.conn().await?.response().await?;
-        assert_eq!(head.status, 200, "{head:?}");
-        self.gaps += usize::from(head.header("x-push-gap").is_some());
-        let time: SystemTime =
-            httpdate::parse_http_date(head.header("last-modified").unwrap()).unwrap();
-        let time = time.duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let tag = head.header("etag").unwrap().parse().unwrap();
-        self.ready.push_back(((time, tag), String::from_utf8(body).unwrap()));
-        Ok(())
-    }
-
-    async fn long_poll(&mut self) -> io::Result<()> {
+    /// Asks, and waits for the head of a response that goes on.
+    pub async fn start(&mut self) -> Result<(), End> {
         self.ask().await?;
-        self.answer().await
-    }
-
-    async fn json(&mut self) -> io::Result<()> {
-        let since =
-            self.last.map_or_else(String::new, |(time, tag)| format!("&since={time}:{tag}"));
-        let target = format!("{}{since}", self.target);
-        let conn = self.conn().await?;
-        conn.get(&target, "").await?;
-        let (head, body) = conn.response().await?;
-        assert_eq!(head.status, 200, "{head:?}");
-        self.gaps += usize::from(head.header("x-push-gap").is_some());
-        let document: Value = serde_json::from_slice(&body).unwrap();
-        for message in document["messages"].as_array().unwrap().iter().rev() {
-            let text = message["text"].as_str().unwrap().to_owned();
-            self.ready.push_back((id(message["id"].as_str().unwrap()), text));
+        let head = self.conn().await?.head().await?;
+        let wanted = if self.way.is_socket() { 101 } else { 200 };
+        if head.status != wanted {
+            return Err(End::Status(head.status));
         }
-        if self.ready.is_empty() {
-            sleep(INTERVAL).await;
+        self.end = match self.way {
+            Way::Multipart => format!("\r\n{}", formats::boundary(&head)),
+            Way::Events | Way::Gzip => "\n\n".into(),
+            _ => "\n".into(),
+        };
+        let coding = head.header("content-encoding");
+        assert_eq!(coding, (self.way == Way::Gzip).then_some("gzip"));
+        self.gunzip = coding.map(|_| GzDecoder::new(Vec::new()));
+        if self.way == Way::Multipart {
+            // The first delimiter, as if a part had ended.
+            let opening = self.conn().await?.chunk().await?.unwrap();
+            assert_eq!(opening, self.end.as_bytes()[2..]);
         }
         Ok(())
     }
 
-    async fn endless(&mut self) -> io::Result<()> {
-        if self.conn.is_none() {
-            self.start().await?;
+    /// Takes the answer to [`Listener::ask`].
+    pub async fn answer(&mut self) -> Result<(), End> {
+        let (head, body) = self.conn().await?.response().await?;
+        if head.status != 200 {
+            return Err(End::Status(head.status));
+        }
+        self.gaps += usize::from(head.header("x-push-gap").is_some());
+        if self.way == Way::Json {
+            self.ready.extend(formats::document(&body));
+            if self.ready.is_empty() {
+                sleep(INTERVAL).await;
+            }
+            return Ok(());
+        }
+        self.ready.extend(self.messages(&head, body));
+        assert!(!self.ready.is_empty(), "{head:?}");
+        if self.way == Way::Cursorless {
+            self.tag = head.header("etag").map(Into::into);
+            return Ok(());
+        }
+        // The head tells the last of them.
+        let last = Some(formats::cursor_of(&head));
+        let told = &mut self.ready.back_mut().unwrap().0;
+        assert!(told.is_none() || *told == last, "{told:?} {head:?}");
+        *told = last;
+        Ok(())
+    }
+
+    fn messages(&self, head: &Head, body: Vec<u8>) -> Vec<Message> {
+        if self.way == Way::BatchJson {
+            return formats::document(&body);
+        }
+        let body = String::from_utf8(body).unwrap();
+        match self.way {
+            Way::BatchMultipart => formats::parts(&body, &formats::boundary(head)),
+            Way::BatchRaw => formats::lines(&body),
+            Way::Jsonp => formats::script(&body, CALLBACK),
+            // Blanks keep it alive.
+            Way::Cursorless => vec![(None, body.trim_start_matches(' ').into())],
+            _ => vec![(None, body)],
+        }
+    }
+
+    async fn endless(&mut self) -> Result<(), End> {
+        if self.way.is_socket() {
+            return self.frame().await;
         }
         let Some(chunk) = self.conn().await?.chunk().await? else {
-            return Err(ErrorKind::UnexpectedEof.into());
+            if let Some(gunzip) = &mut self.gunzip {
+                // Its checksum is right.
+                gunzip.try_finish()?;
+            }
+            return Err(End::Over(String::new()));
         };
-        self.text.push_str(&String::from_utf8(chunk).unwrap());
-        let end = if self.way == Way::Stream { "\n" } else { "\n\n" };
-        while let Some(at) = self.text.find(end) {
-            let rest = self.text.split_off(at + end.len());
+        let chunk = match &mut self.gunzip {
+            Some(gunzip) => {
+                gunzip.write_all(&chunk)?;
+                gunzip.flush()?;
+                std::mem::take(gunzip.get_mut())
+            }
+            None => chunk,
+        };
+        let chunk = String::from_utf8(chunk).unwrap();
+        if self.way == Way::Chunked {
+            self.ready.push_back((None, chunk));
+            return Ok(());
+        }
+        self.text.push_str(&chunk);
+        while let Some(at) = self.text.find(&self.end) {
+            let rest = self.text.split_off(at + self.end.len());
             let mut block = std::mem::replace(&mut self.text, rest);
             block.truncate(at);
-            if self.way == Way::Stream {
-                let (name, text) = block.split_once(' ').unwrap();
-                self.ready.push_back((id(name), text.to_owned()));
-            } else {
-                self.event(&block);
-            }
+            self.block(&block)?;
         }
         Ok(())
     }
 
-    fn event(&mut self, block: &str) {
-        let (mut name, mut lines, mut kind) = (None, Vec::new(), "message");
-        for line in block.split('\n') {
-            match line.split_once(": ") {
-                Some(("id", value)) => name = Some(id(value)),
-                Some(("data", value)) => lines.push(value),
-                Some(("event", value)) => kind = value,
-                _ => {}
+    /// A message of an endless response, without its end.
+    fn block(&mut self, block: &str) -> Result<(), End> {
+        let message = match self.way {
+            Way::Raw => (None, block.to_owned()),
+            Way::Stream => {
+                let (name, text) = block.split_once(' ').unwrap();
+                (Some(formats::id(name)), text.to_owned())
             }
-        }
-        match kind {
-            "gap" => self.gaps += 1,
-            "message" if lines.is_empty() => {}
-            "message" => self.ready.push_back((name.unwrap(), lines.join("\n"))),
-            other => panic!("an event {other:?}: {block:?}"),
-        }
+            Way::Multipart => formats::part(block),
+            _ => match formats::event(block) {
+                Event::Message(message) => message,
+                Event::Close(why) => return Err(End::Over(why)),
+                Event::Gap => {
+                    self.gaps += 1;
+                    return Ok(());
+                }
+                Event::None => return Ok(()),
+            },
+        };
+        self.ready.push_back(message);
+        Ok(())
+    }
+
+    async fn frame(&mut self) -> Result<(), End> {
+        let text = match frames::text(self.conn().await?).await? {
+            Ok(text) => text,
+            Err((code, reason)) => return Err(End::Over(format!("{code} {reason}"))),
+        };
+        let message = if self.way == Way::Bare {
+            (None, text)
+        } else {
+            let (meta, text) = text.split_once("\n\n").unwrap();
+            let name = meta.lines().next().and_then(|line| line.strip_prefix("id: "));
+            (Some(formats::id(name.unwrap())), text.to_owned())
+        };
+        self.ready.push_back(message);
+        Ok(())
     }
 }
 
-/// `time:tag`.
-pub fn id(text: &str) -> Id {
-    let (time, tag) = text.split_once(':').unwrap();
-    (time.parse().unwrap(), tag.parse().unwrap())
+impl End {
+    /// The end of the stream, where there should have been more.
+    pub fn is_cut(&self) -> bool {
+        let kinds = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset];
+        matches!(self, Self::Broken(error) if kinds.contains(&error.kind()))
+    }
 }

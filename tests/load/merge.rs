@@ -21,7 +21,7 @@ fn publisher(channels: &[&str], name: usize, numbers: std::ops::Range<usize>) ->
 }
 
 /// `count` subscribers of all channels, who hang up after so many messages and resume by one id.
-fn merge(way: Way, hold: &str, count: usize, rounds: usize, hang_ups: std::ops::Range<usize>) {
+fn merge(ways: &[Way], hold: &str, count: usize, rounds: usize, hang_ups: std::ops::Range<usize>) {
     let _turn = turn();
     let gateway = Gateway::start_root(ROOT, &locations(hold, STORE));
     Publisher { every: Duration::ZERO, ..publisher(&CHANNELS, 0, 0..25) }.run(&gateway);
@@ -35,9 +35,11 @@ fn merge(way: Way, hold: &str, count: usize, rounds: usize, hang_ups: std::ops::
     play(&gateway, publishers, async {
         let mut audience = JoinSet::new();
         for number in 0..count {
+            let way = ways[number % ways.len()];
             let mut ledger = Ledger::new(format!("{way:?} {number}"));
             // Most take all channels; the rest see what merging must not change.
-            let channels = if number % 4 == 3 { &CHANNELS[..1] } else { &CHANNELS[..] };
+            let channels =
+                if number / ways.len() % 4 == 3 { &CHANNELS[..1] } else { &CHANNELS[..] };
             for channel in channels {
                 ledger = ledger.all(channel, 0, total);
             }
@@ -54,9 +56,9 @@ fn merge(way: Way, hold: &str, count: usize, rounds: usize, hang_ups: std::ops::
 
 /// Everyone waits before the first message, and nothing is kept for later: `come_back` says after
 /// how many messages a client reconnects within the grace.
-fn pass(way: Way, hold: &str, keys: &str, every: Duration, come_back: std::ops::Range<usize>) {
+fn pass(ways: &[Way], hold: &str, keys: &str, every: Duration, come_back: std::ops::Range<usize>) {
     let (_turn, rounds) = (turn(), 100);
-    let count = if way == Way::LongPoll { 30 } else { 60 };
+    let count = if ways.contains(&Way::LongPoll) { 36 } else { 60 };
     let gateway = Gateway::start_root(ROOT, &locations(hold, keys));
     let address = gateway.address;
     let publishers = vec![
@@ -76,6 +78,7 @@ fn pass(way: Way, hold: &str, keys: &str, every: Duration, come_back: std::ops::
         crate::scene::watch(async {
             let mut audience = JoinSet::new();
             for number in 0..count {
+                let way = ways[number / 3 % ways.len()];
                 let ledger = Ledger::new(format!("{way:?} {number}"));
                 // A third each: one channel alone, two of them, all.
                 let (channels, ledger) = match number % 3 {
@@ -97,73 +100,128 @@ const NOTHING_STORED: &str = "push_store_messages = false";
 
 #[test]
 fn long_polls_of_many_channels_resume_by_one_id() {
-    merge(Way::LongPoll, "hall", 24, 40, 1..40);
+    merge(&[Way::LongPoll], "hall", 24, 40, 1..40);
 }
 
 #[test]
 fn long_polls_of_many_channels_resume_by_one_id_as_bodies() {
-    merge(Way::LongPoll, "body", 24, 40, 1..40);
+    merge(&[Way::LongPoll], "body", 24, 40, 1..40);
 }
 
 #[test]
 fn event_sources_of_many_channels_resume_by_one_id() {
-    merge(Way::Events, "hall", 60, 150, 1..120);
+    merge(&[Way::Events], "hall", 60, 150, 1..120);
 }
 
 #[test]
 fn event_sources_of_many_channels_resume_by_one_id_as_bodies() {
-    merge(Way::Events, "body", 60, 150, 1..120);
+    merge(&[Way::Events], "body", 60, 150, 1..120);
 }
 
 #[test]
 fn event_sources_that_come_back_after_every_few_messages_miss_none() {
-    merge(Way::Events, "hall", 30, 50, 1..4);
+    merge(&[Way::Events], "hall", 30, 50, 1..4);
 }
 
 #[test]
 fn streams_of_many_channels_resume_by_one_id() {
-    merge(Way::Stream, "hall", 60, 150, 1..120);
+    merge(&[Way::Stream], "hall", 60, 150, 1..120);
 }
 
 #[test]
 fn streams_of_many_channels_resume_by_one_id_as_bodies() {
-    merge(Way::Stream, "body", 60, 150, 1..120);
+    merge(&[Way::Stream], "body", 60, 150, 1..120);
 }
 
 #[test]
 fn interval_polls_of_many_channels_resume_by_one_id() {
-    merge(Way::Json, "hall", 60, 150, 1..120);
+    merge(&[Way::Json], "hall", 60, 150, 1..120);
+}
+
+#[test]
+fn compressed_event_sources_of_many_channels_resume_by_one_id() {
+    merge(&[Way::Gzip], "hall", 60, 150, 1..120);
+}
+
+#[test]
+fn multipart_responses_of_many_channels_resume_by_one_id() {
+    merge(&[Way::Multipart], "hall", 60, 150, 1..120);
+}
+
+#[test]
+fn web_sockets_of_many_channels_resume_by_one_id() {
+    merge(&[Way::Socket], "hall", 60, 150, 1..120);
+}
+
+#[test]
+fn web_sockets_that_come_back_after_every_few_messages_miss_none() {
+    merge(&[Way::Socket, Way::Deflate], "hall", 30, 50, 1..4);
+}
+
+#[test]
+fn batches_of_many_channels_resume_by_one_id() {
+    merge(&[Way::BatchJson, Way::BatchMultipart], "hall", 60, 150, 1..120);
+}
+
+#[test]
+fn batches_of_many_channels_resume_by_one_id_as_bodies() {
+    merge(&[Way::BatchJson, Way::BatchMultipart], "body", 60, 150, 1..120);
+}
+
+#[test]
+fn polls_without_a_cursor_of_many_channels_go_on_where_they_were() {
+    merge(&[Way::Cursorless], "hall", 24, 40, 1..40);
+}
+
+#[test]
+fn polls_without_a_cursor_of_many_channels_go_on_where_they_were_as_bodies() {
+    merge(&[Way::Cursorless], "body", 24, 40, 1..40);
+}
+
+#[test]
+fn clients_of_all_transports_resume_side_by_side() {
+    merge(&Way::resuming(), "hall", 44, 60, 1..60);
+}
+
+#[test]
+fn clients_of_all_transports_resume_side_by_side_as_bodies() {
+    merge(&Way::resuming(), "body", 44, 60, 1..60);
 }
 
 #[test]
 fn who_waits_misses_nothing_that_is_not_stored() {
-    for way in [Way::Events, Way::Stream] {
-        for hold in ["hall", "body"] {
-            let keys = format!("{NOTHING_STORED}\npush_grace = 0");
-            pass(way, hold, &keys, Duration::ZERO, NEVER);
-        }
+    for hold in ["hall", "body"] {
+        let keys = format!("{NOTHING_STORED}\npush_grace = 0");
+        pass(&Way::endless(), hold, &keys, Duration::ZERO, NEVER);
     }
 }
 
 #[test]
 fn who_waits_misses_nothing_although_only_one_message_is_stored() {
-    for way in [Way::Events, Way::Stream] {
-        for hold in ["hall", "body"] {
-            pass(way, hold, "push_message_buffer_length = 1", Duration::ZERO, NEVER);
-        }
+    for hold in ["hall", "body"] {
+        pass(&Way::endless(), hold, "push_message_buffer_length = 1", Duration::ZERO, NEVER);
     }
 }
 
 #[test]
-fn long_polls_get_by_id_what_is_not_stored() {
+fn polls_get_what_is_not_stored() {
     for hold in ["hall", "body"] {
-        pass(Way::LongPoll, hold, NOTHING_STORED, EVERY, NEVER);
+        pass(&[Way::LongPoll, Way::Cursorless], hold, NOTHING_STORED, EVERY, NEVER);
     }
 }
 
 #[test]
-fn event_sources_that_come_back_in_time_get_what_is_not_stored() {
+fn batches_get_what_is_not_stored() {
+    let ways = [Way::BatchJson, Way::BatchMultipart, Way::BatchRaw, Way::Jsonp];
     for hold in ["hall", "body"] {
-        pass(Way::Events, hold, NOTHING_STORED, EVERY, 1..60);
+        pass(&ways, hold, NOTHING_STORED, EVERY, NEVER);
+    }
+}
+
+#[test]
+fn who_comes_back_in_time_gets_what_is_not_stored() {
+    let ways = [Way::Events, Way::Gzip, Way::Multipart, Way::Socket, Way::Deflate];
+    for hold in ["hall", "body"] {
+        pass(&ways, hold, NOTHING_STORED, EVERY, 1..60);
     }
 }

@@ -1,7 +1,6 @@
 //! A gateway with a location for each transport, publishers and an audience.
 
 use std::{
-    fmt::Write as _,
     future::Future,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
@@ -10,8 +9,10 @@ use std::{
 
 use tokio::{runtime, task::JoinSet, time::timeout};
 
+pub use crate::locations::locations;
 use crate::{
-    client::{Listener, id},
+    client::Listener,
+    formats::id,
     harness::Gateway,
     ledger::{self, Ledger},
 };
@@ -32,32 +33,6 @@ pub const ROOT: &str = "workers = 2\npush_max_reserved_memory = \"256M\"";
 
 /// Keys of a server that stores everything.
 pub const STORE: &str = "push_message_buffer_length = 100000";
-
-/// `/pub`, and a location for each transport; `?c=a,b` names the channels. `keys` are for all.
-pub fn locations(hold: &str, keys: &str) -> String {
-    let mut toml = format!(
-        "push_hold = \"{hold}\"\npush_channel_id = \"$arg_c\"\n\
-         push_channel_id_split_delimiter = \",\"\n{keys}\n\
-         [[server.location]]\npath = \"/pub\"\npush_publisher = true\n"
-    );
-    for (path, transport, more) in [
-        ("/poll", "long-poll", ""),
-        ("/events", "event-source", "push_gap_events = true\n"),
-        ("/stream", "stream", "push_message_template = \"~id~ ~text~\\n\"\n"),
-        (
-            "/json",
-            "interval-poll",
-            "push_poll_format = \"json\"\npush_last_message_id = [\"$arg_since\"]\n",
-        ),
-    ] {
-        write!(
-            toml,
-            "[[server.location]]\npath = \"{path}\"\npush_subscriber = [\"{transport}\"]\n{more}"
-        )
-        .unwrap();
-    }
-    toml
-}
 
 /// Someone who sends messages by one connection.
 #[derive(Clone, Debug)]
@@ -131,7 +106,7 @@ pub async fn attend(mut listener: Listener, mut ledger: Ledger, mut hang_ups: Di
     while !ledger.done() {
         let next = timeout(SILENCE, listener.next()).await;
         let next = next.unwrap_or_else(|_| panic!("nothing more comes to {ledger:?}"));
-        let (id, text) = next.unwrap_or_else(|error| panic!("{error} for {ledger:?}"));
+        let (id, text) = next.unwrap_or_else(|end| panic!("{end:?} for {ledger:?}"));
         ledger.take(id, &text);
         left = left.saturating_sub(1);
         if left == 0 {

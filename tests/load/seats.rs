@@ -2,7 +2,6 @@
 //! channel goes.
 
 use std::{
-    io::ErrorKind,
     net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
@@ -11,7 +10,7 @@ use std::{
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
-    client::{Conn, Way},
+    client::{End, Listener, Way},
     harness::Gateway,
     scene::{PATIENCE, ROOT, SILENCE, all, locations, turn, watch},
 };
@@ -22,73 +21,80 @@ const CHANNELS: usize = 50;
 const ROUNDS: usize = 8;
 
 /// How a wait ended.
-#[derive(Debug, Eq, PartialEq)]
-enum End {
-    /// With this status, at once or later.
-    Status(u16),
-    /// With what came on an endless response.
-    Text(String),
+#[derive(Debug)]
+struct Wait {
+    way: Way,
+    texts: String,
+    /// None of a poll that was answered.
+    end: Option<End>,
 }
 
-/// Asks, and waits for the end of it.
-async fn wait(address: SocketAddr, way: Way, channel: String) -> End {
-    let asked = async {
-        let mut conn = Conn::open(address).await?;
-        conn.get(&format!("{}?c={channel}", way.path()), "").await?;
-        let (head, body) = if way == Way::LongPoll {
-            conn.response().await?
-        } else {
-            let head = conn.head().await?;
-            let mut body = Vec::new();
-            while head.header("transfer-encoding").is_some()
-                && let Some(chunk) = conn.chunk().await?
-            {
-                body.extend(chunk);
+impl Wait {
+    /// It got the message.
+    fn got(&self, text: &str) -> bool {
+        self.texts.contains(text)
+    }
+
+    /// It was sent away without any, in the way of its transport.
+    fn was_told(&self, status: u16, reason: &str) -> bool {
+        self.texts.is_empty()
+            && match &self.end {
+                None => false,
+                Some(End::Status(told)) => *told == status,
+                Some(End::Over(told)) => match self.way {
+                    Way::Events | Way::Gzip => told == reason,
+                    way if way.is_socket() => *told == format!("4{status} {reason}"),
+                    _ => told.is_empty(),
+                },
+                // There is no other way to say that the message does not come.
+                Some(cut) => self.way == Way::Cursorless && cut.is_cut(),
             }
-            (head, body)
-        };
-        std::io::Result::Ok(match head.status {
-            200 => End::Text(String::from_utf8(body).unwrap()),
-            status => End::Status(status),
-        })
-    };
-    match timeout(PATIENCE, asked).await.expect("a wait ends") {
-        Ok(end) => end,
-        // An answer on a connection that is not read to its end may be cut.
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => End::Status(0),
-        Err(error) => panic!("{way:?} {error}"),
     }
 }
 
+/// Asks, and waits for the end of it.
+async fn wait(address: SocketAddr, way: Way, channel: String) -> Wait {
+    let (mut listener, mut texts) = (Listener::new(address, way, &channel), String::new());
+    let asked = async {
+        loop {
+            match listener.next().await {
+                Ok((_, text)) => texts.push_str(&text),
+                Err(end) => return Some(end),
+            }
+            if way.polls() {
+                return None;
+            }
+        }
+    };
+    let end = timeout(PATIENCE, asked).await.expect("a wait ends");
+    Wait { way, texts, end }
+}
+
 /// Many channels, some clients of each at once; one of each is left, and gets the message.
-fn race(concurrency: &str, way: Way, hold: &str) {
+fn race(concurrency: &str, ways: &[Way], hold: &str) {
     let _turn = turn();
     let keys = format!("push_subscriber_concurrency = \"{concurrency}\"");
     let gateway = Gateway::start_root(ROOT, &locations(hold, &keys));
     for round in 0..ROUNDS {
         let names: Vec<String> = (0..CHANNELS).map(|number| format!("c{round}-{number}")).collect();
-        let ends = watch(contest(&gateway, way, &names));
+        let ends = watch(contest(&gateway, ways, &names));
         for name in &names {
-            let of = ends.iter().filter(|(channel, _)| channel == name).map(|(_, end)| end);
-            let of: Vec<&End> = of.collect();
-            let got = |end: &&&End| matches!(end, End::Text(text) if text.contains("for one"));
-            let conflict = |end: &&&End| match end {
-                End::Status(status) => *status == 409,
-                End::Text(text) => text.contains("data: conflict") && !text.contains("for one"),
-            };
-            assert_eq!(of.iter().filter(got).count(), 1, "{of:?}");
-            assert_eq!(of.iter().filter(conflict).count(), CROWD - 1, "{of:?}");
+            let of = ends.iter().filter(|(channel, _)| channel == name).map(|(_, wait)| wait);
+            let of: Vec<&Wait> = of.collect();
+            let got = of.iter().filter(|wait| wait.got("for one")).count();
+            let sent_away = of.iter().filter(|wait| wait.was_told(409, "conflict")).count();
+            assert_eq!((got, sent_away), (1, CROWD - 1), "{of:?}");
         }
     }
 }
 
 /// Lets the clients come; when all but one of each channel have gone, publishes.
-async fn contest(gateway: &Gateway, way: Way, names: &[String]) -> Vec<(String, End)> {
+async fn contest(gateway: &Gateway, ways: &[Way], names: &[String]) -> Vec<(String, Wait)> {
     let address = gateway.address;
     let mut audience = JoinSet::new();
-    for name in names {
-        for _ in 0..CROWD {
-            let name = name.clone();
+    for (channel, name) in names.iter().enumerate() {
+        for number in 0..CROWD {
+            let (name, way) = (name.clone(), ways[(channel + number) % ways.len()]);
             audience.spawn(async move { (name.clone(), wait(address, way, name).await) });
         }
     }
@@ -139,20 +145,20 @@ fn delete(hold: &str) {
         // Of other channels, which deleting must not touch.
         watch(async {
             let mut others = JoinSet::new();
-            for way in Way::HELD {
+            for way in Way::held() {
                 for number in 0..10 {
                     others.spawn(wait(address, way, format!("b{number}")));
                 }
             }
-            let (mut audience, mut ended) = (JoinSet::new(), 0);
+            let (mut audience, mut ended, ways) = (JoinSet::new(), 0, Way::held());
             while ended < ENOUGH {
                 while audience.len() < 60 {
-                    let way = Way::HELD[(ended + audience.len()) % Way::HELD.len()];
+                    let way = ways[(ended + audience.len()) % ways.len()];
                     // Short waits elsewhere, so that places of channels change hands.
                     audience.spawn(wait(address, way, "a".into()));
                 }
-                let end = audience.join_next().await.unwrap().unwrap();
-                assert!(!matches!(end, End::Status(status) if status != 410), "{end:?}");
+                let wait: Wait = audience.join_next().await.unwrap().unwrap();
+                assert!(wait.got("x") || wait.was_told(410, "deleted"), "{wait:?}");
                 ended += 1;
             }
             all(audience).await;
@@ -161,8 +167,8 @@ fn delete(hold: &str) {
                 gateway.publish(&format!("/pub?c=b{number}"), "still here");
                 gateway.request("DELETE", &format!("/pub?c=b{number}"), "", "");
             }
-            for end in all(others).await {
-                assert!(matches!(&end, End::Text(text) if text.contains("still here")), "{end:?}");
+            for wait in all(others).await {
+                assert!(wait.got("still here"), "{wait:?}");
             }
         });
     });
@@ -170,32 +176,62 @@ fn delete(hold: &str) {
 
 #[test]
 fn of_long_polls_that_come_at_once_the_last_is_left() {
-    race("last", Way::LongPoll, "hall");
+    race("last", &[Way::LongPoll], "hall");
 }
 
 #[test]
 fn of_event_sources_that_come_at_once_the_last_is_left() {
-    race("last", Way::Events, "hall");
+    race("last", &[Way::Events], "hall");
 }
 
 #[test]
 fn of_event_sources_that_come_at_once_the_last_is_left_as_bodies() {
-    race("last", Way::Events, "body");
+    race("last", &[Way::Events], "body");
 }
 
 #[test]
 fn of_long_polls_that_come_at_once_the_first_is_left() {
-    race("first", Way::LongPoll, "hall");
+    race("first", &[Way::LongPoll], "hall");
 }
 
 #[test]
 fn of_event_sources_that_come_at_once_the_first_is_left() {
-    race("first", Way::Events, "hall");
+    race("first", &[Way::Events], "hall");
 }
 
 #[test]
 fn of_event_sources_that_come_at_once_the_first_is_left_as_bodies() {
-    race("first", Way::Events, "body");
+    race("first", &[Way::Events], "body");
+}
+
+#[test]
+fn of_web_sockets_that_come_at_once_the_last_is_left() {
+    race("last", &[Way::Socket], "hall");
+}
+
+#[test]
+fn of_web_sockets_that_come_at_once_the_first_is_left() {
+    race("first", &[Way::Socket], "hall");
+}
+
+#[test]
+fn of_clients_of_all_transports_that_come_at_once_the_last_is_left() {
+    race("last", &Way::held(), "hall");
+}
+
+#[test]
+fn of_clients_of_all_transports_that_come_at_once_the_last_is_left_as_bodies() {
+    race("last", &Way::held(), "body");
+}
+
+#[test]
+fn of_clients_of_all_transports_that_come_at_once_the_first_is_left() {
+    race("first", &Way::held(), "hall");
+}
+
+#[test]
+fn of_clients_of_all_transports_that_come_at_once_the_first_is_left_as_bodies() {
+    race("first", &Way::held(), "body");
 }
 
 #[test]

@@ -18,15 +18,19 @@ use tokio::{
 };
 
 use crate::{
-    client::{Conn, Id, Listener, Way},
+    client::{Listener, Way},
+    conn::Conn,
     harness::Gateway,
     ledger::{self, Ledger},
     scene::{PATIENCE, ROOT, all, locations, turn, watch},
 };
 
-const FAST: usize = 6;
-const SLOW: usize = 6;
+/// Clients that read, and as many that hardly do, where all are of one kind.
+const ALIKE: usize = 6;
+/// Messages that they get.
 const MESSAGES: usize = 1500;
+/// Messages where they are of all kinds, which are more.
+const FEWER: usize = 800;
 const SIZE: usize = 8 << 10;
 /// Messages that the channel keeps: far fewer than the slow ones are behind at the end.
 const KEPT: usize = 100;
@@ -42,12 +46,13 @@ const LATE: Duration = Duration::from_secs(2);
 const AHEAD: usize = 50;
 
 /// How far everyone is.
-#[derive(Default)]
 struct Times {
+    /// How many messages there are to be.
+    messages: usize,
     /// When each message was handed in.
     published: Mutex<Vec<Instant>>,
     /// What each of the fast ones has seen.
-    seen: [AtomicUsize; FAST],
+    seen: Vec<AtomicUsize>,
 }
 
 /// Reads everything; how long each message took.
@@ -58,7 +63,7 @@ async fn fast(
     number: usize,
 ) -> Vec<Duration> {
     let mut listener = Listener::new(address, way, "c");
-    let mut ledger = Ledger::new(format!("fast {way:?}")).all("c", 0, MESSAGES);
+    let mut ledger = Ledger::new(format!("fast {way:?}")).all("c", 0, times.messages);
     let mut delays = Vec::new();
     while !ledger.done() {
         let (id, text) = timeout(PATIENCE, listener.next()).await.unwrap().unwrap();
@@ -77,8 +82,12 @@ async fn slow(address: SocketAddr, way: Way, times: &'static Times) -> usize {
     socket.set_recv_buffer_size(NARROW).unwrap();
     let mut listener = Listener::new(address, way, "c");
     listener.conn = Some(Conn::new(socket.connect(address).await.unwrap()));
-    listener.start().await.unwrap();
-    while times.published.lock().unwrap().len() < MESSAGES {
+    if way.polls() {
+        listener.ask().await.unwrap();
+    } else {
+        listener.start().await.unwrap();
+    }
+    while times.published.lock().unwrap().len() < times.messages {
         let conn = listener.conn().await.unwrap();
         let mut byte = [0];
         if let Ok(read) = timeout(DRIP, conn.stream.read(&mut byte)).await {
@@ -87,34 +96,39 @@ async fn slow(address: SocketAddr, way: Way, times: &'static Times) -> usize {
         }
         sleep(DRIP).await;
     }
-    let mut ledger = Ledger::new(format!("slow {way:?}")).tail("c", 0, MESSAGES);
+    if way.polls() {
+        listener.answer().await.unwrap();
+    }
+    let mut ledger = Ledger::new(format!("slow {way:?}")).tail("c", 0, times.messages);
     let mut missed = 0;
     while !ledger.done() {
-        let told = listener.gaps;
-        let (id, text): (Id, String) = timeout(PATIENCE, listener.next()).await.unwrap().unwrap();
+        let (id, text) = timeout(PATIENCE, listener.next()).await.unwrap().unwrap();
         let missing = ledger.take_later(id, &text);
         missed += missing;
         // Whatever is told before a message is told of all that came in one read.
-        assert!(way == Way::Stream || missing == 0 || listener.gaps > 0, "{told} {ledger:?}");
+        assert!(!way.hears_of_gaps() || missing == 0 || listener.gaps > 0, "{ledger:?}");
     }
-    if way == Way::Events {
-        assert_eq!(listener.gaps > 0, missed > 0, "{missed} are missing");
+    if way.hears_of_gaps() {
+        assert_eq!(listener.gaps > 0, missed > 0, "{way:?}: {missed} are missing");
     }
     missed
 }
 
-fn beside(way: Way, hold: &str) {
+/// One client that reads, and one that hardly does, for each of the ways.
+fn beside(ways: &[Way], hold: &str, messages: usize) {
     let _turn = turn();
     let root = format!("{ROOT}\nclient_max_body_size = \"1M\"");
     let keys = format!("push_message_buffer_length = {KEPT}");
     let gateway = Gateway::start_root(&root, &locations(hold, &keys));
     let address = gateway.address;
-    let times: &'static Times = Box::leak(Box::default());
+    let seen = ways.iter().map(|_| AtomicUsize::new(0)).collect();
+    let published = Mutex::default();
+    let times: &'static Times = Box::leak(Box::new(Times { messages, published, seen }));
     thread::scope(|scope| {
         scope.spawn(|| {
-            gateway.wait_for_subscribers("/pub?c=c", FAST + SLOW);
+            gateway.wait_for_subscribers("/pub?c=c", 2 * ways.len());
             let mut client = gateway.connect();
-            for number in 0..MESSAGES {
+            for number in 0..messages {
                 while times.seen.iter().any(|seen| seen.load(Relaxed) + AHEAD < number) {
                     thread::yield_now();
                 }
@@ -127,19 +141,17 @@ fn beside(way: Way, hold: &str) {
         });
         watch(async {
             let (mut fasts, mut slows) = (JoinSet::new(), JoinSet::new());
-            for _ in 0..SLOW {
-                slows.spawn(slow(address, way, times));
-            }
-            for number in 0..FAST {
-                fasts.spawn(fast(address, way, times, number));
+            for (number, way) in ways.iter().enumerate() {
+                slows.spawn(slow(address, *way, times));
+                fasts.spawn(fast(address, *way, times, number));
             }
             let mut delays = all(fasts).await.concat();
             delays.sort_unstable();
             let p99 = delays[delays.len() * 99 / 100];
-            println!("{way:?} {hold}: p99 {p99:?}, worst {:?}", delays.last().unwrap());
+            println!("{ways:?} {hold}: p99 {p99:?}, worst {:?}", delays.last().unwrap());
             assert!(p99 < LATE, "{p99:?}");
             let missed = all(slows).await;
-            println!("{way:?} {hold}: the slow missed {missed:?}");
+            println!("{ways:?} {hold}: the slow missed {missed:?}");
             assert!(missed.iter().all(|missed| *missed > 0), "it was not slow: {missed:?}");
         });
     });
@@ -147,20 +159,35 @@ fn beside(way: Way, hold: &str) {
 
 #[test]
 fn event_sources_are_not_held_up_by_others_that_hardly_read() {
-    beside(Way::Events, "hall");
+    beside(&[Way::Events; ALIKE], "hall", MESSAGES);
 }
 
 #[test]
 fn event_sources_are_not_held_up_by_others_that_hardly_read_as_bodies() {
-    beside(Way::Events, "body");
+    beside(&[Way::Events; ALIKE], "body", MESSAGES);
 }
 
 #[test]
 fn streams_are_not_held_up_by_others_that_hardly_read() {
-    beside(Way::Stream, "hall");
+    beside(&[Way::Stream; ALIKE], "hall", MESSAGES);
 }
 
 #[test]
 fn streams_are_not_held_up_by_others_that_hardly_read_as_bodies() {
-    beside(Way::Stream, "body");
+    beside(&[Way::Stream; ALIKE], "body", MESSAGES);
+}
+
+#[test]
+fn web_sockets_are_not_held_up_by_others_that_hardly_read() {
+    beside(&[Way::Socket; ALIKE], "hall", MESSAGES);
+}
+
+#[test]
+fn no_transport_is_held_up_by_any_that_is_hardly_read() {
+    beside(&Way::held(), "hall", FEWER);
+}
+
+#[test]
+fn no_transport_is_held_up_by_any_that_is_hardly_read_as_bodies() {
+    beside(&Way::held(), "body", FEWER);
 }

@@ -37,6 +37,9 @@ impl Build<'_> {
         let text = |at: Option<&At<String>>| place(at, |text| !text.is_empty());
         let of = |transports, why| move |place| (place, transports, why);
         let stream = of(&[Stream][..], NO_STREAM);
+        let dialect = block.push_dialect.as_ref().map(|at| at.value);
+        let everywhere = dialect.is_some_and(|dialect| dialect.templates_everywhere);
+        let templates = if everywhere { &Transport::ALL[..] } else { &[Stream] };
         let socket = of(&[WebSocket][..], NO_SOCKET);
         let long_poll = of(&[LongPoll][..], NO_LONG_POLL);
         let interval = of(&[IntervalPoll][..], "push_subscriber does not offer \"interval-poll\"");
@@ -48,7 +51,7 @@ impl Build<'_> {
                 .map(interval),
             place(block.push_stream_preset.as_ref(), Option::is_some).map(stream),
             text(block.push_header_template.as_ref()).map(stream),
-            text(block.push_message_template.as_ref()).map(stream),
+            text(block.push_message_template.as_ref()).map(of(templates, NO_STREAM)),
             text(block.push_footer_template.as_ref()).map(stream),
             place(block.push_raw_separator.as_ref(), separated).map(raw),
             place(block.push_longpoll_batch.as_ref(), Option::is_some).map(long_poll),

@@ -1,7 +1,5 @@
-<!DOCTYPE html>
-<title>Comet, as /textbook/comet.html, which keeps what it got</title>
-<script src="/jquery.js"></script>
-<script>
+// Comet, as textbook/comet.html, but it keeps what it got.
+
 var got = []
 
 function handleMessages(messages) {
@@ -20,4 +18,3 @@ function getComet() {
 }
 
 getComet()
-</script>
