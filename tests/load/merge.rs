@@ -38,7 +38,8 @@ fn merge(ways: &[Way], hold: &str, count: usize, rounds: usize, hang_ups: std::o
             let way = ways[number % ways.len()];
             let mut ledger = Ledger::new(format!("{way:?} {number}"));
             // Most take all channels; the rest see what merging must not change.
-            let channels = if number / ways.len() % 4 == 3 { &CHANNELS[..1] } else { &CHANNELS[..] };
+            let channels =
+                if number / ways.len() % 4 == 3 { &CHANNELS[..1] } else { &CHANNELS[..] };
             for channel in channels {
                 ledger = ledger.all(channel, 0, total);
             }
