@@ -289,6 +289,27 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_without_a_cursor_still_asks_for_outlasts_its_grace_and_the_buffer() {
+        for max_messages in [0, 1] {
+            let (mut ring, start) = (Ring::default(), Instant::now());
+            let at = |seconds| start + Duration::from_secs(seconds);
+            ring.asked_after(id(0), start);
+            for number in 1..=4 {
+                publish(&mut ring, number, &keep(max_messages), start);
+                ring.trim(ALL, start);
+            }
+            ring.asked_after(id(1), at(6));
+            ring.sweep(ALL, at(15));
+            ring.asked_after(id(2), at(16));
+            ring.sweep(ALL, at(25));
+            assert_eq!(ids(&ring, id(2)), [3, 4], "{max_messages}");
+            ring.sweep(ALL, at(60));
+            let kept: &[u64] = if max_messages == 0 { &[] } else { &[4] };
+            assert_eq!(ids(&ring, MessageId::ZERO), kept);
+        }
+    }
+
+    #[test]
     fn a_message_expires_behind_one_that_lives_longer() {
         let (mut ring, now) = (Ring::default(), Instant::now());
         publish(&mut ring, 1, &keep(9), now);
