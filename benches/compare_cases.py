@@ -97,14 +97,14 @@ class Row:
 
 ROWS = [
     Row("memory of a held connection, SSE", "hold sse", "held", "B", "memory"),
-    Row("the same after a message", "hold sse", "after", "B", "memory"),
+    Row("memory of a held connection, SSE, after a message", "hold sse", "after", "B", "memory"),
     Row("memory of a held connection, WebSocket", "hold ws", "held", "B", "memory"),
-    Row("the same after a message", "hold ws", "after", "B", "memory"),
+    Row("memory of a held connection, WebSocket, after a message", "hold ws", "after", "B", "memory"),
     Row("memory of a held connection, long poll", "hold long-poll", "held", "B", "memory"),
     Row("memory of a held connection, stream", "hold stream", "held", "B", "memory"),
     Row("memory of a held connection, SSE, a channel each", "hold apart", "held", "B", "memory"),
     Row("CPU of a delivery, SSE, a message at a time", "fan-out sse", "cpu", "us", "cpu"),
-    Row("of it outside the kernel", "fan-out sse", "user", "us", "cpu"),
+    Row("CPU of the same outside the kernel", "fan-out sse", "user", "us", "cpu"),
     Row("CPU of a delivery, WebSocket, a message at a time", "fan-out ws", "cpu", "us", "cpu"),
     Row("CPU of a delivery, SSE, publisher 20 ahead", "burst sse", "cpu", "us", "cpu"),
     Row("CPU of a long-poll cycle", "churn", "cpu", "us", "cpu"),

@@ -133,7 +133,7 @@ def table(results, rows, images):
 
 # --- Plots
 
-WIDTH, TITLES, BAR, GAP = 760, 330, 14, 12
+WIDTH, TITLES, BAR, GAP = 800, 370, 14, 12
 COLOURS = {NCHAN: "#9aa4b2", PUSHGATE: "#2f6fde"}
 PLOTS = {
     "memory": ("Memory of a held connection", "bytes, logarithmic"),
@@ -162,7 +162,7 @@ def plot(results, rows, title, axis):
         share = math.log10(max(value, low) / low) / math.log10(high / low)
         return TITLES + room * share
 
-    height = 70 + len(rows) * (2 * BAR + GAP)
+    height = 84 + len(rows) * (2 * BAR + GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
         'font-family="sans-serif" font-size="12">',
@@ -176,7 +176,8 @@ def plot(results, rows, title, axis):
         parts.append(f'<text x="{left + 18}" y="24" fill="#1f2328">{server}</text>')
     for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
         left = x(10.0 ** power)
-        parts.append(f'<line x1="{left:.1f}" x2="{left:.1f}" y1="52" y2="{height - 14}" stroke="#e3e6ea"/>')
+        parts.append(f'<line x1="{left:.1f}" x2="{left:.1f}" y1="52" y2="{height - 26}" stroke="#e3e6ea"/>')
+        parts.append(f'<text x="{left:.1f}" y="{height - 12}" text-anchor="middle" fill="#59636e">{10.0 ** power:,g}</text>')
     for at, row in enumerate(rows):
         top = 58 + at * (2 * BAR + GAP)
         parts.append(f'<text x="{TITLES - 10}" y="{top + BAR + 4}" text-anchor="end" fill="#1f2328">{row.title}</text>')

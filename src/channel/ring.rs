@@ -251,6 +251,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_reader_without_a_cursor_asks_for_stays_until_it_has_caught_up() {
+        for stored in [0, 10] {
+            let (mut ring, start) = (Ring::default(), Instant::now());
+            let at = |millis| start + Duration::from_millis(millis);
+            ring.asked_after(MessageId::ZERO, start);
+            let (mut published, mut seen) = (0, 0);
+            for millis in 0..60_000 {
+                if millis % 2 == 0 && published < 1000 {
+                    published += 1;
+                    publish(&mut ring, published, &keep(stored), at(millis));
+                    ring.sweep(ALL, at(millis));
+                }
+                if millis % 25 == 24 && seen < published {
+                    ring.sweep(ALL, at(millis));
+                    ring.asked_after(id(seen), at(millis));
+                    assert_eq!(ids(&ring, id(seen)).first(), Some(&(seen + 1)), "{millis}");
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, 1000);
+            ring.sweep(ALL, at(90_000));
+            assert_eq!(ids(&ring, MessageId::ZERO).len(), stored);
+        }
+    }
+
+    #[test]
     fn with_storing_off_a_newcomer_gets_nothing_and_a_reader_with_an_id_has_a_grace() {
         let (mut ring, now) = (Ring::default(), Instant::now());
         publish(&mut ring, 1, &keep(0), now);

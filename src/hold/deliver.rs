@@ -186,6 +186,17 @@ impl Hall {
         if ends {
             return self.end(key, bytes.slice(sent..));
         }
+        self.note_sent(key, lead, batch, sent);
+        self.sent_something(key, outlet);
+        let more = sent < bytes.len() || batch.more;
+        if more || self.held[key as usize].parting().is_none() {
+            return self.set_blocked(key, more);
+        }
+        self.caught_up(key);
+    }
+
+    /// So many bytes of `lead` and a batch went out: moves the cursor, keeps the rest of what was begun.
+    fn note_sent(&mut self, key: u32, lead: &Bytes, batch: &Batch, sent: usize) {
         let held = &mut self.held[key as usize];
         match sent.checked_sub(lead.len()) {
             None => held.rare().unsent = lead.slice(sent..),
@@ -198,12 +209,6 @@ impl Hall {
                 }
             }
         }
-        self.sent_something(key, outlet);
-        let more = sent < bytes.len() || batch.more;
-        if more || self.held[key as usize].parting().is_none() {
-            return self.set_blocked(key, more);
-        }
-        self.caught_up(key);
     }
 
     /// Gives up a subscriber's seats; in the channel that is being walked at the end of the slice,
@@ -265,7 +270,7 @@ impl Hall {
         let held = &self.held[key as usize];
         match (held.phase, held.outlet.clone()) {
             (Phase::Held, Some(outlet)) if !held.polls() && !held.paused => {
-                self.read_on(key, &outlet)
+                self.read_on(key, &outlet);
             }
             (Phase::Ending, _) => {
                 self.set_blocked(key, false);

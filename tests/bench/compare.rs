@@ -51,7 +51,7 @@ fn a_row_has_median_lowest_and_highest_and_ratios_of_one_round() {
         [
             "| memory of a held connection, SSE | 20,000 B [10,000-30,000] | 160 B [100-600] | \
              0.0100 [0.00800-0.0200] |",
-            "| the same after a message | 40,000 B [20,000-60,000] | 320 B [200-1,200] | \
+            "| memory of a held connection, SSE, after a message | 40,000 B [20,000-60,000] | 320 B [200-1,200] | \
              0.0100 [0.00800-0.0200] |",
             "| lost, doubled, out of order, corrupt or otherwise wrong | none of 30 messages | \
              none of 30 messages | |",

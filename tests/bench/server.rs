@@ -58,6 +58,8 @@ struct State {
     listening: AtomicUsize,
     accepted: AtomicUsize,
     pongs: AtomicUsize,
+    /// Requests with the header `X-Token: abc`.
+    tokens: AtomicUsize,
     channels: Mutex<HashMap<String, Vec<Vec<u8>>>>,
     more: Condvar,
     stopped: AtomicBool,
@@ -85,6 +87,7 @@ impl Server {
             listening: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
             pongs: AtomicUsize::new(0),
+            tokens: AtomicUsize::new(0),
             channels: Mutex::default(),
             more: Condvar::new(),
             stopped: AtomicBool::new(false),
@@ -109,6 +112,20 @@ impl Server {
         format!("--sub http://{address}/{path}?c={{ch}} --pub http://{address}/pub?c={{ch}}")
     }
 
+    /// Requests that had the header `X-Token: abc`.
+    pub fn tokens(&self) -> usize {
+        self.state.tokens.load(Ordering::Relaxed)
+    }
+
+    /// What was published, with its channel.
+    pub fn published(&self) -> Vec<(String, String)> {
+        let channels = self.state.channels.lock().unwrap();
+        let each = channels.iter().flat_map(|(channel, messages)| {
+            messages.iter().map(|body| (channel.clone(), String::from_utf8(body.clone()).unwrap()))
+        });
+        each.collect()
+    }
+
     /// Pings that were answered.
     pub fn pongs(&self) -> usize {
         self.state.pongs.load(Ordering::Relaxed)
@@ -127,6 +144,8 @@ fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
     let mut input = BufReader::new(stream.try_clone()?);
     let mut sender: Option<Sender<'_>> = None;
     while let Some(request) = Request::read(&mut input)? {
+        let token = usize::from(request.header("x-token") == Some("abc"));
+        state.tokens.fetch_add(token, Ordering::Relaxed);
         if request.method == "POST" {
             publish(state, stream, request)?;
             continue;

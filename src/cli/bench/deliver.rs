@@ -4,7 +4,7 @@ use std::io;
 
 use super::{
     arguments::Pace,
-    clock::{nanos, now},
+    clock::{SECOND, now},
     publishers::Publishers,
     scene::Scene,
 };
@@ -30,11 +30,9 @@ pub(super) fn deliver(scene: &mut Scene, when: When, rounds: u32) -> io::Result<
     let channels = u64::try_from(publishers.counts.len()).unwrap_or(u64::MAX);
     let mut submitted = publishers.accepted;
     let end = u64::from(rounds) * channels;
-    let begin = now();
-    let first = submitted;
-    let due = |number: u64, rate: u32| {
-        begin + nanos(std::time::Duration::from_secs(1)) * (number - first) / u64::from(rate)
-    };
+    let (begin, first) = (now(), submitted);
+    let due = |number: u64, rate: u32| begin + SECOND * (number - first) / u64::from(rate);
+    scene.expect();
     while scene.state().done < rounds || !scene.publishers.as_ref().is_some_and(Publishers::idle) {
         let done = u64::from(scene.state().done);
         let mut next = None;

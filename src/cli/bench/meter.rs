@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use super::{
+    Error,
     clock::now,
     proc::{self, Cpu, Memory},
     report::{Cost, Phase, Times},
@@ -34,9 +35,12 @@ const SETTLING: u32 = 100;
 
 impl Meter {
     /// The processes of a server are those that exist now.
-    pub(super) fn new(servers: &[u32], workers: impl Iterator<Item = u32>) -> Self {
+    pub(super) fn new(servers: &[u32], workers: impl Iterator<Item = u32>) -> Result<Self, Error> {
+        if let Some(missing) = servers.iter().find(|pid| !proc::exists(**pid)) {
+            return Err(Error::NoProcess(*missing));
+        }
         let generators = [std::process::id()].into_iter().chain(workers).collect();
-        Self { servers: proc::family(servers), generators }
+        Ok(Self { servers: proc::family(servers), generators })
     }
 
     /// Processes of the load beside this one.

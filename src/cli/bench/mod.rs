@@ -57,6 +57,9 @@ pub enum Error {
         /// What it needs.
         needed: u32,
     },
+    /// There is nothing to be measured.
+    #[error("there is no process {0}")]
+    NoProcess(u32),
     /// The machine does not do as told.
     #[error(transparent)]
     Io(#[from] io::Error),

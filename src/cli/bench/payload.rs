@@ -37,7 +37,7 @@ pub(super) const SHORTEST: u64 = 64;
 /// Channels of a run, so that their names stay short.
 pub(super) const CHANNELS: u64 = 1_000_000;
 /// Messages of a channel.
-pub(super) const SEQUENCES: u32 = 1 << 24;
+pub(super) const SEQUENCES: u32 = 1 << 30;
 
 const OPENING: &[u8] = b"PL1:";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

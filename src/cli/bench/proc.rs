@@ -61,6 +61,10 @@ impl Add for Memory {
     }
 }
 
+pub(super) fn exists(pid: u32) -> bool {
+    stat(pid).is_some()
+}
+
 /// The processes of these ids and all that they have started.
 pub(super) fn family(roots: &[u32]) -> Vec<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -164,6 +168,7 @@ mod tests {
         let mut child = Command::new("true").spawn().unwrap();
         child.wait().unwrap();
         let pids = [child.id()];
+        assert!(!exists(child.id()) && exists(id()));
         assert_eq!((cpu(&pids), memory(&pids)), (Cpu::default(), Memory::default()));
     }
 }

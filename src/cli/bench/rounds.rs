@@ -1,29 +1,33 @@
 //! Which messages all subscribers have.
 
+use std::collections::VecDeque;
+
 /// A round is one message to each channel; it is done when every subscriber has its own.
 #[derive(Debug)]
 pub(super) struct Rounds {
     subscribers: u32,
-    /// How many have heard each round.
-    counts: Vec<u32>,
+    /// How many have heard each round, from the first on that is not done.
+    counts: VecDeque<u32>,
     done: u32,
     heard: u64,
 }
 
 impl Rounds {
     pub(super) fn new(subscribers: u32) -> Self {
-        Self { subscribers, counts: Vec::new(), done: 0, heard: 0 }
+        Self { subscribers, counts: VecDeque::new(), done: 0, heard: 0 }
     }
 
     /// One more subscriber has the message of a round.
     pub(super) fn hear(&mut self, round: u32) {
-        let at = round as usize;
+        self.heard += 1;
+        let Some(at) = round.checked_sub(self.done) else { return };
+        let at = at as usize;
         if self.counts.len() <= at {
             self.counts.resize(at + 1, 0);
         }
         self.counts[at] += 1;
-        self.heard += 1;
-        while self.counts.get(self.done as usize).is_some_and(|count| *count >= self.subscribers) {
+        while self.counts.front().is_some_and(|count| *count >= self.subscribers) {
+            self.counts.pop_front();
             self.done += 1;
         }
     }

@@ -93,6 +93,11 @@ impl Scene {
         self.silent() || failed || lonely || self.state().gone > 0
     }
 
+    /// From now on something may be expected to come.
+    pub(super) fn expect(&mut self) {
+        self.last.1 = now();
+    }
+
     /// Whether nothing has come for longer than patience lasts.
     fn silent(&mut self) -> bool {
         let state = self.state();
@@ -114,7 +119,7 @@ impl Scene {
     pub(super) fn gather(&mut self) -> io::Result<bool> {
         let beat = u32::from(self.beat.is_some());
         let (all, mut complete) = (self.everyone(), false);
-        self.last = (0, now());
+        self.expect();
         while !complete && !self.hopeless() {
             self.crowd.iter_mut().for_each(Crowd::gather);
             self.beat.iter_mut().for_each(|beat| beat.crowd.gather());

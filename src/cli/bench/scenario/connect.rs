@@ -65,7 +65,7 @@ pub(in super::super) fn run(asked: &Connect) -> Result<Report, Error> {
     if allowed < asked.conns + 64 {
         return Err(Error::Descriptors { allowed, needed: asked.conns + 64 });
     }
-    let meter = Meter::new(&common.pids, std::iter::empty());
+    let meter = Meter::new(&common.pids, std::iter::empty())?;
     let mut complete = prime(asked, &stage, &mut scene)?;
     meter.settle(&mut scene)?;
     let mut visits = Visits::new(asked, &stage)?;
@@ -161,20 +161,23 @@ impl<'a> Visits<'a> {
                 continue;
             }
             if ready.readable {
-                self.read(at);
+                while self.read(at) {}
             }
         }
         Ok(())
     }
 
-    fn read(&mut self, at: usize) {
-        let Some(visit) = &mut self.now[at] else { return };
+    /// Reads once; returns whether there may be more.
+    fn read(&mut self, at: usize) -> bool {
+        let Some(visit) = &mut self.now[at] else { return false };
         let channel = visit.number % self.asked.common.channels;
         let (mint, faults) = (&self.mint, &mut self.faults);
         let mut seen = Seen { mint, channel, faults, opened: false, answered: false };
         let used = Use::Listen(self.asked.transport);
-        let broken = match dial::read(&visit.fd, &mut self.buffer) {
-            Ok(None) => return,
+        let read = dial::read(&visit.fd, &mut self.buffer);
+        let more = matches!(read, Ok(Some(READ)));
+        let broken = match read {
+            Ok(None) => return false,
             Ok(Some(0)) => Some(visit.reader.ended()),
             Ok(Some(length)) => visit.reader.feed(&self.buffer[..length], used, &mut seen).err(),
             Err(error) => Some(Broken::Refused(error.to_string())),
@@ -182,11 +185,13 @@ impl<'a> Visits<'a> {
         let welcome = seen.opened && self.asked.transport != Transport::LongPoll || seen.answered;
         if let Some(broken) = broken {
             self.faults.add(broken.fault(), || format!("connection {}: {broken}", visit.number));
-        } else if !welcome {
-            return;
+        } else if welcome {
+            self.times.record(now().saturating_sub(visit.since));
+        } else {
+            return more;
         }
-        self.times.record(now().saturating_sub(visit.since));
         self.end(at);
+        false
     }
 
     /// Closes a connection and begins another.

@@ -37,7 +37,7 @@ pub(super) fn measure(
     let publishers = stage.publishers(publishing, common.channels)?;
     stage.seat(&mut scene, listening, publishers.connections())?;
     scene.publishers = Some(publishers);
-    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid));
+    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid))?;
 
     let start = meter.mark();
     let mut complete = scene.gather()?;
@@ -51,8 +51,8 @@ pub(super) fn measure(
     let report = scene.finish()?;
     let mut result = Report::new(scenario, common, 1 + meter.workers());
     result.complete = complete;
-    result.faults.merge(report.faults.clone());
     let mut times = scene.times(&report);
+    result.faults = report.faults;
     times.extend(scene.beat_report(&mut result.faults));
     let opening = vec![Times::new("connect to head", &report.opening)];
     result.phases = vec![

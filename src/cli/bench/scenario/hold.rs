@@ -20,7 +20,7 @@ pub(in super::super) fn run(asked: &Hold) -> Result<Report, Error> {
     let publishers = stage.publishers(publishing, common.channels)?;
     stage.seat(&mut scene, listening, publishers.connections())?;
     scene.publishers = Some(publishers);
-    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid));
+    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid))?;
     let empty = meter.memory();
 
     let start = meter.mark();

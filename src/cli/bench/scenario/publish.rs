@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::{
     Error,
     arguments::{Listening, PER_PROCESS, Publish},
-    clock::{nanos, now},
+    clock::{SECOND, nanos, now},
     fleet::Worker,
     meter::Meter,
     publishers::Publishers,
@@ -28,7 +28,7 @@ pub(in super::super) fn run(asked: &Publish) -> Result<Report, Error> {
         stage.seat(&mut scene, listening, publishers.connections())?;
     }
     scene.publishers = Some(publishers);
-    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid));
+    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid))?;
     let mut complete = scene.gather()?;
     meter.settle(&mut scene)?;
     complete = complete && publish(&mut scene, asked, WARMUP)?;
@@ -66,14 +66,14 @@ fn publish(scene: &mut Scene, asked: &Publish, time: Duration) -> Result<bool, E
     let begin = now();
     let end = begin + nanos(time);
     let mut submitted = 0_u64;
+    scene.expect();
     if asked.pub_rate.is_none() {
         scene.publishers.iter_mut().for_each(Publishers::run_endless);
     }
     while !scene.hopeless() {
         let mut next = end;
         if let (Some(rate), Some(publishers)) = (asked.pub_rate, &mut scene.publishers) {
-            let due =
-                |number: u64| begin + nanos(Duration::from_secs(1)) * number / u64::from(rate);
+            let due = |number: u64| begin + SECOND * number / u64::from(rate);
             while due(submitted) <= now() && due(submitted) < end {
                 let channel = submitted % u64::from(asked.common.channels);
                 let channel = u32::try_from(channel).unwrap_or_default();
