@@ -139,7 +139,7 @@ fn the_long_polls_of_push_streams_client_lose_and_double_nothing() {
             let mut ledger = Ledger::new(&gateway);
             // A client that looks for its place in messages alone has none before the first.
             let last_modified = by_argument.then(|| EPOCH.to_owned());
-            let mut client = PushStream { by_argument, last_modified, ..PushStream::default() };
+            let mut client = PushStream { last_modified, by_argument, ..PushStream::default() };
             let mut ended = 0;
             for round in 0.. {
                 let mut poll = gateway.connect();

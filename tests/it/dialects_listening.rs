@@ -717,8 +717,8 @@ fn a_web_socket_is_closed_as_its_module_closes_it() {
         }
     }
     let silent = (0x80 | CLOSE, Vec::new());
-    assert_eq!(frames("push_stream", "timeout"), [silent.clone()]);
-    assert_eq!(frames("push_stream", "shutdown"), [silent.clone()]);
+    assert_eq!(frames("push_stream", "timeout"), std::slice::from_ref(&silent));
+    assert_eq!(frames("push_stream", "shutdown"), std::slice::from_ref(&silent));
     let deleted = (0x80 | TEXT, notice(-2, "Channel deleted").into_bytes());
     assert_eq!(frames("push_stream", "deleted"), [deleted, silent]);
     let mut refused = 1008_u16.to_be_bytes().to_vec();
