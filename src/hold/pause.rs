@@ -15,7 +15,7 @@ impl Hall {
         let held = &mut self.held[key as usize];
         let tab = held.rare.as_ref().and_then(|rare| rare.tab.as_ref());
         let Some(tab) = tab else { return true };
-        if held.parting().is_some() || tab.may_have(held.cursor, batch.last(), self.now) {
+        if held.parting().is_some() || tab.may_have(batch.last(), self.now) {
             return true;
         }
         held.paused = true;

@@ -95,7 +95,7 @@ impl Wait {
     fn poll_message(&mut self, letter: Letter, cx: &mut Context<'_>) -> Poll<Event> {
         let now = std::time::Instant::now();
         let id = letter.message.id();
-        if self.tab.as_ref().is_some_and(|tab| !tab.may_have(self.cursor, id, now)) {
+        if self.tab.as_ref().is_some_and(|tab| !tab.may_have(id, now)) {
             self.letter = Some(letter);
             self.pause = Some(Box::pin(sleep(PAUSE)));
             return self.poll(cx);

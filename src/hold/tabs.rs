@@ -24,7 +24,11 @@ pub struct Tabs(Mutex<Rounds>);
 struct Rounds {
     /// The message of the latest round; none before the first.
     latest: Option<MessageId>,
+    /// Which round it is.
+    number: u64,
     waiting: usize,
+    /// Tabs that wait for the message of this round.
+    owed: usize,
     /// Tabs that have been answered and are not back.
     away: usize,
     /// The latest answer, or a tab's coming.
@@ -35,6 +39,8 @@ struct Rounds {
 #[derive(Debug)]
 pub struct Tab {
     tabs: Arc<Tabs>,
+    /// The round in which it came.
+    entered: u64,
     answered: bool,
 }
 
@@ -63,7 +69,7 @@ impl Tabs {
         rounds.away = rounds.away.saturating_sub(1);
         rounds.waiting += 1;
         rounds.at = Some(now);
-        Tab { tabs: self.clone(), answered: false }
+        Tab { tabs: self.clone(), entered: rounds.number, answered: false }
     }
 
     /// The message that every tab has had which asks now.
@@ -79,18 +85,20 @@ impl Tabs {
 }
 
 impl Tab {
-    /// Whether the tab, which has had everything up to `seen`, may have this message now: in the
-    /// present round, or as the first of the next one.
-    pub(super) fn may_have(&self, seen: MessageId, message: MessageId, now: Instant) -> bool {
+    /// Whether the tab may have this message now: in the present round, or as the first of the next
+    /// one.
+    pub(super) fn may_have(&self, message: MessageId, now: Instant) -> bool {
         let mut rounds = locked(&self.tabs.0);
-        if rounds.latest.is_some_and(|latest| seen < latest) {
+        if self.entered < rounds.number {
             return true;
         }
         let over = |at: Instant| now.saturating_duration_since(at) >= PATIENCE;
-        if rounds.away > 0 && !rounds.at.is_none_or(over) {
+        if rounds.away + rounds.owed > 0 && !rounds.at.is_none_or(over) {
             return false;
         }
         rounds.away = 0;
+        rounds.owed = rounds.waiting;
+        rounds.number += 1;
         rounds.latest = Some(message);
         true
     }
@@ -100,6 +108,7 @@ impl Tab {
         self.answered = true;
         let mut rounds = locked(&self.tabs.0);
         rounds.waiting = rounds.waiting.saturating_sub(1);
+        rounds.owed = rounds.owed.saturating_sub(1);
         rounds.away += 1;
         rounds.at = Some(now);
     }
@@ -110,6 +119,9 @@ impl Drop for Tab {
         if !self.answered {
             let mut rounds = locked(&self.tabs.0);
             rounds.waiting = rounds.waiting.saturating_sub(1);
+            if self.entered < rounds.number {
+                rounds.owed = rounds.owed.saturating_sub(1);
+            }
         }
     }
 }
@@ -130,16 +142,17 @@ mod tests {
     fn a_round_begins_when_every_tab_is_back() {
         let (tabs, now) = (Arc::<Tabs>::default(), Instant::now());
         let (one, two) = (tabs.enter(now), tabs.enter(now));
-        assert!(one.may_have(id(0), id(1), now));
+        assert!(one.may_have(id(1), now));
         one.answered(now);
         let one = tabs.enter(now);
         assert_eq!(tabs.latest(), Some(id(1)));
-        assert!(two.may_have(id(0), id(1), now), "the message of the present round");
+        assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
+        assert!(two.may_have(id(1), now), "the message of the present round");
         two.answered(now);
-        assert!(!one.may_have(id(1), id(2), now), "the other is away");
+        assert!(!one.may_have(id(2), now), "the other is away");
         let two = tabs.enter(now);
-        assert!(one.may_have(id(1), id(2), now));
-        assert!(two.may_have(id(1), id(2), now));
+        assert!(one.may_have(id(2), now));
+        assert!(two.may_have(id(2), now));
     }
 
     #[test]
@@ -148,13 +161,13 @@ mod tests {
         let (one, two, three) = (tabs.enter(now), tabs.enter(now), tabs.enter(now));
         drop(three);
         for tab in [&one, &two] {
-            assert!(tab.may_have(id(0), id(1), now));
+            assert!(tab.may_have(id(1), now));
         }
         one.answered(now);
         two.answered(now);
         let one = tabs.enter(now);
-        assert!(!one.may_have(id(1), id(2), now + PATIENCE / 2));
-        assert!(one.may_have(id(1), id(2), now + PATIENCE));
+        assert!(!one.may_have(id(2), now + PATIENCE / 2));
+        assert!(one.may_have(id(2), now + PATIENCE));
     }
 
     #[test]
