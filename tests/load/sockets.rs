@@ -200,7 +200,7 @@ fn who_vanishes_within_a_message_has_published_nothing_and_leaves_nothing() {
         vec![FIN | TEXT],
         half(announced(FIN | TEXT, 70_000)),
         half(frame(FIN | TEXT, b"hello")),
-        half(frame(FIN | BINARY, &[b'x'; 100_000])),
+        half(frame(FIN | BINARY, &vec![b'x'; 100_000])),
         frame(TEXT, b"the first of two"),
         [frame(TEXT, b"the first of two"), half(frame(FIN | CONTINUATION, b"last"))].concat(),
         [frame(TEXT, b"the first of two"), half(frame(FIN | PING, b"are you there"))].concat(),

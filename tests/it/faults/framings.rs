@@ -84,7 +84,11 @@ fn events(stream: &str) -> Vec<(String, String, String)> {
         match field {
             "id" => value.clone_into(&mut id),
             "event" => value.clone_into(&mut kind),
-            "data" => *data.get_or_insert_default() += &format!("{value}\n"),
+            "data" => {
+                let data = data.get_or_insert_default();
+                data.push_str(value);
+                data.push('\n');
+            }
             "" | "retry" => {}
             other => panic!("a field {other:?}"),
         }
