@@ -75,8 +75,8 @@ arrivals! {
     batches_in_lines_see_everything: BatchRaw, "hall", "oldest", 60;
     scripts_see_everything: Jsonp, "hall", "oldest", 60;
     scripts_as_bodies_see_everything: Jsonp, "body", "oldest", 60;
-    polls_without_a_cursor_see_everything: Cursorless, "hall", "oldest", 60;
-    polls_without_a_cursor_as_bodies_see_everything: Cursorless, "body", "oldest", 60;
+    polls_without_a_cursor_see_everything: Cursorless, "hall", "oldest", 40;
+    polls_without_a_cursor_as_bodies_see_everything: Cursorless, "body", "oldest", 40;
     compressed_event_sources_see_everything: Gzip, "hall", "oldest", 250;
     compressed_event_sources_as_bodies_see_everything: Gzip, "body", "oldest", 250;
     multipart_responses_see_everything: Multipart, "hall", "oldest", 250;
@@ -89,6 +89,6 @@ arrivals! {
     compressed_web_sockets_see_everything: Deflate, "hall", "oldest", 250;
     bare_web_sockets_for_the_newest_miss_nothing_once_they_are_on: Bare, "hall", "newest", 250;
     polls_without_a_cursor_for_the_newest_miss_nothing_once_they_are_on:
-        Cursorless, "hall", "newest", 60;
+        Cursorless, "hall", "newest", 40;
     long_polls_for_the_newest_miss_nothing_once_they_are_on: LongPoll, "body", "newest", 60;
 }
