@@ -234,10 +234,18 @@ fn a_close_within_the_backlog_is_answered_behind_a_whole_message() {
     const MESSAGES: usize = 1500;
     let _turn = turn();
     let gateway = Gateway::start_root(ROOT, &locations("hall", STORE));
-    publish(&gateway, MESSAGES);
     watch(async {
-        for way in [Way::Bare, Way::Socket, Way::Deflate] {
-            let mut listener = narrow(gateway.address, way).await;
+        let ways = [Way::Bare, Way::Socket, Way::Deflate];
+        let mut listeners = Vec::new();
+        // Before the messages: the last is on its way. And after them.
+        for published in [0, MESSAGES] {
+            publish(&gateway, published);
+            for way in ways {
+                listeners.push(narrow(gateway.address, way).await);
+            }
+        }
+        for mut listener in listeners {
+            let way = listener.way;
             let mut ledger = Ledger::new(format!("{way:?}")).all("c", 0, MESSAGES);
             let (id, text) = listener.next().await.unwrap();
             ledger.take(id, &text);
