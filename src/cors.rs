@@ -30,7 +30,7 @@ const EXPOSED: HeaderValue =
     HeaderValue::from_static("Last-Modified, Etag, Content-Type, X-Push-Gap");
 /// Request headers that a page's script may set.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
-    "If-None-Match, If-Modified-Since, Last-Event-ID, Content-Type, Cache-Control, \
+    "If-None-Match, If-Modified-Since, Etag, Last-Event-ID, Content-Type, Cache-Control, \
      X-EventSource-Event, Event-Type",
 );
 /// Seconds that a browser may remember a preflight: a day.
@@ -233,7 +233,7 @@ mod tests {
             "vary: Origin",
             "access-control-allow-origin: http://b.example:81",
             "access-control-allow-methods: GET, POST, OPTIONS",
-            "access-control-allow-headers: If-None-Match, If-Modified-Since, Last-Event-ID, \
+            "access-control-allow-headers: If-None-Match, If-Modified-Since, Etag, Last-Event-ID, \
              Content-Type, Cache-Control, X-EventSource-Event, Event-Type",
             "access-control-max-age: 86400",
         ];

@@ -1,6 +1,7 @@
 //! One request: route, access, channels, role.
 
 mod refused;
+mod veil;
 
 use std::{
     io,
@@ -13,6 +14,7 @@ use std::{
 
 use http::{HeaderValue, Method, Request, Response, Version, header, request};
 pub use refused::Refused;
+use veil::Veil;
 
 use crate::{
     access::Peer,
@@ -21,7 +23,7 @@ use crate::{
         Config, Location, Named, Server,
         variable::{Push, Scope, requested_host},
     },
-    hold::{Answer, Client, Handler, Inbound, RequestBody},
+    hold::{Answer, Browsers, Client, Handler, Inbound, RequestBody},
     log,
     publish::{self, Errand, host::Host},
     response::{Refusal, empty},
@@ -40,6 +42,8 @@ pub struct Gateway {
     /// Makes request ids differ between processes.
     seed: u64,
     requests: AtomicU64,
+    veil: Veil,
+    browsers: Browsers,
 }
 
 #[derive(Debug)]
@@ -77,7 +81,16 @@ impl Gateway {
         }
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
         let hub = Arc::new(hub);
-        Ok(Self { sites, by_listener, hub, host: Host::new(), seed, requests: AtomicU64::new(0) })
+        Ok(Self {
+            sites,
+            by_listener,
+            hub,
+            host: Host::new(),
+            seed,
+            requests: AtomicU64::new(0),
+            veil: Veil::default(),
+            browsers: Browsers::default(),
+        })
     }
 
     /// The channels.
@@ -158,7 +171,9 @@ impl Gateway {
                 if publisher.is_none() || subscribes(&head.method) =>
             {
                 let hub = &*self.hub;
-                let visit = Visit { hub, location, subscriber, outlets, head, scope, named };
+                let browsers = &self.browsers;
+                let visit =
+                    Visit { hub, location, subscriber, outlets, head, scope, named, browsers };
                 let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
                 visit.answer(inbound).await
             }
@@ -196,7 +211,7 @@ impl Gateway {
             headers: &head.headers,
             captures,
             peer,
-            connection: client.connection,
+            connection: self.veil.number(client.connection),
             request_id: u128::from(self.seed) << 64 | u128::from(number),
             scheme: SCHEME,
             server_name: site.server.name(),

@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use clap::Parser;
 use pushgate::{
-    cli::{Arguments, BAD_CONFIGURATION, check},
+    cli::{Arguments, BAD_CONFIGURATION, Command, bench, check},
     config::Config,
     log,
     server::{Bound, run, settle, stop_signal},
@@ -16,6 +16,9 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Bench(asked)) = &arguments.command {
+        return measure(asked);
+    }
     if arguments.test {
         let file = arguments.config_file();
         let status = check(&file, &arguments.overrides, arguments.quiet, &mut io::stderr().lock());
@@ -30,6 +33,18 @@ fn main() -> ExitCode {
     };
     match serve(config, arguments.quiet) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pushgate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Fails if the server did, or if there was no load.
+fn measure(asked: &bench::Bench) -> ExitCode {
+    match bench::run(asked, &mut io::stdout()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("pushgate: {error}");
             ExitCode::FAILURE

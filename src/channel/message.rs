@@ -112,11 +112,18 @@ impl Message {
         self.draft.event_id.as_ref()
     }
 
-    /// The frame of a slot, made by `encode` if nobody needed it before.
+    /// The frame of a slot, made by `encode` if nobody needed it before. While it runs, whoever needs
+    /// another frame of this message waits: it must not ask for one itself.
+    ///
+    /// Where the memory is used up the frame is not kept: who reads in many formats must not make
+    /// history go.
     pub fn frame(&self, slot: FrameSlot, encode: impl FnOnce(&Self) -> Frame) -> Frame {
         let mut encode = Some(encode);
         let mut cell = &self.frames.0;
         loop {
+            if cell.get().is_none() && !self.charge.budget.has_room_for(self.draft.body.len()) {
+                return encode.take().map_or_else(Frame::default, |encode| encode(self));
+            }
             let node = cell.get_or_init(|| {
                 // Runs at most once: after it, this node carries the slot.
                 let frame = encode.take().map_or_else(Frame::default, |encode| encode(self));
@@ -133,7 +140,7 @@ impl Message {
 
 /// The place of one framing among a message's frames; every outlet of a location has its own.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct FrameSlot(pub u16);
+pub struct FrameSlot(pub u32);
 
 /// Encoded bytes, and where in them the payload proper lies.
 ///
@@ -234,6 +241,11 @@ impl Budget {
         self.used.load(Relaxed)
     }
 
+    /// Whether so many bytes more are allowed.
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.used() + bytes <= self.limit
+    }
+
     /// Bytes that are allowed.
     pub fn limit(&self) -> usize {
         self.limit
@@ -280,11 +292,21 @@ mod tests {
 
     #[test]
     fn each_slot_is_encoded_once() {
-        let message = message(&Arc::new(Budget::new(0)));
+        let message = message(&Arc::new(Budget::new(10_000)));
         assert_eq!(message.frame(FrameSlot(1), |_| frame("one")).bytes, "one");
         assert_eq!(message.frame(FrameSlot(2), |_| frame("two")).bytes, "two");
         assert_eq!(message.frame(FrameSlot(1), |_| unreachable!()).bytes, "one");
         assert_eq!(message.frame(FrameSlot(2), |_| unreachable!()).bytes, "two");
+    }
+
+    #[test]
+    fn where_the_memory_is_used_up_frames_are_not_kept() {
+        let budget = Arc::new(Budget::new(0));
+        let message = message(&budget);
+        let bare = budget.used();
+        assert_eq!(message.frame(FrameSlot(1), |_| frame("one")).bytes, "one");
+        assert_eq!(message.frame(FrameSlot(1), |_| frame("again")).bytes, "again");
+        assert_eq!(budget.used(), bare);
     }
 
     #[test]

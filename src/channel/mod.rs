@@ -3,6 +3,7 @@
 //! Locks are taken in this order and never held over an await: a group's sequencer, a shard of the
 //! hub, a channel, then the leaves (a mailbox, the heap of oldest messages).
 
+mod asked;
 mod error;
 mod group;
 mod hub;
@@ -134,6 +135,12 @@ impl Channel {
     pub fn served(&self, mailbox: &Arc<Mailbox>, served: MessageId, left: u32) {
         self.state().serve(mailbox, served);
         self.leave(left);
+    }
+
+    /// A reader without a cursor asks for what follows a position: until it can have asked again,
+    /// that is kept, if the memory allows it.
+    pub fn asked_after(&self, position: MessageId) {
+        self.state().ring.asked_after(position, Instant::now());
     }
 
     /// `push_delete_oldest_received_message`: somebody received a message.

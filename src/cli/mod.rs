@@ -1,11 +1,13 @@
-//! The command line: nginx's letters.
+//! The command line: nginx's letters, and commands that do something else than serve.
+
+pub mod bench;
 
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 
 use crate::config::{Config, Errors};
 
@@ -26,6 +28,7 @@ const CONFIG_HELP: &str = "The configuration file; else what $PUSHGATE_CONFIG na
 /// Wrong arguments end the process with status 2.
 #[derive(Clone, Debug, Default, Eq, Parser, PartialEq)]
 #[command(name = "pushgate", version, disable_version_flag = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     /// `-c`.
     #[arg(short = 'c', value_name = "FILE", help = CONFIG_HELP)]
@@ -46,6 +49,17 @@ pub struct Arguments {
     /// Print the version and exit
     #[arg(short = 'v', action = ArgAction::Version)]
     version: Option<bool>,
+
+    /// What to do; none: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
+pub enum Command {
+    /// Put a server of this machine under load and check every message
+    Bench(bench::Bench),
 }
 
 impl Arguments {
@@ -113,6 +127,7 @@ mod tests {
             quiet: true,
             overrides: vec!["workers=2".into(), "user='www'".into()],
             version: None,
+            command: None,
         };
         assert_eq!(all.unwrap(), expected);
         assert_eq!(arguments(&[]).unwrap(), Arguments::default());

@@ -339,6 +339,17 @@ fn keys_that_no_transport_looks_at_are_errors_unless_inherited() {
 }
 
 #[test]
+fn the_message_template_of_push_stream_is_for_every_transport() {
+    let own = "push_subscriber = ['long-poll']\npush_message_template = '~id~'";
+    for dialect in ["push_module", "nchan"] {
+        let errors = location_errors(&format!("{own}\npush_dialect = '{dialect}'"));
+        assert!(errors.len() == 1 && errors[0].ends_with("\"stream\""), "{errors:?}");
+    }
+    location("", &format!("{own}\npush_dialect = 'push_stream'"));
+    location("push_dialect = 'push_stream'", own);
+}
+
+#[test]
 fn keys_of_transports_that_are_not_offered_are_errors_unless_inherited() {
     for (key, transports) in [
         ("push_raw_separator = ''", "\"raw\""),
@@ -358,6 +369,10 @@ fn keys_of_transports_that_are_not_offered_are_errors_unless_inherited() {
         location("", key);
     }
     assert_eq!(subscriber(&location("gzip = true", "")).gzip, Some(20));
+    location(
+        "",
+        "push_subscriber = ['long-poll']\npush_longpoll_batch = 'raw'\npush_raw_separator = ''",
+    );
     // What holds anyway is no mistake.
     location("", "push_subscriber = ['stream']\npush_raw_separator = \"\\n\"\ngzip = false");
 }

@@ -11,7 +11,6 @@ const fn words(status: StatusCode, sentence: &'static str) -> Words {
 }
 
 const CHANNEL_DELETED: Notice = Notice { id: -2, text: "Channel deleted" };
-const TIMED_OUT: Notice = Notice { id: -3, text: "Timed out" };
 const PING: Notice = Notice { id: -1, text: " " };
 
 const fn close(code: u16, reason: &'static str) -> Close {
@@ -174,8 +173,7 @@ dialects! {
 
     // ---- Polls ---------------------------------------------------------------------------------
 
-    /// The status of a long poll that `push_subscriber_timeout` ends. The push stream module sends
-    /// `Last-Modified` and an `Etag` of the present with it, and the next poll goes on from there.
+    /// The status of a long poll that `push_subscriber_timeout` ends.
     poll_timeout: StatusCode =
         NOT_MODIFIED,                 REQUEST_TIMEOUT,              NOT_MODIFIED;
 
@@ -183,13 +181,24 @@ dialects! {
     poll_deleted: StatusCode =
         GONE,                         GONE,                         OK;
 
+    /// Whether a long poll that ends without a message says where the client is, in `Last-Modified`
+    /// and `Etag`. The push stream module says the present, by which the client misses what is
+    /// published in the rest of that second; said here is the place after which the poll waited.
+    ended_position: bool =
+        false,                        false,                        true;
+
+    /// Whether an interval poll without a message says so too, and not only repeats the `Etag` of
+    /// the request.
+    unchanged_position: bool =
+        false,                        true,                         true;
+
     /// What stands before the tag in the `Etag` of a poll. It is no entity tag of RFC 9110 in any
     /// of them, and browsers send it back all the same.
     etag_prefix: &'static str =
         "",                           "",                           "W/";
 
-    /// Whether the arguments `time` (an HTTP date), `tag` and `eventid` say where the client left
-    /// off, as `If-Modified-Since`, `If-None-Match` and `Last-Event-ID` do.
+    /// Whether the arguments `time` (an HTTP date) and `tag` say where the client left off, as
+    /// `If-Modified-Since` and `If-None-Match` do, or `eventid`, by the `Event-Id` of a message.
     cursor_arguments: bool =
         false,                        false,                        true;
 
@@ -207,10 +216,6 @@ dialects! {
     /// template; event streams as an event.
     deleted_notice: Option<Notice> =
         None,                         None,                         Some(CHANNEL_DELETED);
-
-    /// What a long poll is sent when its time is over, if it is to have a body.
-    timeout_notice: Option<Notice> =
-        None,                         None,                         Some(TIMED_OUT);
 
     /// What a silent stream is sent every `push_ping_interval`, by the message template.
     ping_notice: Option<Notice> =

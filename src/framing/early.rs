@@ -5,7 +5,7 @@
 
 use http::HeaderValue;
 
-use super::{Framing, LAST_CHUNK, chunk};
+use super::{Framing, LAST_CHUNK, Voice, chunk};
 use crate::channel::{Frame, Message};
 
 /// A response of exactly one message, whose head goes ahead.
@@ -13,6 +13,8 @@ use crate::channel::{Frame, Message};
 pub struct Early {
     /// `default_type`: what a message says of itself comes too late.
     pub content_type: HeaderValue,
+    /// How it words messages.
+    pub voice: Voice,
 }
 
 impl Framing for Early {
@@ -26,7 +28,7 @@ impl Framing for Early {
 
     /// The message and the end of the response.
     fn encode(&self, message: &Message) -> Frame {
-        let frame = chunk(message.body());
+        let frame = chunk(&self.voice.text(message));
         Frame { bytes: [&frame.bytes[..], LAST_CHUNK].concat().into(), ..frame }
     }
 
@@ -42,7 +44,8 @@ mod tests {
 
     #[test]
     fn a_message_ends_the_response() {
-        let framing = Early { content_type: HeaderValue::from_static("application/json") };
+        let content_type = HeaderValue::from_static("application/json");
+        let framing = Early { content_type, voice: Voice::default() };
         let frame = framing.encode(&message(5, 0, b"{}"));
         assert_eq!(frame.bytes, "2\r\n{}\r\n0\r\n\r\n");
         assert_eq!(frame.payload(), "{}");

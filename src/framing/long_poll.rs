@@ -11,9 +11,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    Farewell, Voice, escape, gzip,
+    Farewell, Voice, gzip,
     http1::{http_date, now, response},
-    interval_poll, multipart, slot,
+    interval_poll, jsonp, multipart, slot,
 };
 use crate::channel::{Frame, Message, MessageId};
 
@@ -87,18 +87,17 @@ impl LongPoll {
                 )
             }
             Form::Jsonp(callback) => {
-                let scripts = messages.iter().map(|m| m.frame(slot::SCRIPT, script).bytes);
-                self.compressed(self.script_headers(last.id()), call(callback, scripts))
+                let scripts = messages.iter().map(|m| jsonp::argument(m, &self.voice));
+                self.compressed(self.script_headers(last.id()), jsonp::call(callback, scripts))
             }
             Form::Multipart => {
-                let (content_type, body) = multipart::body(messages);
+                let (content_type, body) = multipart::body(messages, &self.voice);
                 self.compressed(self.headers(content_type, last.id()), body)
             }
             Form::Raw(separator) => {
-                let parts = messages.iter().flat_map(|m| [m.body(), separator]);
-                let parts: Vec<&[u8]> = parts.map(AsRef::as_ref).collect();
-                let content_type = self.content_type(first);
-                self.compressed(self.headers(content_type, last.id()), parts.concat().into())
+                let parts = messages.iter().flat_map(|m| [self.voice.text(m), separator.clone()]);
+                let body = parts.collect::<Vec<_>>().concat().into();
+                self.compressed(self.headers(self.content_type(first), last.id()), body)
             }
         }
     }
@@ -107,20 +106,24 @@ impl LongPoll {
     pub fn document(&self, document: Bytes) -> (HeaderMap, Bytes) {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        self.voice.dialect.forbid_caching(&mut headers);
         let Form::Jsonp(callback) = &self.form else {
             headers.insert(header::CONTENT_TYPE, JSON);
             return self.compressed(headers, document);
         };
         headers.insert(header::CONTENT_TYPE, SCRIPT);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let argument = escape::js_value(&document);
-        self.compressed(
-            headers,
-            [b"/**/", &callback[..], b"(", argument.as_bytes(), b");"].concat().into(),
-        )
+        self.compressed(headers, jsonp::call_with(callback, &jsonp::value(&document)))
     }
 
-    /// The whole response with one message; run once for each message.
+    /// Makes what [`LongPoll::encode`] takes from the message's other frames.
+    pub fn prepare(&self, message: &Message) {
+        if matches!(self.gzip, Gzip::From(_)) && self.voice.template.is_none() {
+            packed(message);
+        }
+    }
+
+    /// The whole response with one message; run once for each message, [prepared](Self::prepare).
     pub fn encode(&self, message: &Message) -> Frame {
         let (headers, body) = self.single(message);
         response(now().max(message.id().time()), StatusCode::OK, &headers, &body)
@@ -133,10 +136,27 @@ impl LongPoll {
         response(now().max(latest), StatusCode::OK, &headers, &body)
     }
 
-    /// What a waiting client is answered when no message comes: the statuses of the push module,
-    /// and 503 with `Retry-After` for a server that stops. A script can read no status: it is
-    /// called with nothing.
-    pub fn farewell(&self, why: Farewell) -> (StatusCode, HeaderMap, Bytes) {
+    /// What a client that does not wait is answered when there is no message after its `cursor`.
+    pub fn unchanged(&self, cursor: MessageId) -> (StatusCode, HeaderMap, Bytes) {
+        if let Form::Jsonp(_) = &self.form {
+            let (headers, body) = self.nothing();
+            return (StatusCode::OK, headers, body);
+        }
+        let dialect = self.voice.dialect;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        if dialect.unchanged_position {
+            self.push_cursor(&mut headers, cursor);
+            headers.insert(header::VARY, VARY);
+        }
+        dialect.forbid_caching(&mut headers);
+        (StatusCode::NOT_MODIFIED, headers, Bytes::new())
+    }
+
+    /// What a client that waited after its `cursor` is answered when no message comes: the statuses
+    /// of the push module, and 503 with `Retry-After` for a server that stops. A script can read no
+    /// status: it is called with nothing.
+    pub fn farewell(&self, why: Farewell, cursor: MessageId) -> (StatusCode, HeaderMap, Bytes) {
         if let (Form::Jsonp(_), Farewell::Timeout) = (&self.form, why) {
             let (headers, body) = self.nothing();
             return (StatusCode::OK, headers, body);
@@ -154,12 +174,16 @@ impl LongPoll {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if dialect.cursor_arguments && why == Farewell::Timeout {
-            let present = MessageId::new(now(), 0).unwrap_or_default();
-            self.push_cursor(&mut headers, present);
+        if dialect.ended_position {
+            self.push_cursor(&mut headers, cursor);
         }
         dialect.forbid_caching(&mut headers);
-        (status, headers, self.voice.deleted(why).unwrap_or_default())
+        let notice = self.voice.deleted(why);
+        if let (Form::Jsonp(callback), Some(notice)) = (&self.form, &notice) {
+            headers.insert(header::CONTENT_TYPE, SCRIPT);
+            return (status, headers, jsonp::call(callback, [jsonp::value(notice)]));
+        }
+        (status, headers, notice.unwrap_or_default())
     }
 
     fn single(&self, message: &Message) -> (HeaderMap, Bytes) {
@@ -169,9 +193,7 @@ impl LongPoll {
             return self.compressed(headers, body);
         }
         if self.announces_gzip(&mut headers, body.len()) {
-            let packed = message.frame(slot::GZIP, |message| {
-                Frame::bare(gzip::body(message.body()).unwrap_or_default())
-            });
+            let packed = packed(message);
             if !packed.is_empty() {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 return (headers, packed.bytes);
@@ -188,7 +210,7 @@ impl LongPoll {
         let mut headers = self.script_headers(MessageId::ZERO);
         headers.remove(header::LAST_MODIFIED);
         headers.remove(header::ETAG);
-        (headers, call(callback, std::iter::empty::<Bytes>()))
+        (headers, jsonp::call(callback, []))
     }
 
     /// The headers of an answer that ends with this message.
@@ -243,23 +265,9 @@ impl LongPoll {
     }
 }
 
-/// The argument of a JSONP call.
-fn script(message: &Message) -> Frame {
-    Frame::bare(escape::js_value(message.body()))
-}
-
-/// A JSONP call. The comment keeps the name from being the first bytes of something else than a
-/// script (a Flash file is the known case).
-fn call(callback: &[u8], arguments: impl Iterator<Item = Bytes>) -> Bytes {
-    let mut body = [b"/**/", callback, b"(["].concat();
-    for (number, argument) in arguments.enumerate() {
-        if number > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(&argument);
-    }
-    body.extend_from_slice(b"]);");
-    body.into()
+/// The compressed message, for all locations.
+fn packed(message: &Message) -> Frame {
+    message.frame(slot::GZIP, |message| Frame::bare(gzip::body(message.body()).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -357,13 +365,13 @@ mod tests {
             ),
         ];
         for (why, status, headers) in farewells {
-            let (code, lines, body) = LongPoll::default().farewell(why);
+            let (code, lines, body) = LongPoll::default().farewell(why, MessageId::ZERO);
             let mut text = Vec::new();
             write_headers(&mut text, &lines);
             assert_eq!(format!("{} {}", code.as_u16(), code.canonical_reason().unwrap()), status);
             assert_eq!((String::from_utf8(text).unwrap().as_str(), &body[..]), (headers, &b""[..]));
         }
-        let (status, headers, _) = LongPoll::default().farewell(Farewell::Timeout);
+        let (status, headers, _) = LongPoll::default().farewell(Farewell::Timeout, MessageId::ZERO);
         assert_eq!((status.as_u16(), &headers["cache-control"]), (304, &NO_CACHE));
     }
 
@@ -403,7 +411,7 @@ mod tests {
         assert_eq!(headers["content-type"], "application/javascript");
         assert_eq!(headers["x-content-type-options"], "nosniff");
         let script = LongPoll { form: Form::Jsonp("cb".into()), ..LongPoll::default() };
-        let (status, headers, body) = script.farewell(Farewell::Timeout);
+        let (status, headers, body) = script.farewell(Farewell::Timeout, MessageId::ZERO);
         assert_eq!((status.as_u16(), &body[..]), (200, &b"/**/cb([]);"[..]));
         assert!(!headers.contains_key("etag") && !headers.contains_key("last-modified"));
     }

@@ -6,6 +6,7 @@ pub mod event_source;
 pub mod gzip;
 pub mod http1;
 pub mod interval_poll;
+mod jsonp;
 pub mod long_poll;
 pub mod multipart;
 pub mod raw;
@@ -101,7 +102,7 @@ pub mod slot {
     /// With its id, compressed with a window of 512 bytes.
     pub const META_9: FrameSlot = FrameSlot(13);
     /// From here on the slots belong to one location each.
-    pub const OWN: u16 = 16;
+    pub const OWN: u32 = 16;
 }
 
 /// What ends a response in chunks (RFC 9112 section 7.1).

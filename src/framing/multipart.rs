@@ -9,12 +9,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Farewell, Framing, chunk, http1::http_date};
+use super::{Farewell, Framing, Voice, chunk, http1::http_date};
 use crate::channel::{Frame, Message};
 
 /// The endless framing of `multipart`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Multipart;
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Multipart {
+    /// How it words messages.
+    pub voice: Voice,
+}
 
 /// What divides the parts of endless responses. Nobody who does not listen can know it, and a message
 /// that has it nevertheless is sent in base64.
@@ -31,14 +34,15 @@ impl Framing for Multipart {
     }
 
     fn encode(&self, message: &Message) -> Frame {
-        let mut part = Vec::with_capacity(message.body().len() + 256);
+        let text = self.voice.text(message);
+        let mut part = Vec::with_capacity(text.len() + 256);
         push_headers(&mut part, message);
-        if contains(message.body(), BOUNDARY.as_bytes()) {
+        if contains(&text, BOUNDARY.as_bytes()) {
             part.extend_from_slice(b"Content-Transfer-Encoding: base64\r\n\r\n");
-            part.extend_from_slice(STANDARD.encode(message.body()).as_bytes());
+            part.extend_from_slice(STANDARD.encode(&text).as_bytes());
         } else {
             part.extend_from_slice(b"\r\n");
-            part.extend_from_slice(message.body());
+            part.extend_from_slice(&text);
         }
         part.extend_from_slice(format!("\r\n--{}", *BOUNDARY).as_bytes());
         chunk(&part)
@@ -50,17 +54,18 @@ impl Framing for Multipart {
 }
 
 /// Several messages as one body, and its `Content-Type`.
-pub fn body(messages: &[Arc<Message>]) -> (Option<HeaderValue>, Bytes) {
+pub fn body(messages: &[Arc<Message>], voice: &Voice) -> (Option<HeaderValue>, Bytes) {
+    let texts: Vec<_> = messages.iter().map(|message| voice.text(message)).collect();
     let mut own = boundary();
     // A boundary is drawn anew until no message has it, which is the first time.
-    while messages.iter().any(|message| contains(message.body(), own.as_bytes())) {
+    while texts.iter().any(|text| contains(text, own.as_bytes())) {
         own = boundary();
     }
     let mut body = format!("--{own}").into_bytes();
-    for message in messages {
+    for (message, text) in messages.iter().zip(&texts) {
         push_headers(&mut body, message);
         body.extend_from_slice(b"\r\n");
-        body.extend_from_slice(message.body());
+        body.extend_from_slice(text);
         body.extend_from_slice(format!("\r\n--{own}").as_bytes());
     }
     body.extend_from_slice(b"--\r\n");
@@ -106,7 +111,7 @@ mod tests {
 
     #[test]
     fn parts_follow_each_other_between_delimiters() {
-        let framing = Multipart;
+        let framing = Multipart::default();
         let typed = drafted((1_450_755_280, 3), b"a\r\n--b", Some("a/b"), None);
         let b = BOUNDARY.as_str();
         let stream = text(&framing.opening())
@@ -127,7 +132,7 @@ mod tests {
     #[test]
     fn a_message_that_has_the_boundary_cannot_end_its_part() {
         let forged = format!("\r\n--{}\r\nContent-Type: x/y\r\n\r\nforged", *BOUNDARY);
-        let part = text(&Multipart.encode(&message(5, 0, forged.as_bytes())));
+        let part = text(&Multipart::default().encode(&message(5, 0, forged.as_bytes())));
         assert_eq!(part.matches(BOUNDARY.as_str()).count(), 1, "its own alone");
         let (head, rest) = part.split_once("\r\n\r\n").unwrap();
         assert!(head.ends_with("Content-Transfer-Encoding: base64"));
@@ -138,13 +143,13 @@ mod tests {
     #[test]
     fn a_content_type_that_would_break_the_headers_is_dropped() {
         let forged = drafted((5, 0), b"", Some("a/b\r\nX: y"), None);
-        assert!(!text(&Multipart.encode(&forged)).contains("X: y"));
+        assert!(!text(&Multipart::default().encode(&forged)).contains("X: y"));
     }
 
     #[test]
     fn a_body_of_several_messages_has_a_boundary_of_its_own() {
         let messages = [Arc::new(message(5, 0, b"one")), Arc::new(message(5, 1, b"two"))];
-        let (content_type, bytes) = body(&messages);
+        let (content_type, bytes) = body(&messages, &Voice::default());
         let content_type = content_type.unwrap();
         let (_, b) = content_type.to_str().unwrap().split_once("boundary=").unwrap();
         let date = "Last-Modified: Thu, 01 Jan 1970 00:00:05 GMT";
@@ -153,6 +158,6 @@ mod tests {
         );
         assert_eq!(bytes, expected);
         assert_ne!(b, BOUNDARY.as_str());
-        assert_ne!(body(&messages).0.unwrap(), content_type);
+        assert_ne!(body(&messages, &Voice::default()).0.unwrap(), content_type);
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{Framing, chunk};
+use super::{Framing, Voice, chunk};
 use crate::channel::{Frame, Message};
 
 /// Each message in a chunk of its own, followed by a separator.
@@ -13,6 +13,8 @@ pub struct Raw {
     pub separator: Bytes,
     /// `default_type`, without which the response is `text/plain`.
     pub content_type: Option<HeaderValue>,
+    /// How it words messages.
+    pub voice: Voice,
 }
 
 impl Framing for Raw {
@@ -23,7 +25,7 @@ impl Framing for Raw {
 
     /// One chunk; none for an empty message without separator, because that would end the response.
     fn encode(&self, message: &Message) -> Frame {
-        chunk(&[message.body(), &self.separator[..]].concat())
+        chunk(&[self.voice.text(message), self.separator.clone()].concat())
     }
 }
 
@@ -42,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_separator_follows_each_message_also_an_empty_one() {
-        let framing = Raw { separator: "\r\n".into(), content_type: None };
+        let framing = Raw { separator: "\r\n".into(), ..Raw::default() };
         assert_eq!(framing.encode(&message(5, 0, b"a")).payload(), "a\r\n");
         assert_eq!(framing.encode(&message(5, 0, b"")).payload(), "\r\n");
     }

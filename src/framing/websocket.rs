@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn terms_have_slots_of_their_own() {
-        let mut slots: Vec<u16> = Terms::ALL.iter().map(|(_, slot)| slot.0).collect();
+        let mut slots: Vec<u32> = Terms::ALL.iter().map(|(_, slot)| slot.0).collect();
         slots.dedup();
         assert_eq!(slots.len(), Terms::ALL.len());
         assert!(slots.iter().all(|number| *number < slot::OWN));

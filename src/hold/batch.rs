@@ -36,6 +36,8 @@ struct Mark {
 /// A batch ends with the message that reaches this size, in bytes, so that one subscriber's
 /// backlog does not keep the others waiting.
 const ENOUGH: usize = 64 << 10;
+/// The same for the answer of a poll, which may not come again soon.
+const ENOUGH_FOR_A_POLL: usize = 1 << 20;
 /// What divides the head of a response from its body: CR and LF.
 const BLANK_LINE: usize = 2;
 
@@ -156,7 +158,7 @@ pub(super) struct Progress {
 pub fn enough(messages: &[Arc<Message>]) -> Option<(&[Arc<Message>], MessageId)> {
     let mut size = 0;
     let fitting = messages.iter().take_while(|message| {
-        let fits = size < ENOUGH;
+        let fits = size < ENOUGH_FOR_A_POLL;
         size += message.body().len();
         fits
     });

@@ -103,7 +103,8 @@ impl Hall {
             return;
         }
         let Some(held) = self.held.get(key as usize) else { return };
-        if held.blocked || held.phase != Phase::Held {
+        let parts = held.parting().is_some();
+        if held.blocked || held.paused || parts || held.phase != Phase::Held {
             return;
         }
         let Some(outlet) = held.outlet.clone() else { return };
@@ -121,25 +122,41 @@ impl Hall {
             Some(slice.batches.len() - 1)
         });
         let Some(batch) = at.and_then(|at| slice.batches.get(at)) else { return };
+        if !self.may_have(key, batch) {
+            return;
+        }
         self.transmit(key, &outlet, &Bytes::new(), batch, Some(slice.local));
     }
 
     /// Sends what a subscriber has not had, straight from the rings.
     pub(super) fn catch_up(&mut self, key: u32, outlet: &Arc<Outlet>) {
         match self.pending(key, outlet) {
+            Some(batch) if !self.may_have(key, &batch) => self.set_blocked(key, false),
             Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
-            None => self.set_blocked(key, false),
+            None => self.caught_up(key),
+        }
+    }
+
+    /// There is nothing more for a subscriber: it waits on, or goes if it was sent away.
+    fn caught_up(&mut self, key: u32) {
+        self.set_blocked(key, false);
+        if let Some((why, _)) = self.held[key as usize].parting() {
+            self.farewell(key, why);
         }
     }
 
     /// What a subscriber has not had.
     pub(super) fn pending(&mut self, key: u32, outlet: &Arc<Outlet>) -> Option<Batch> {
         let held = &mut self.held[key as usize];
-        let (raw, cursor) = (held.raw, held.cursor);
+        let (raw, cursor, parting) = (held.raw, held.cursor, held.parting());
         let place = std::mem::take(&mut held.place);
         let channels = self.channels(&place);
         self.held[key as usize].place = place;
-        Batch::new(outlet, raw, cursor, &read(&channels, cursor))
+        let mut messages = read(&channels, cursor);
+        if let Some((_, last)) = parting {
+            messages.retain(|message| message.id() <= last);
+        }
+        Batch::new(outlet, raw, cursor, &messages)
     }
 
     /// Writes `lead` and then a batch; what does not go out waits for the socket.
@@ -154,6 +171,7 @@ impl Hall {
         walking: Option<u32>,
     ) {
         let ends = outlet.ends();
+        self.tab_answered(key);
         let held = &mut self.held[key as usize];
         let body = match &outlet.style {
             Style::Poll(_) => with_headers(held, batch),
@@ -168,6 +186,17 @@ impl Hall {
         if ends {
             return self.end(key, bytes.slice(sent..));
         }
+        self.note_sent(key, lead, batch, sent);
+        self.sent_something(key, outlet);
+        let more = sent < bytes.len() || batch.more;
+        if more || self.held[key as usize].parting().is_none() {
+            return self.set_blocked(key, more);
+        }
+        self.caught_up(key);
+    }
+
+    /// So many bytes of `lead` and a batch went out: moves the cursor, keeps the rest of what was begun.
+    fn note_sent(&mut self, key: u32, lead: &Bytes, batch: &Batch, sent: usize) {
         let held = &mut self.held[key as usize];
         match sent.checked_sub(lead.len()) {
             None => held.rare().unsent = lead.slice(sent..),
@@ -180,8 +209,6 @@ impl Hall {
                 }
             }
         }
-        self.sent_something(key, outlet);
-        self.set_blocked(key, sent < bytes.len() || batch.more);
     }
 
     /// Gives up a subscriber's seats; in the channel that is being walked at the end of the slice,
@@ -210,14 +237,12 @@ impl Hall {
 
     /// Goes on with a slow reader; history may have left it behind.
     fn read_on(&mut self, key: u32, outlet: &Arc<Outlet>) {
-        match self.pending(key, outlet) {
-            Some(batch) if batch.gap && outlet.closes_lagging => {
-                self.set_blocked(key, false);
-                self.farewell(key, Farewell::Lagging);
-            }
-            Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
-            None => self.set_blocked(key, false),
+        let behind = |batch: Batch| batch.gap;
+        if outlet.closes_lagging && self.pending(key, outlet).is_some_and(behind) {
+            self.set_blocked(key, false);
+            return self.farewell(key, Farewell::Lagging);
         }
+        self.catch_up(key, outlet);
     }
 
     /// The socket takes bytes again.
@@ -241,7 +266,9 @@ impl Hall {
         }
         let held = &self.held[key as usize];
         match (held.phase, held.outlet.clone()) {
-            (Phase::Held, Some(outlet)) if !held.polls() => self.read_on(key, &outlet),
+            (Phase::Held, Some(outlet)) if !held.polls() && !held.paused => {
+                self.read_on(key, &outlet);
+            }
             (Phase::Ending, _) => {
                 self.set_blocked(key, false);
                 self.ended(key);

@@ -57,8 +57,9 @@ impl Hall {
         let half = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
         match held.phase {
             Phase::Idle if half => self.refuse(key, &Refusal::Timeout),
-            Phase::Held => self.send_away(key, Farewell::Timeout),
-            Phase::Proxied | Phase::Idle | Phase::Ending | Phase::Lingering => self.close(key),
+            Phase::Held if held.parting().is_none() => self.send_away(key, Farewell::Timeout),
+            // Also one that has not taken for too long what was to come before its end.
+            _ => self.close(key),
         }
     }
 

@@ -4,6 +4,8 @@
 //! the instance is never readable without there being something to do.
 
 use std::{
+    cell::Cell,
+    collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
     rc::Rc,
     sync::Arc,
@@ -55,6 +57,10 @@ pub(super) struct Hall {
     pub(super) listening: Arc<[Listening]>,
     /// The time of this turn.
     pub(super) now: Instant,
+    /// Bytes of messages that WebSockets have not sent to their end.
+    pub(super) unfinished: Rc<Cell<usize>>,
+    /// Connections whose messages have to wait, in the order in which that ends.
+    pub(super) pauses: VecDeque<(Instant, u64)>,
     /// Connections that are free again and have input waiting.
     pub(super) ready: Vec<u32>,
     /// The server shuts down: who is done is closed.
@@ -83,6 +89,8 @@ impl Hall {
             wheel: Wheel::new(now),
             listening,
             now,
+            unfinished: Rc::default(),
+            pauses: VecDeque::new(),
             ready: Vec::new(),
             closing: false,
         })
@@ -134,6 +142,13 @@ impl Hall {
         let held = &self.held[key as usize];
         if let Some(fd) = &held.fd {
             let _ = epoll::modify(&*self.epoll, fd, data, interest(held));
+        }
+    }
+
+    /// Registers for nothing: what has ended cannot end again.
+    pub(super) fn look_away(&mut self, key: u32) {
+        if let Some(fd) = &self.held[key as usize].fd {
+            let _ = epoll::delete(&*self.epoll, fd);
         }
     }
 

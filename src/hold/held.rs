@@ -4,11 +4,14 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Client, Outlet, Style, socket::Socket, wheel::Tick};
-use crate::channel::{Checksum, MessageId};
+use super::{Client, Outlet, Style, Tab, socket::Socket, wheel::Tick};
+use crate::{
+    channel::{Checksum, MessageId},
+    framing::Farewell,
+};
 
 /// A connection. There are very many of them, so what only few need is behind `rare`.
-#[allow(clippy::struct_excessive_bools)] // Six independent facts, a byte each.
+#[allow(clippy::struct_excessive_bools)] // Seven independent facts, a byte each.
 #[derive(Debug)]
 pub(super) struct Held {
     /// Gone while an exchange has it.
@@ -27,6 +30,8 @@ pub(super) struct Held {
     pub(super) close: bool,
     /// The response is not in chunks: the client speaks HTTP/1.0, or WebSocket.
     pub(super) raw: bool,
+    /// Its message has to wait for other tabs.
+    pub(super) paused: bool,
     /// A WebSocket has been pinged, and nothing has come from it since.
     pub(super) pinged: bool,
     /// What it has seen, while it waits.
@@ -94,6 +99,10 @@ pub(super) struct Rare {
     pub(super) sent: Checksum,
     /// The other direction of a WebSocket.
     pub(super) socket: Option<Box<Socket>>,
+    /// It is one of several tabs.
+    pub(super) tab: Option<Tab>,
+    /// It is sent away, for this reason, behind the messages up to this one.
+    pub(super) parting: Option<(Farewell, MessageId)>,
 }
 
 impl Held {
@@ -108,6 +117,7 @@ impl Held {
             eof: false,
             close: false,
             raw: false,
+            paused: false,
             pinged: false,
             cursor: MessageId::ZERO,
             outlet: None,
@@ -134,9 +144,22 @@ impl Held {
         matches!(self.outlet.as_deref(), Some(Outlet { style: Style::Poll(_), .. }))
     }
 
+    /// What it still gets before it is sent away, if it is.
+    pub(super) fn parting(&self) -> Option<(Farewell, MessageId)> {
+        self.rare.as_ref()?.parting
+    }
+
     /// Whether something has been received that nobody has looked at.
     pub(super) fn has_input(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| !rare.input.is_empty())
+    }
+
+    /// Whether it is a WebSocket that has sent messages which nobody has taken yet.
+    pub(super) fn has_work(&self) -> bool {
+        let socket = self.rare.as_ref().and_then(|rare| rare.socket.as_ref());
+        self.phase == Phase::Held
+            && self.is_socket()
+            && (self.has_input() || socket.is_some_and(|socket| socket.is_busy()))
     }
 
     /// Whether it is a WebSocket.
@@ -166,7 +189,9 @@ impl Rare {
             && self.unsent.is_empty()
             && self.headers.is_empty()
             && self.sent == Checksum::default()
-            && self.socket.is_none()
+            && self.socket.as_ref().is_none_or(|socket| socket.is_empty())
+            && self.tab.is_none()
+            && self.parting.is_none()
     }
 }
 

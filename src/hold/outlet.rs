@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Inbound, Incoming};
+use super::{Inbound, Incoming, Tab};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
     framing::{Framing, long_poll::LongPoll},
@@ -23,9 +23,17 @@ pub struct Holding {
     pub as_body: bool,
     /// What takes the messages that the client of a WebSocket sends; none: it may send none.
     pub inbound: Option<Rc<dyn Inbound>>,
+    /// It is one of several tabs, which are answered together.
+    pub tab: Option<Tab>,
 }
 
 impl Holding {
+    /// A request that is held like any other.
+    pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
+        let headers = HeaderMap::new();
+        Self { subscription, outlet, headers, as_body: false, inbound: None, tab: None }
+    }
+
     /// The status of its response; of a poll that it will have.
     pub fn status(&self) -> StatusCode {
         if self.outlet.socket.is_some() { StatusCode::SWITCHING_PROTOCOLS } else { StatusCode::OK }
@@ -67,6 +75,9 @@ impl Outlet {
 
     /// The message as this outlet sends it.
     pub fn frame(&self, message: &Message) -> Frame {
+        if let Style::Poll(framing) = &self.style {
+            framing.prepare(message);
+        }
         message.frame(self.slot, |message| match &self.style {
             Style::Poll(framing) => framing.encode(message),
             Style::Stream(framing) => framing.encode(message),

@@ -12,7 +12,7 @@ const LINGER: Duration = Duration::from_secs(5);
 /// The same while the server shuts down: a client that keeps its side open must not delay it.
 const BRIEF_LINGER: Duration = Duration::from_millis(500);
 /// How long the rest of an answer may take to go out without any progress.
-const SEND_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Hall {
     /// The connection is free for the next request.
@@ -20,7 +20,7 @@ impl Hall {
         let held = &mut self.held[key as usize];
         held.phase = Phase::Idle;
         held.outlet = None;
-        held.pinged = false;
+        (held.paused, held.pinged) = (false, false);
         held.ping = Tick::NEVER;
         if self.closing {
             return self.linger(key);
@@ -58,7 +58,8 @@ impl Hall {
     pub(super) fn ended(&mut self, key: u32) {
         let held = &mut self.held[key as usize];
         if let Some(rare) = &mut held.rare {
-            (rare.headers, rare.sent, rare.socket) = (Bytes::new(), Checksum::default(), None);
+            (rare.headers, rare.sent) = (Bytes::new(), Checksum::default());
+            (rare.socket, rare.tab, rare.parting) = (None, None, None);
         }
         held.tidy();
         if held.close || self.closing { self.linger(key) } else { self.idle(key) }

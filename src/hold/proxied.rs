@@ -53,9 +53,10 @@ impl Hall {
 fn introduce(client: &mut Client, header: Header, proxies: &[Network]) {
     let trusted = proxies.iter().any(|network| network.contains(client.peer));
     match header.source {
-        Source::Proxy => {}
+        Source::Proxy if trusted => {}
         Source::Client(address) if trusted => client.peer = peer(address),
-        Source::Client(_) | Source::Unknown => client.forwarded = true,
+        // A forwarder that adds no header of its own would pass on what its client wrote.
+        Source::Proxy | Source::Client(_) | Source::Unknown => client.forwarded = true,
     }
 }
 

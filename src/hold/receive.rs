@@ -79,6 +79,11 @@ impl<H: Handler> Worker<H> {
                 held.eof = true;
                 hall.ready.push(key);
             }
+            // What it has sent before is taken, then there is nobody left to send to.
+            Phase::Held if held.is_socket() && held.has_work() => {
+                held.eof = true;
+                return hall.look_away(key);
+            }
             _ => return hall.close(key),
         }
         hall.arm(key);
@@ -224,7 +229,7 @@ impl super::hall::Hall {
             // A client that has closed its side does not wait.
             Step::Hold(..) if self.held[key as usize].eof => self.close(key),
             Step::Hold(holding, persistence) => {
-                if persistence.close {
+                if persistence.close && holding.outlet.socket.is_none() {
                     self.held[key as usize].rare = None;
                 }
                 self.hold(key, *holding, persistence);

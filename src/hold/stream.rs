@@ -17,9 +17,11 @@ use http_body::{Body, Frame as Part};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Holding, Outlet, Style, batch::enough, bodies::Letter, worker::HallCell};
+use super::{
+    Holding, Outlet, Style, Tab, batch::enough, bodies::Letter, pause::PAUSE, worker::HallCell,
+};
 use crate::{
-    channel::{Checksum, Frame, Message, MessageId, Subscription},
+    channel::{Checksum, Frame, Message, MessageId},
     framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
 };
 
@@ -42,23 +44,33 @@ struct Wait {
     cursor: MessageId,
     timeout: Option<Pin<Box<Sleep>>>,
     ping: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// It is one of several tabs, and its message may have to wait for the others.
+    tab: Option<Tab>,
+    letter: Option<Letter>,
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
-    fn new(hall: HallCell, outlet: Arc<Outlet>, subscription: Subscription) -> Self {
+    fn new(hall: HallCell, holding: Holding) -> Self {
+        let Holding { subscription, outlet, tab, .. } = holding;
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription);
         let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
-        Self { hall, key, outlet, cursor, timeout, ping }
+        let (letter, pause) = (None, None);
+        Self { hall, key, outlet, cursor, timeout, ping, tab, letter, pause }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
         let mut hall = self.hall.borrow_mut();
-        if let Some(letter) = hall.next_for_body(self.key) {
+        let letter = self.letter.take().or_else(|| hall.next_for_body(self.key));
+        if let Some(letter) = letter {
             drop(hall);
-            self.put_off_ping();
-            return Poll::Ready(Event::Message(letter));
+            return self.poll_message(letter, cx);
         }
         let Some(waiter) = hall.bodies.get(self.key) else {
             return Poll::Ready(Event::Farewell(Farewell::Deleted));
@@ -78,6 +90,21 @@ impl Wait {
             return Poll::Ready(Event::Ping);
         }
         Poll::Pending
+    }
+
+    fn poll_message(&mut self, letter: Letter, cx: &mut Context<'_>) -> Poll<Event> {
+        let now = std::time::Instant::now();
+        let id = letter.message.id();
+        if self.tab.as_ref().is_some_and(|tab| !tab.may_have(id, now)) {
+            self.letter = Some(letter);
+            self.pause = Some(Box::pin(sleep(PAUSE)));
+            return self.poll(cx);
+        }
+        if let Some(tab) = self.tab.take() {
+            tab.answered(now);
+        }
+        self.put_off_ping();
+        Poll::Ready(Event::Message(letter))
     }
 
     /// A message, and all that have come with it.
@@ -197,8 +224,8 @@ pub(super) async fn respond(
     streaming: &Rc<Cell<bool>>,
     holding: Holding,
 ) -> Response<Outgoing> {
-    let Holding { subscription, outlet, headers, .. } = holding;
-    let mut wait = Wait::new(hall, outlet.clone(), subscription);
+    let (headers, outlet) = (holding.headers.clone(), holding.outlet.clone());
+    let mut wait = Wait::new(hall, holding);
     let mut response = Response::new(Either::Left(Full::default()));
     *response.headers_mut() = headers;
     match &outlet.style {
@@ -228,8 +255,8 @@ async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &Long
             }
             (StatusCode::OK, more, body)
         }
-        Event::Farewell(why) => framing.farewell(why),
-        Event::Ping => framing.farewell(Farewell::Timeout),
+        Event::Farewell(why) => framing.farewell(why, wait.cursor),
+        Event::Ping => framing.farewell(Farewell::Timeout, wait.cursor),
     };
     *response.body_mut() = Either::Left(Full::new(body));
     *response.status_mut() = status;

@@ -7,9 +7,10 @@ use super::{
     hall::{Hall, Sent},
     head::{self, Persistence},
     held::{Member, Phase, Place, earlier},
+    phase::SEND_TIMEOUT,
 };
 use crate::{
-    channel::{Dismissal, Subscription},
+    channel::{Dismissal, MessageId, Subscription, read},
     framing::{Farewell, LAST_CHUNK, http1::write_headers},
 };
 
@@ -18,7 +19,7 @@ impl Hall {
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
         let persistence = self.persistence(key, &holding.outlet, persistence);
         let lead = self.head(key, &holding, persistence);
-        let Holding { subscription, outlet, inbound, .. } = holding;
+        let Holding { subscription, outlet, inbound, tab, .. } = holding;
         let held = &mut self.held[key as usize];
         held.phase = Phase::Held;
         (held.close, held.raw) = (persistence.close, persistence.raw);
@@ -28,11 +29,14 @@ impl Hall {
         let channels = subscription.channels().to_vec();
         self.join(key, subscription);
         self.set_deadline(key, outlet.timeout);
+        if tab.is_some() {
+            self.held[key as usize].rare().tab = tab;
+        }
         let pending = self.pending(key, &outlet);
         for channel in &channels {
             channel.settle();
         }
-        match pending {
+        match pending.filter(|batch| self.may_have(key, batch)) {
             Some(batch) => self.transmit(key, &outlet, &lead, &batch, None),
             None => self.lead(key, &outlet, &lead),
         }
@@ -150,24 +154,39 @@ impl Hall {
     /// Ends a wait behind what was published before: its publisher was told who would get it.
     pub(super) fn send_away(&mut self, key: u32, why: Farewell) {
         let held = &mut self.held[key as usize];
+        if held.parting().is_some() {
+            return;
+        }
         held.close |= why == Farewell::Shutdown;
-        let outlet = held.outlet.clone().filter(|_| !held.blocked);
-        if let Some(outlet) = outlet {
+        held.paused = false;
+        let Some(outlet) = held.outlet.clone() else { return };
+        let last = self.last_waiting(key);
+        self.held[key as usize].rare().parting = Some((why, last));
+        self.set_deadline(key, Some(SEND_TIMEOUT));
+        if !self.held[key as usize].blocked {
             self.catch_up(key, &outlet);
         }
-        // A poll ends with the message, and who is gone with the write.
-        if self.held.get(key as usize).is_some_and(|held| held.phase == Phase::Held) {
-            self.farewell(key, why);
-        }
+    }
+
+    /// The latest message that a subscriber could have by now.
+    fn last_waiting(&mut self, key: u32) -> MessageId {
+        let place = std::mem::take(&mut self.held[key as usize].place);
+        let channels = self.channels(&place);
+        let held = &mut self.held[key as usize];
+        held.place = place;
+        read(&channels, held.cursor).last().map_or(held.cursor, |message| message.id())
     }
 
     /// Ends a wait in its transport's way.
     pub(super) fn farewell(&mut self, key: u32, why: Farewell) {
         let held = &mut self.held[key as usize];
         let Some(outlet) = held.outlet.clone() else { return };
+        if let Some(rare) = &mut held.rare {
+            rare.parting = None;
+        }
         let bytes: Bytes = match &outlet.style {
             Style::Poll(framing) => {
-                let (status, headers, body) = framing.farewell(why);
+                let (status, headers, body) = framing.farewell(why, held.cursor);
                 let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
                 head::whole(status, &headers, &more, held.close, &body)
             }

@@ -157,7 +157,8 @@ impl<H: Handler> Worker<H> {
     ) -> io::Result<()> {
         let hall = &self.shared.hall;
         let rests = self.listeners.iter().filter_map(Listener::rests_until);
-        let next = rests.chain(hall.borrow().wheel.next()).chain(deadline).min();
+        let pause = hall.borrow().pauses.front().map(|(ends, _)| *ends);
+        let next = rests.chain(hall.borrow().wheel.next()).chain(deadline).chain(pause).min();
         let far = Instant::now() + Duration::from_hours(1);
         let mut timer = pin!(tokio::time::sleep_until(next.unwrap_or(far).into()));
         let mut changed = pin!(self.shared.changed.notified());
@@ -197,6 +198,7 @@ impl<H: Handler> Worker<H> {
         self.run_ready();
         let mut hall = self.shared.hall.borrow_mut();
         hall.notice(&mut self.notes);
+        hall.end_pauses();
         hall.deliver();
         hall.notice(&mut self.notes);
         hall.expire();
@@ -211,7 +213,9 @@ impl<H: Handler> Worker<H> {
         let Some(key) = hall.find(event.data) else { return };
         let flags = event.flags;
         if flags.contains(EventFlags::ERR) {
-            return hall.close(key);
+            let works = hall.held[key as usize].has_work();
+            drop(hall);
+            return if works { self.ended(key) } else { self.shared.hall.borrow_mut().close(key) };
         }
         if flags.contains(EventFlags::OUT) {
             hall.writable(key);

@@ -6,19 +6,22 @@
 //! the client goes on behind that message. Or none follows: then the poll is another tab's and still
 //! waits, and this one waits beside it.
 //!
-//! What cannot be told apart is a tab that has not asked yet, and one that has been answered, when a
-//! message comes between the head of one and the request of the other.
+//! Several tabs of a browser keep one tag together, the latest that any of them was given, so it does not
+//! say how far the one has come that brings it. From the moment that they are known to be several, because
+//! one comes with the tag of another that still waits, they are answered in rounds: see [`Tabs`]. What
+//! cannot be told is a tab that is away for longer than a round waits for it.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
-    channel::{MessageId, Subscription, gap},
+    channel::{MessageId, Subscription},
     framing::http1::http_date,
+    hold::{Browsers, Tabs},
 };
 
-/// The `Etag` of a poll: `"p1450755280:3.5f2c.1a"`.
+/// The `Etag` of a poll: `"p1450755280:3.5f2c.1a"`, with one more number where several tabs have it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Tag {
     /// After which the poll waits.
@@ -27,15 +30,17 @@ pub(super) struct Tag {
     pub(super) process: u32,
     /// Makes the tag a validator of this one answer.
     pub(super) poll: u32,
+    /// The browser, if several of its tabs have the tag: the poll of the first that is known.
+    pub(super) browser: Option<u32>,
 }
 
 impl Tag {
     /// The tag of a request's id.
-    pub(super) fn new(position: MessageId, request_id: u128) -> Self {
+    pub(super) fn new(position: MessageId, request_id: u128, browser: Option<u32>) -> Self {
         let [.., a, b, c, d] = request_id.to_be_bytes();
         let poll = u32::from_be_bytes([a, b, c, d]);
         let [a, b, c, d, ..] = request_id.to_be_bytes();
-        Self { position, process: u32::from_be_bytes([a, b, c, d]), poll }
+        Self { position, process: u32::from_be_bytes([a, b, c, d]), poll, browser }
     }
 
     /// The tag that a request brings back.
@@ -45,14 +50,18 @@ impl Tag {
         let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         let mut parts = value?.strip_prefix('p')?.split('.');
         let position = parts.next()?.parse().ok()?;
-        let mut number = || u32::from_str_radix(parts.next()?, 16).ok();
-        Some(Self { position, process: number()?, poll: number()? })
-            .filter(|_| parts.next().is_none())
+        let mut number = || parts.next().map(|part| u32::from_str_radix(part, 16).ok());
+        let (process, poll) = (number()??, number()??);
+        let browser = match number() {
+            Some(browser) => Some(browser?),
+            None => None,
+        };
+        number().is_none().then_some(Self { position, process, poll, browser })
     }
 
     /// Whether both are of one process.
     fn is_ours(self, request_id: u128) -> bool {
-        self.process == Self::new(MessageId::ZERO, request_id).process
+        self.process == Self::new(MessageId::ZERO, request_id, None).process
     }
 
     /// The headers of the answer: no cache may keep it, and the browser has to ask.
@@ -73,18 +82,50 @@ impl Tag {
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"p{}.{:x}.{:x}\"", self.position, self.process, self.poll)
+        write!(f, "\"p{}.{:x}.{:x}", self.position, self.process, self.poll)?;
+        match self.browser {
+            Some(browser) => write!(f, ".{browser:x}\""),
+            None => f.write_str("\""),
+        }
     }
 }
 
+/// A poll that goes on where another one ended.
+#[derive(Debug, Default)]
+pub(super) struct Continued {
+    /// For its tag, if several tabs have it.
+    pub(super) browser: Option<u32>,
+    /// They are answered together.
+    pub(super) tabs: Option<Arc<Tabs>>,
+}
+
 /// Goes on where the poll with this tag ended: behind the first message after its position, if that
-/// is known to be the one it was answered with.
-pub(super) fn go_on(subscription: &mut Subscription, tag: Tag, request_id: u128) {
-    let messages = subscription.read();
-    let Some(answered) = messages.first() else { return };
-    if tag.is_ours(request_id) && !gap(&messages, subscription.cursor()) {
-        subscription.advance(answered.id());
+/// is known to be the one it was answered with; one of several tabs behind what they have had together.
+pub(super) fn go_on(
+    subscription: &mut Subscription,
+    tag: Tag,
+    request_id: u128,
+    browsers: &Browsers,
+) -> Continued {
+    if !tag.is_ours(request_id) {
+        return Continued::default();
     }
+    let messages = subscription.read();
+    // Without a message the poll with this tag still waits, and this is another tab's.
+    let browser = tag.browser.or_else(|| messages.is_empty().then_some(tag.poll));
+    let tabs = browser.map(|number| {
+        let number = u64::from(tag.process) << 32 | u64::from(number);
+        browsers.tabs(number, Instant::now())
+    });
+    let latest = tabs.as_ref().and_then(|tabs| tabs.latest());
+    if let Some(latest) = latest {
+        subscription.advance(latest);
+    } else if let Some(first) = messages.first()
+        && first.previous() <= subscription.cursor()
+    {
+        subscription.advance(first.id());
+    }
+    Continued { browser, tabs }
 }
 
 #[cfg(test)]
@@ -100,20 +141,30 @@ mod tests {
     #[test]
     fn a_tag_comes_back_as_it_went() {
         let position = MessageId::new(1_450_755_280, 3).unwrap();
-        let tag = Tag::new(position, 0x5f2c_0000_0000_0000_0000_0001_0000_001a_u128);
+        let tag = Tag::new(position, 0x5f2c_0000_0000_0000_0000_0001_0000_001a_u128, None);
         let text = tag.to_string();
         assert_eq!(text, "\"p1450755280:3.5f2c0000.1a\"");
         assert_eq!(read(&text), Some(tag));
         assert_eq!(read(&format!("W/{text}")), Some(tag));
+        let shared = Tag { browser: Some(7), ..tag };
+        assert_eq!(shared.to_string(), "\"p1450755280:3.5f2c0000.1a.7\"");
+        assert_eq!(read(&shared.to_string()), Some(shared));
         assert_eq!(tag.headers()["etag"], text);
         assert_eq!(tag.headers()["last-modified"], "Tue, 22 Dec 2015 03:34:40 GMT");
     }
 
     #[test]
     fn what_is_no_tag_of_ours_is_none() {
-        for value in
-            ["\"5:1\"", "\"p5:1\"", "\"p5:1.x.1\"", "\"p5:1.1.1.1\"", "p5:1.1.1", "\"p5.1.1\"", "*"]
-        {
+        for value in [
+            "\"5:1\"",
+            "\"p5:1\"",
+            "\"p5:1.x.1\"",
+            "\"p5:1.1.1.1.1\"",
+            "\"p5:1.1.1.x\"",
+            "p5:1.1.1",
+            "\"p5.1.1\"",
+            "*",
+        ] {
             assert_eq!(read(value), None, "{value}");
         }
     }

@@ -7,20 +7,21 @@ mod poll;
 pub mod position;
 mod socket;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
-use cursorless::Tag;
+use cursorless::{Continued, Tag};
 use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
 use position::Malformed;
 
 use crate::{
     channel::{
-        Creation, First, Hub, Request, SeatError, Seats, Start, SubscribeError, Subscription,
+        Creation, First, Hub, Message, Request, SeatError, Seats, Start, SubscribeError,
+        Subscription,
     },
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
-    hold::{Answer, Holding, Inbound, Outlet, Style},
+    hold::{Answer, Browsers, Holding, Inbound, Outlet, Style},
     response::{Refusal, empty},
 };
 
@@ -47,6 +48,8 @@ pub struct Visit<'a> {
     pub scope: &'a Scope<'a>,
     /// The channels that it names.
     pub named: &'a Named,
+    /// Those whose tabs are several.
+    pub browsers: &'a Browsers,
 }
 
 impl Visit<'_> {
@@ -84,7 +87,7 @@ impl Visit<'_> {
             return Ok(Answer::Respond(response));
         }
         if self.head.method == Method::HEAD {
-            return Ok(Answer::Respond(self.nothing(&framing)));
+            return Ok(Answer::Respond(self.nothing(&framing, &subscription)));
         }
         let subscription = self.sit(subscription).await?;
         let outlet = self.outlets.poll(&self.head.headers);
@@ -101,25 +104,28 @@ impl Visit<'_> {
         let start = tag
             .map_or(Start::First(self.subscriber.first_message), |tag| Start::After(tag.position));
         let mut subscription = self.start(start).await?;
-        if let Some(tag) = tag {
-            cursorless::go_on(&mut subscription, tag, self.scope.request_id);
+        let request_id = self.scope.request_id;
+        let continued =
+            tag.map(|tag| cursorless::go_on(&mut subscription, tag, request_id, self.browsers));
+        let Continued { browser, tabs } = continued.unwrap_or_default();
+        for channel in subscription.channels() {
+            channel.asked_after(subscription.cursor());
         }
-        let own =
-            |subscription: &Subscription| Tag::new(subscription.cursor(), self.scope.request_id);
-        if let Some(message) = subscription.read().first() {
-            // Behind what is gone: the next poll would find the same gap, and get the same message.
-            let tag = Tag::new(message.id().predecessor(), self.scope.request_id);
-            let response = self.early(framing, &subscription, message, tag);
-            return Ok(Answer::Respond(response));
+        let waiting = subscription.read();
+        if let Some(message) = waiting.first().filter(|_| tabs.is_none()) {
+            // It may not be the next after the cursor.
+            let tag = Tag::new(message.id().predecessor(), request_id, browser);
+            return Ok(Answer::Respond(self.early(framing, &subscription, message, tag)));
         }
-        let outlet = &self.outlets.early;
+        let after = waiting.first().map_or(subscription.cursor(), |next| next.id().predecessor());
+        let headers = self.early_headers(Tag::new(after, request_id, browser));
         if self.head.method == Method::HEAD {
-            let headers = self.early_headers(own(&subscription));
             return Ok(headers_alone(headers));
         }
         let subscription = self.sit(subscription).await?;
-        let headers = self.early_headers(own(&subscription));
-        Ok(self.hold(subscription, outlet, headers))
+        let mut holding = self.holding(subscription, &self.outlets.early, headers);
+        holding.tab = tabs.map(|tabs| tabs.enter(Instant::now()));
+        Ok(Answer::Hold(holding))
     }
 
     /// A response that goes on.
@@ -128,7 +134,11 @@ impl Visit<'_> {
         let outlet = self.outlets.stream(transport, &self.head.headers);
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CACHE_CONTROL, NO_CACHE);
+        self.location.dialect.forbid_caching(&mut headers);
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        if transport == Transport::EventSource && self.subscriber.gzip.is_some() {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
         let headers = self.streaming(outlet, headers);
         if self.head.method == Method::HEAD {
             return Ok(headers_alone(headers));
@@ -138,8 +148,29 @@ impl Visit<'_> {
     }
 
     async fn subscribe(&self) -> Result<Subscription, Refusal> {
-        let start = self.asked()?.map_or_else(|| self.beginning(), Start::After);
-        self.start(start).await
+        if let Some(id) = self.asked()? {
+            return self.start(Start::After(id)).await;
+        }
+        match self.after_event().await? {
+            Some(subscription) => Ok(subscription),
+            None => self.start(self.beginning()).await,
+        }
+    }
+
+    /// Behind the first message whose publisher gave it the `Event-Id` that the request names.
+    async fn after_event(&self) -> Result<Option<Subscription>, Refusal> {
+        let name = self.scope.argument("eventid");
+        if !self.location.dialect.cursor_arguments || name.is_empty() {
+            return Ok(None);
+        }
+        let mut subscription = self.start(Start::First(First::Oldest)).await?;
+        let named = |message: &Arc<Message>| message.event_id().is_some_and(|id| *id == *name);
+        let Some(id) = subscription.read().into_iter().find(named).map(|message| message.id())
+        else {
+            return Ok(None);
+        };
+        subscription.advance(id);
+        Ok(Some(subscription))
     }
 
     /// Where a request begins that names no message id.
@@ -204,10 +235,17 @@ impl Visit<'_> {
     }
 
     fn hold(&self, subscription: Subscription, outlet: &Arc<Outlet>, headers: HeaderMap) -> Answer {
+        Answer::Hold(self.holding(subscription, outlet, headers))
+    }
+
+    fn holding(
+        &self,
+        subscription: Subscription,
+        outlet: &Arc<Outlet>,
+        headers: HeaderMap,
+    ) -> Box<Holding> {
         let as_body = self.subscriber.hold == Hold::Body;
-        let outlet = outlet.clone();
-        let inbound = None;
-        Answer::Hold(Box::new(Holding { subscription, outlet, headers, as_body, inbound }))
+        Box::new(Holding { headers, as_body, ..Holding::new(subscription, outlet.clone()) })
     }
 
     /// The headers of a response whose head goes ahead.

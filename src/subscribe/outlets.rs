@@ -40,12 +40,12 @@ pub struct Outlets {
 }
 
 /// Slots of one location's own.
-const SLOTS: u16 = 16;
+const SLOTS: u32 = 16;
 
 /// Makes outlets of one location.
 struct Build<'a> {
     subscriber: &'a Subscriber,
-    location: u16,
+    location: u32,
     voice: Voice,
 }
 
@@ -54,31 +54,34 @@ impl Outlets {
     pub fn new(
         subscriber: &Subscriber,
         dialect: &'static Dialect,
-        location: u16,
+        location: u32,
     ) -> Result<Self, TemplateError> {
         let build = Build { subscriber, location, voice: voice(subscriber, dialect)? };
         let Subscriber { retry, gap_events, .. } = *subscriber;
-        let events = EventSource { voice: build.voice.clone(), retry, gap_events };
+        let voice = build.voice.clone();
+        let events = EventSource { voice: voice.clone(), retry, gap_events };
         let content_type = subscriber.default_type.clone();
-        let raw = Raw {
-            separator: subscriber.raw_separator.as_bytes().to_vec().into(),
-            content_type: content_type.clone(),
-        };
-        let chunked = Raw { separator: "".into(), content_type: content_type.clone() };
+        let separator = subscriber.raw_separator.as_bytes().to_vec().into();
+        let raw = Raw { separator, content_type: content_type.clone(), voice: voice.clone() };
+        let chunked = Raw { separator: "".into(), ..raw.clone() };
         let json = || HeaderValue::from_static("application/json");
-        let early = Early { content_type: content_type.unwrap_or_else(json) };
+        let content_type = content_type.unwrap_or_else(json);
+        let early = Early { content_type, voice: voice.clone() };
         let gzip = subscriber.gzip;
         let refused = if gzip.is_some() { Gzip::Refused } else { Gzip::Off };
         Ok(Self {
             poll: build.poll(refused, SLOTS - 4),
             poll_gzip: build.poll(gzip.map_or(Gzip::Off, Gzip::From), SLOTS - 3),
-            early: Arc::new(Outlet { timeout: None, ..build.stream(early, slot::EARLY) }),
-            chunked: Arc::new(build.stream(chunked, slot::CHUNK)),
+            early: Arc::new(Outlet {
+                timeout: None,
+                ..build.stream(early, build.spoken(slot::EARLY))
+            }),
+            chunked: Arc::new(build.stream(chunked, build.spoken(slot::CHUNK))),
             event_source: Arc::new(build.stream(events.clone(), build.spoken(slot::EVENT))),
             event_source_gzip: Arc::new(
                 build.stream(Compressed(events), build.spoken(slot::EVENT_GZIP)),
             ),
-            multipart: Arc::new(build.stream(Multipart, slot::PART)),
+            multipart: Arc::new(build.stream(Multipart { voice }, build.spoken(slot::PART))),
             raw: Arc::new(build.stream(raw, build.slot(SLOTS - 2))),
             stream: build.templates(SLOTS - 1)?,
             sockets: build.sockets(),
@@ -111,7 +114,7 @@ impl Outlets {
 }
 
 impl Build<'_> {
-    fn slot(&self, number: u16) -> FrameSlot {
+    fn slot(&self, number: u32) -> FrameSlot {
         FrameSlot(slot::OWN.saturating_add(self.location.saturating_mul(SLOTS)) + number)
     }
 
@@ -136,7 +139,7 @@ impl Build<'_> {
         self.outlet(Style::Stream(Box::new(framing)), slot)
     }
 
-    fn poll(&self, gzip: Gzip, number: u16) -> Arc<Outlet> {
+    fn poll(&self, gzip: Gzip, number: u32) -> Arc<Outlet> {
         let form = match self.subscriber.batch {
             None => Form::Message,
             Some(Batch::Json) => Form::Json,
@@ -148,7 +151,7 @@ impl Build<'_> {
         Arc::new(self.outlet(Style::Poll(framing), self.slot(number)))
     }
 
-    fn templates(&self, number: u16) -> Result<Arc<Outlet>, TemplateError> {
+    fn templates(&self, number: u32) -> Result<Arc<Outlet>, TemplateError> {
         let content_type = self.subscriber.default_type.clone();
         let dialect = self.voice.dialect;
         let (header, message, footer) = match self.subscriber.stream.clone() {
@@ -157,7 +160,8 @@ impl Build<'_> {
                 return Ok(Arc::new(outlet));
             }
             StreamFormat::Plain if dialect.ping_notice.is_none() => {
-                let raw = Raw { separator: "".into(), content_type };
+                let voice = Voice::default();
+                let raw = Raw { separator: "".into(), content_type, voice };
                 return Ok(Arc::new(self.stream(raw, slot::CHUNK)));
             }
             StreamFormat::Plain => (String::new(), "~text~".into(), String::new()),

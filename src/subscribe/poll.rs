@@ -10,7 +10,6 @@ use crate::{
     channel::{Message, Subscription, gap},
     config::PollFormat,
     framing::{
-        Farewell,
         http1::tell_gap,
         interval_poll,
         long_poll::{Form, LongPoll},
@@ -60,15 +59,17 @@ impl Visit<'_> {
         let mut framing = self.long_poll()?;
         let messages = subscription.read();
         if self.subscriber.poll_format == PollFormat::Json {
-            let answer = document(&framing, &messages);
-            return Ok(self.answered(subscription, &messages, answer));
+            // The client's next poll asks for what follows the newest of these.
+            let fitting = enough(&messages).map_or(&messages[..], |(fitting, _)| fitting);
+            let answer = document(&framing, fitting);
+            return Ok(self.answered(subscription, fitting, answer));
         }
         if !matches!(framing.form, Form::Jsonp(_)) {
             framing.form = Form::Message;
         }
         Ok(self
             .messages(&framing, subscription, &messages)
-            .unwrap_or_else(|| self.nothing(&framing)))
+            .unwrap_or_else(|| self.nothing(&framing, subscription)))
     }
 
     /// The answer with what there is.
@@ -114,13 +115,17 @@ impl Visit<'_> {
     }
 
     /// Nothing new; the client keeps the place it has.
-    pub(super) fn nothing(&self, framing: &LongPoll) -> Response<Body> {
-        let (status, headers, body) = framing.farewell(Farewell::Timeout);
+    pub(super) fn nothing(
+        &self,
+        framing: &LongPoll,
+        subscription: &Subscription,
+    ) -> Response<Body> {
+        let (status, headers, body) = framing.unchanged(subscription.cursor());
         let mut response = Response::new(full(body));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if let Some(tag) = self.head.headers.get(header::IF_NONE_MATCH) {
-            response.headers_mut().insert(header::ETAG, tag.clone());
+            response.headers_mut().entry(header::ETAG).or_insert_with(|| tag.clone());
         }
         self.share(response)
     }

@@ -19,6 +19,10 @@ use crate::channel::MessageId;
 /// The longest value that is looked into, in bytes.
 const MAX_LENGTH: usize = 64;
 
+/// What scripts send back of a header that they have not got; the first requests of the push stream
+/// module's client are like that.
+const NULL: &[u8] = b"null";
+
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Why a request does not say where it left off although it tries; its `Display` is the sentence
@@ -72,7 +76,10 @@ fn conditional(headers: &HeaderMap) -> Result<Option<MessageId>, Malformed> {
     if let Some(tag) = Tag::of(headers) {
         return Ok(Some(tag.position));
     }
-    let header = |name| headers.get(name).map(HeaderValue::as_bytes).and_then(present);
+    let header = |name| {
+        let value = headers.get(name).map(HeaderValue::as_bytes).and_then(present);
+        value.filter(|value| *value != NULL)
+    };
     let tag = header(header::IF_NONE_MATCH).filter(|tag| *tag != b"*").map(opaque_tag);
     if let Some(id) = tag.and_then(compound) {
         return id.map(Some);
@@ -216,6 +223,14 @@ mod tests {
         assert_eq!(ask(&[("if-modified-since", DATE)], &[], None), whole);
         assert_eq!(conditional(DATE, "*"), whole);
         assert_eq!(conditional(DATE, ""), whole);
+    }
+
+    #[test]
+    fn a_script_without_a_header_sends_the_word_null_which_says_nothing() {
+        assert_eq!(conditional("null", "null"), Ok(None));
+        assert_eq!(conditional("null", "0"), Ok(None));
+        assert_eq!(conditional("null", "5:1"), Ok(id(5, 1)));
+        assert_eq!(conditional(DATE, "null"), Ok(Some(MessageId::end_of_second(TIME))));
     }
 
     #[test]

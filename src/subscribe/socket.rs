@@ -26,11 +26,17 @@ impl Visit<'_> {
         if !self.location.cors.permits(origin, host) {
             return Err(Refusal::Forbidden("Pages of this origin may not listen here.".into()));
         }
-        let (Accepted { headers, deflate, .. }, dress) = self.shake_hands()?;
+        if headers.contains_key(header::TRANSFER_ENCODING)
+            || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        {
+            return Err(Refusal::BadRequest("A handshake has no body.".into()));
+        }
+        let (Accepted { mut headers, deflate, .. }, dress) = self.shake_hands()?;
+        self.location.dialect.forbid_caching(&mut headers);
         let outlet = self.outlets.socket(Agreed { dress, deflate }).clone();
         let subscription = self.subscribe().await?;
         let subscription = self.sit(subscription).await?;
-        let holding = Holding { subscription, outlet, headers, as_body: false, inbound };
+        let holding = Holding { headers, inbound, ..Holding::new(subscription, outlet) };
         Ok(Answer::Hold(Box::new(holding)))
     }
 

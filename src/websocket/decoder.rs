@@ -107,6 +107,12 @@ impl Decoder {
         matches!(&self.stage, Stage::Head(head) if head.filled == 0) && self.message.is_none()
     }
 
+    /// The bytes of memory that it has for what has come of a message.
+    pub fn buffered(&self) -> usize {
+        let message = self.message.as_ref().map_or(0, Message::buffered);
+        message + size_of::<Self>()
+    }
+
     fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
         loop {
             match &mut self.stage {

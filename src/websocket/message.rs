@@ -28,6 +28,11 @@ impl Message {
         Self { text, compressed, bytes: Vec::new(), valid: 0 }
     }
 
+    /// The bytes of memory that it has.
+    pub(super) fn buffered(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// How many bytes may still come of a message that may have `limit`.
     pub(super) fn room(&self, limit: usize) -> usize {
         let limit = if self.compressed {

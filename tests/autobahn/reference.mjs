@@ -19,7 +19,6 @@ server.on('listening', () => console.log(`http://127.0.0.1:${server.address().po
 server.on('connection', (socket) => {
   socket.on('error', () => {})
   socket.on('message', (data, binary) => {
-    if (kind === 'payload') data.reverse()
-    socket.send(data, { binary })
+    socket.send(kind === 'payload' ? data.subarray(1) : data, { binary })
   })
 })

@@ -6,18 +6,22 @@ import http from 'node:http'
 import net from 'node:net'
 
 const pages = new URL('pages/', import.meta.url)
-const jquery = new URL('node_modules/jquery/dist/jquery.js', import.meta.url)
+const scripts = {
+  '/jquery.js': new URL('node_modules/jquery/dist/jquery.js', import.meta.url),
+  '/nchan.js': new URL('node_modules/nchan/NchanSubscriber.js', import.meta.url)
+}
 
 /** Serves the pages, and is a reverse proxy for everything else, once it knows the gateway's port. */
 export async function startFront() {
   const front = { gateway: undefined }
   const server = http.createServer((request, response) => {
     const name = request.url.split('?')[0]
-    if (name === '/jquery.js') send(response, jquery, 'text/javascript')
+    if (name in scripts) send(response, scripts[name], 'text/javascript')
     else if (name.endsWith('.html')) send(response, new URL(name.slice(1), pages), 'text/html; charset=utf-8')
     else if (name === '/favicon.ico') response.writeHead(404).end()
     else pass(request, response, front.gateway)
   })
+  server.on('upgrade', (request, socket, head) => passUpgrade(request, socket, head, front.gateway))
   front.origin = `http://127.0.0.1:${await listen(server)}`
   front.stop = () => close(server)
   return front
@@ -40,12 +44,28 @@ function pass(request, response, port) {
   request.pipe(upstream)
 }
 
-/** A TCP connection to the gateway for every one that is made to it, until it is cut. */
+function passUpgrade(request, socket, head, port) {
+  const upstream = net.connect(port, '127.0.0.1')
+  for (const [from, to] of [[socket, upstream], [upstream, socket]]) {
+    from.on('error', () => {}).on('close', () => to.destroy())
+  }
+  const lines = [`${request.method} ${request.url} HTTP/1.1`]
+  for (let n = 0; n < request.rawHeaders.length; n += 2) lines.push(`${request.rawHeaders[n]}: ${request.rawHeaders[n + 1]}`)
+  upstream.write(`${lines.join('\r\n')}\r\nX-Forwarded-For: ${socket.remoteAddress}\r\n\r\n`)
+  upstream.write(head)
+  socket.pipe(upstream).pipe(socket)
+}
+
+/** A TCP connection to the gateway for every one that is made to it, until it is cut; `cuts` counts how often it was. */
 export async function startCable(port) {
   const pairs = new Set()
+  const cable = { cuts: 0 }
   let left = Infinity
-  const cut = () => {
+  let marker
+  cable.cut = () => {
     left = Infinity
+    marker = undefined
+    cable.cuts += pairs.size > 0
     for (const pair of pairs) pair.forEach((socket) => socket.destroy())
   }
   const server = net.createServer((browser) => {
@@ -54,9 +74,11 @@ export async function startCable(port) {
     pairs.add(pair)
     browser.pipe(gateway)
     gateway.on('data', (bytes) => {
+      const at = marker ? bytes.indexOf(marker) : -1
+      if (at >= 0) left = at + 1
       browser.write(bytes.subarray(0, left))
       left -= bytes.length
-      if (left < 0) browser.end(cut)
+      if (left < 0) browser.end(cable.cut)
     })
     for (const [from, to] of [pair, [gateway, browser]]) {
       from.on('error', () => {}).on('close', () => {
@@ -65,14 +87,16 @@ export async function startCable(port) {
       })
     }
   })
-  const url = `http://127.0.0.1:${await listen(server)}`
-  const stop = () => {
-    cut()
+  cable.url = `http://127.0.0.1:${await listen(server)}`
+  cable.stop = () => {
+    cable.cut()
     return close(server)
   }
   /** Cuts when so many more bytes have come from the gateway, wherever in a message that is. */
-  const cutAfter = (bytes) => { left = bytes }
-  return { url, cut, cutAfter, stop }
+  cable.cutAfter = (bytes) => { left = bytes }
+  /** Cuts in the middle of this text, when it comes. */
+  cable.cutIn = (text) => { marker = text }
+  return cable
 }
 
 async function listen(server) {

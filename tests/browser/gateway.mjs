@@ -11,11 +11,20 @@ const root = new URL('../../', import.meta.url).pathname
 const binary = process.env.PUSHGATE ?? join(root, 'target/release/pushgate')
 const agent = new http.Agent({ keepAlive: true })
 
-export async function startGateway(origin) {
+/** A configuration of the tests, for pages of an origin. */
+export async function ownConfiguration(name, origin) {
+  return (await readFile(new URL(name, import.meta.url), 'utf8')).replaceAll('$origin', origin)
+}
+
+/** The configuration that is shipped, but for its port. */
+export async function shippedConfiguration() {
+  return (await readFile(join(root, 'conf/pushgate.toml'), 'utf8')).replace(/^listen = .*$/m, 'listen = ["127.0.0.1:0"]')
+}
+
+export async function startGateway(configuration) {
   const folder = await mkdtemp(join(tmpdir(), 'pushgate-'))
   const file = join(folder, 'pushgate.toml')
-  const configuration = await readFile(new URL('pushgate.toml', import.meta.url), 'utf8')
-  await writeFile(file, configuration.replaceAll('$origin', origin))
+  await writeFile(file, configuration)
 
   // It ends with this process, however that ends.
   const daemon = spawn('setpriv', ['--pdeathsig', 'KILL', binary, '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] })

@@ -2,8 +2,12 @@
 
 import { chromium } from 'playwright-core'
 import { startFront } from './front.mjs'
-import { startGateway } from './gateway.mjs'
+import { ownConfiguration, startGateway } from './gateway.mjs'
+import * as cursorless from './cursorless.mjs'
+import * as nchan from './nchan.mjs'
+import * as pushStream from './push_stream.mjs'
 import * as tests from './tests.mjs'
+import * as textbook from './textbook.mjs'
 
 // Chromium is started for one page of this machine: no sandbox (tests run as root), nothing in the background.
 const CHROMIUM = {
@@ -13,9 +17,10 @@ const CHROMIUM = {
 }
 
 const wanted = process.argv.slice(2)
-const chosen = Object.entries(tests).filter(([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+const all = [tests, textbook, cursorless, nchan, pushStream].flatMap(Object.entries)
+const chosen = all.filter(([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
 const front = await startFront()
-const gateway = await startGateway(front.origin)
+const gateway = await startGateway(await ownConfiguration('pushgate.toml', front.origin))
 front.gateway = gateway.port
 const browser = await chromium.launch(CHROMIUM)
 

@@ -5,7 +5,7 @@ use crate::{
     site::{event, listen, stable, start},
 };
 
-const DIALECTS: [&str; 3] = ["push_module", "nchan", "push_stream"];
+pub const DIALECTS: [&str; 3] = ["push_module", "nchan", "push_stream"];
 const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS";
 const JSON: &str = "Accept: application/json\r\n";
 const TEXT: &str = "Accept: text/plain\r\n";
@@ -16,12 +16,12 @@ fn speaking(dialect: &str) -> Gateway {
 }
 
 /// Everything that was said, save when: the status line, the sorted headers, the body.
-fn said(answer: &Response) -> String {
+pub fn said(answer: &Response) -> String {
     format!("{}\n\n{}", stable(&answer.head).join("\n"), answer.text())
 }
 
 /// A whole answer, as [`said`] writes it.
-fn answer(status: &str, headers: &[&str], body: &str) -> String {
+pub fn answer(status: &str, headers: &[&str], body: &str) -> String {
     let length = format!("Content-Length: {}", body.len());
     let mut lines: Vec<_> = headers.iter().copied().chain([&*length]).collect();
     lines.sort_unstable();
@@ -29,7 +29,7 @@ fn answer(status: &str, headers: &[&str], body: &str) -> String {
 }
 
 /// An answer of which caches are to know nothing, as the push stream module gives it.
-fn uncached(status: &str, headers: &[&str], body: &str) -> String {
+pub fn uncached(status: &str, headers: &[&str], body: &str) -> String {
     let against = [
         "Cache-Control: no-cache, no-store, must-revalidate",
         "Expires: Thu, 01 Jan 1970 00:00:01 GMT",
@@ -38,7 +38,7 @@ fn uncached(status: &str, headers: &[&str], body: &str) -> String {
 }
 
 /// A refusal of the first two dialects.
-fn refusal(status: &str, sentence: &str) -> String {
+pub fn refusal(status: &str, sentence: &str) -> String {
     let cache = "Cache-Control: no-cache";
     let headers: &[&str] =
         if sentence.is_empty() { &[cache] } else { &[cache, "Content-Type: text/plain"] };
@@ -46,7 +46,7 @@ fn refusal(status: &str, sentence: &str) -> String {
 }
 
 /// A refusal of the push stream module.
-fn explained(status: &str, sentence: &str) -> String {
+pub fn explained(status: &str, sentence: &str) -> String {
     uncached(status, &[&format!("X-Nginx-Pushstream-Explain: {sentence}")], "")
 }
 

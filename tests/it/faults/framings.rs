@@ -84,11 +84,7 @@ fn events(stream: &str) -> Vec<(String, String, String)> {
         match field {
             "id" => value.clone_into(&mut id),
             "event" => value.clone_into(&mut kind),
-            "data" => {
-                let data = data.get_or_insert_default();
-                data.push_str(value);
-                data.push('\n');
-            }
+            "data" => data.get_or_insert_default().extend([value, "\n"]),
             "" | "retry" => {}
             other => panic!("a field {other:?}"),
         }

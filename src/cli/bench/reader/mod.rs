@@ -1,0 +1,281 @@
+//! The bytes that a server sends to one connection, taken apart as strictly as the standards allow.
+//!
+//! A reader keeps nothing but what is not whole yet: while a connection waits, that is nothing.
+
+mod chunks;
+mod events;
+mod frames;
+mod head;
+mod parts;
+
+use std::mem;
+
+use chunks::Chunks;
+pub(super) use frames::write_pong;
+use head::{Head, Length};
+
+use super::{faults::Fault, transport::Transport};
+
+/// What a connection is used for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Use {
+    /// A subscriber.
+    Listen(Transport),
+    /// Requests that are answered, one after the other.
+    Ask,
+}
+
+/// Who is told what comes.
+pub(super) trait Hear {
+    /// A subscriber is on, or an answer begins.
+    fn opened(&mut self);
+    /// A message, or the body of an answer.
+    fn message(&mut self, bytes: &[u8]);
+    /// A response is over; `cursor` has the header lines that ask for what comes after it.
+    fn answered(&mut self, cursor: &[u8]);
+    /// A WebSocket ping, which wants its bytes back.
+    fn ping(&mut self, bytes: &[u8]);
+}
+
+/// Why a connection is of no more use.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum Broken {
+    /// What comes is not of the protocol.
+    #[error("not of the protocol: {0}")]
+    Framing(String),
+    /// The server does not want it.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The server said goodbye.
+    #[error("{0}")]
+    Closed(String),
+}
+
+impl Broken {
+    /// What kind of fault it is.
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::Framing(_) => Fault::Framing,
+            Self::Refused(_) => Fault::Refused,
+            Self::Closed(_) => Fault::Closed,
+        }
+    }
+
+    fn framing(what: impl Into<String>) -> Self {
+        Self::Framing(what.into())
+    }
+}
+
+/// What ends with the bytes in hand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Mark {
+    Nothing,
+    Chunk,
+    Body,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    stage: Stage,
+    /// The beginning of a head, of a frame or of a message.
+    rest: Vec<u8>,
+    /// Header lines of the next request, or the boundary of parts.
+    kept: Option<Box<[u8]>>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// A head is to come.
+    Head,
+    Chunked(Chunks),
+    /// So many bytes are to come.
+    Sized(u64),
+    UntilClose,
+    Frames,
+}
+
+/// A message and what is around it; nothing that is not whole may be longer.
+const LONGEST: usize = 4 << 20;
+/// What separates messages of an endless response.
+const SEPARATOR: u8 = b'\n';
+
+impl Reader {
+    pub(super) fn new() -> Self {
+        Self { stage: Stage::Head, rest: Vec::new(), kept: None }
+    }
+
+    /// Takes what has come, and tells what is whole.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        used: Use,
+        hear: &mut impl Hear,
+    ) -> Result<(), Broken> {
+        let mut bytes = bytes;
+        let joined;
+        if matches!(self.stage, Stage::Head) {
+            if !self.rest.is_empty() {
+                self.rest.extend_from_slice(bytes);
+                joined = mem::take(&mut self.rest);
+                bytes = &joined;
+            }
+            let Some((answer, length)) = Head::parse(bytes)? else {
+                return self.keep(bytes);
+            };
+            self.open(&answer, used)?;
+            hear.opened();
+            bytes = &bytes[length..];
+        }
+        self.body(bytes, used, hear)
+    }
+
+    /// The server has ended the stream.
+    pub(super) fn ended(&self) -> Broken {
+        let whole = self.rest.is_empty();
+        Broken::Closed(if whole { "closed" } else { "closed within a message" }.to_owned())
+    }
+
+    fn open(&mut self, head: &Head<'_>, used: Use) -> Result<(), Broken> {
+        head.accept(used)?;
+        self.kept = match used {
+            Use::Listen(Transport::LongPoll) => Some(head.cursor().into()),
+            Use::Listen(Transport::Multipart) => Some(parts::delimiter(head)?),
+            Use::Listen(_) | Use::Ask => None,
+        };
+        self.stage = match (used, head.length()?) {
+            (Use::Listen(Transport::Ws), _) => Stage::Frames,
+            (Use::Listen(Transport::Chunked), Length::Sized(_) | Length::UntilClose) => {
+                return Err(Broken::framing("not chunked"));
+            }
+            (_, Length::Chunked) => Stage::Chunked(Chunks::default()),
+            (Use::Listen(Transport::LongPoll) | Use::Ask, Length::Sized(length)) => {
+                Stage::Sized(length)
+            }
+            (Use::Listen(_), Length::UntilClose) => Stage::UntilClose,
+            (Use::Listen(_), Length::Sized(_)) => {
+                return Err(Broken::framing("an endless response with a length"));
+            }
+            (Use::Ask, Length::UntilClose) => {
+                return Err(Broken::framing("a response without a length"));
+            }
+        };
+        Ok(())
+    }
+
+    fn body(&mut self, bytes: &[u8], used: Use, hear: &mut impl Hear) -> Result<(), Broken> {
+        match &mut self.stage {
+            Stage::Chunked(chunks) => {
+                let mut chunks = mem::take(chunks);
+                self.chunks(&mut chunks, bytes, used, hear)?;
+                if let Stage::Chunked(kept) = &mut self.stage {
+                    *kept = chunks;
+                }
+                Ok(())
+            }
+            Stage::Sized(left) => {
+                let length = bytes.len() as u64;
+                let over = length.checked_sub(*left).is_some_and(|over| over > 0);
+                if over {
+                    return Err(Broken::framing("more than the length of the response"));
+                }
+                *left -= length;
+                let mark = if *left == 0 { Mark::Body } else { Mark::Nothing };
+                self.data(bytes, mark, used, hear)
+            }
+            Stage::UntilClose | Stage::Frames => self.data(bytes, Mark::Nothing, used, hear),
+            Stage::Head => Ok(()),
+        }
+    }
+
+    fn chunks(
+        &mut self,
+        chunks: &mut Chunks,
+        mut bytes: &[u8],
+        used: Use,
+        hear: &mut impl Hear,
+    ) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            let (data, mark, length) = chunks.next(bytes)?;
+            bytes = &bytes[length..];
+            if !data.is_empty() || mark != Mark::Nothing {
+                self.data(data, mark, used, hear)?;
+            }
+            if mark == Mark::Body && !bytes.is_empty() {
+                return Err(Broken::framing("more than the response"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of a body, after those that were not whole.
+    fn data(
+        &mut self,
+        bytes: &[u8],
+        mark: Mark,
+        used: Use,
+        hear: &mut impl Hear,
+    ) -> Result<(), Broken> {
+        if self.rest.is_empty() {
+            let length = self.take(bytes, mark, used, hear)?;
+            return self.keep(&bytes[length..]);
+        }
+        self.rest.extend_from_slice(bytes);
+        let joined = mem::take(&mut self.rest);
+        let length = self.take(&joined, mark, used, hear)?;
+        self.keep(&joined[length..])
+    }
+
+    /// Tells what is whole, and returns its length.
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        mark: Mark,
+        used: Use,
+        hear: &mut impl Hear,
+    ) -> Result<usize, Broken> {
+        if let (Use::Listen(Transport::LongPoll) | Use::Ask, Mark::Body) = (used, mark) {
+            self.stage = Stage::Head;
+            hear.message(bytes);
+            hear.answered(&self.kept.take().unwrap_or_default());
+            return Ok(bytes.len());
+        }
+        if mark == Mark::Body {
+            return Err(Broken::Closed("an endless response that ends".to_owned()));
+        }
+        match used {
+            Use::Listen(Transport::Sse) => events::take(bytes, hear),
+            Use::Listen(Transport::Ws) => frames::take(bytes, hear),
+            Use::Listen(Transport::Stream | Transport::Raw) => Ok(separated(bytes, hear)),
+            Use::Listen(Transport::Chunked) if mark == Mark::Chunk => {
+                hear.message(bytes);
+                Ok(bytes.len())
+            }
+            Use::Listen(Transport::Multipart) => {
+                parts::take(bytes, self.kept.as_deref().unwrap_or_default(), hear)
+            }
+            Use::Listen(Transport::Chunked | Transport::LongPoll) | Use::Ask => Ok(0),
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        if bytes.len() > LONGEST {
+            return Err(Broken::framing("no end of a message"));
+        }
+        // An empty vector has no memory.
+        self.rest = bytes.to_vec();
+        Ok(())
+    }
+}
+
+/// Messages up to their separators.
+fn separated(bytes: &[u8], hear: &mut impl Hear) -> usize {
+    let mut at = 0;
+    while let Some(length) = bytes[at..].iter().position(|byte| *byte == SEPARATOR) {
+        hear.message(&bytes[at..at + length]);
+        at += length + 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! `connect`: connections that are made, answered and closed, over and over.
+
+use std::{io, os::fd::OwnedFd, time::Duration};
+
+use super::super::{
+    Error,
+    arguments::{Connect, Publishing},
+    clock::{nanos, now},
+    dial,
+    faults::{Fault, Faults},
+    histogram::Histogram,
+    meter::Meter,
+    payload::Mint,
+    reader::{Broken, Hear, Reader, Use},
+    report::{Report, Times},
+    scene::Scene,
+    stage::{Stage, descriptors},
+    transport::Transport,
+    watch::Watch,
+};
+
+/// All connections of the run.
+struct Visits<'a> {
+    asked: &'a Connect,
+    mint: Mint,
+    net: u8,
+    watch: Watch,
+    now: Vec<Option<Visit>>,
+    begun: u32,
+    over: u32,
+    times: Histogram,
+    faults: Faults,
+    buffer: Vec<u8>,
+    last: u64,
+}
+
+/// One connection.
+struct Visit {
+    fd: OwnedFd,
+    reader: Reader,
+    number: u32,
+    since: u64,
+    asked: bool,
+}
+
+/// What a visitor waits for.
+struct Seen<'a> {
+    mint: &'a Mint,
+    channel: u32,
+    faults: &'a mut Faults,
+    opened: bool,
+    answered: bool,
+}
+
+const READ: usize = 16 << 10;
+/// Nothing is waited for longer, in nanoseconds.
+const PAUSE: u32 = 100_000_000;
+
+/// Runs `connect`.
+pub(in super::super) fn run(asked: &Connect) -> Result<Report, Error> {
+    let common = &asked.common;
+    let stage = Stage::new(common, 0);
+    let mut scene = stage.scene();
+    let allowed = descriptors();
+    if allowed < asked.conns + 64 {
+        return Err(Error::Descriptors { allowed, needed: asked.conns + 64 });
+    }
+    let meter = Meter::new(&common.pids, std::iter::empty())?;
+    let mut complete = prime(asked, &stage, &mut scene)?;
+    meter.settle(&mut scene)?;
+    let mut visits = Visits::new(asked, &stage)?;
+    let start = meter.mark();
+    let patience = nanos(Duration::from_secs(u64::from(common.patience)));
+    while complete && visits.over < asked.cycles {
+        visits.turn()?;
+        complete = visits.faults.none() && now().saturating_sub(visits.last) < patience;
+        let over = visits.over;
+        scene.progress.show(|| format!("{over} of {} connections", asked.cycles));
+    }
+    // The server has work with what was closed.
+    let [end, _] = meter.settle(&mut scene)?;
+    let times = vec![Times::new("connect to head", &visits.times)];
+    let mut result = Report::new("connect", common, 1);
+    result.complete = complete;
+    result.faults = scene.publishers.map(|all| all.faults).unwrap_or_default();
+    result.faults.merge(visits.faults);
+    result.phases = vec![meter.phase("connect", u64::from(visits.over), [start, end], times)];
+    Ok(result.listening(asked.transport, asked.conns))
+}
+
+/// Publishes a message to each channel where a visitor is answered by none else.
+fn prime(asked: &Connect, stage: &Stage<'_>, scene: &mut Scene) -> io::Result<bool> {
+    let (Transport::LongPoll, Some(target)) = (asked.transport, &asked.target) else {
+        return Ok(true);
+    };
+    let publishing =
+        Publishing { target: target.clone(), pub_conns: None, pub_body: "{msg}".to_owned() };
+    let mut publishers = stage.publishers(&publishing, asked.common.channels)?;
+    (0..asked.common.channels).for_each(|channel| publishers.submit(channel, None));
+    scene.publishers = Some(publishers);
+    while scene.accepted() < u64::from(asked.common.channels) {
+        if scene.hopeless() {
+            return Ok(false);
+        }
+        scene.turn(None)?;
+    }
+    Ok(true)
+}
+
+impl<'a> Visits<'a> {
+    fn new(asked: &'a Connect, stage: &Stage<'_>) -> io::Result<Self> {
+        let mut visits = Self {
+            asked,
+            mint: stage.mint(),
+            net: stage.net(),
+            watch: Watch::new()?,
+            now: (0..asked.conns).map(|_| None).collect(),
+            begun: 0,
+            over: 0,
+            times: Histogram::default(),
+            faults: Faults::default(),
+            buffer: vec![0; READ],
+            last: now(),
+        };
+        (0..visits.now.len()).for_each(|at| visits.begin(at));
+        Ok(visits)
+    }
+
+    /// Begins another connection, if there are more to be made.
+    fn begin(&mut self, at: usize) {
+        if self.begun == self.asked.cycles {
+            return;
+        }
+        let (number, since) = (self.begun, now());
+        self.begun += 1;
+        let dialled = dial::dial(self.asked.sub.address(), self.net, number);
+        let registered = dialled.and_then(|fd| {
+            self.watch.add(&fd, u32::try_from(at).unwrap_or(u32::MAX))?;
+            Ok(fd)
+        });
+        match registered {
+            Ok(fd) => {
+                let reader = Reader::new();
+                self.now[at] = Some(Visit { fd, reader, number, since, asked: false });
+            }
+            Err(error) => self.faults.add(Fault::Refused, || error.to_string()),
+        }
+    }
+
+    /// Waits for something to happen, not long.
+    fn turn(&mut self) -> io::Result<()> {
+        for ready in self.watch.wait(PAUSE)? {
+            let at = ready.key as usize;
+            let Some(visit) = self.now.get_mut(at).and_then(Option::as_mut) else { continue };
+            if !visit.asked
+                && ready.writable
+                && let Err(error) = visit.ask(self.asked, &self.mint)
+            {
+                self.faults.add(Fault::Refused, || error.to_string());
+                self.end(at);
+                continue;
+            }
+            if ready.readable {
+                while self.read(at) {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once; returns whether there may be more.
+    fn read(&mut self, at: usize) -> bool {
+        let Some(visit) = &mut self.now[at] else { return false };
+        let channel = visit.number % self.asked.common.channels;
+        let (mint, faults) = (&self.mint, &mut self.faults);
+        let mut seen = Seen { mint, channel, faults, opened: false, answered: false };
+        let used = Use::Listen(self.asked.transport);
+        let read = dial::read(&visit.fd, &mut self.buffer);
+        let more = matches!(read, Ok(Some(READ)));
+        let broken = match read {
+            Ok(None) => return false,
+            Ok(Some(0)) => Some(visit.reader.ended()),
+            Ok(Some(length)) => visit.reader.feed(&self.buffer[..length], used, &mut seen).err(),
+            Err(error) => Some(Broken::Refused(error.to_string())),
+        };
+        let welcome = seen.opened && self.asked.transport != Transport::LongPoll || seen.answered;
+        if let Some(broken) = broken {
+            self.faults.add(broken.fault(), || format!("connection {}: {broken}", visit.number));
+        } else if welcome {
+            self.times.record(now().saturating_sub(visit.since));
+        } else {
+            return more;
+        }
+        self.end(at);
+        false
+    }
+
+    /// Closes a connection and begins another.
+    fn end(&mut self, at: usize) {
+        if let Some(visit) = self.now[at].take() {
+            if self.asked.rst {
+                dial::reset(visit.fd);
+            }
+            self.over += 1;
+            self.last = now();
+        }
+        self.begin(at);
+    }
+}
+
+impl Visit {
+    fn ask(&mut self, asked: &Connect, mint: &Mint) -> io::Result<()> {
+        let channel = mint.channel(self.number % asked.common.channels);
+        let mut out = Vec::with_capacity(256);
+        let headers = asked.common.header_lines();
+        asked.transport.write_request(&mut out, &asked.sub, &channel, &headers, b"");
+        self.asked = true;
+        dial::write(&self.fd, &out).map(drop)
+    }
+}
+
+impl Hear for Seen<'_> {
+    fn opened(&mut self) {
+        self.opened = true;
+    }
+
+    fn message(&mut self, bytes: &[u8]) {
+        self.faults.checked += 1;
+        if self.mint.check(bytes, self.channel).is_err() {
+            let shown = String::from_utf8_lossy(bytes).into_owned();
+            self.faults.add(Fault::Corrupt, || format!("not as it was published: {shown:?}"));
+        }
+    }
+
+    fn answered(&mut self, _: &[u8]) {
+        self.answered = true;
+    }
+
+    fn ping(&mut self, _: &[u8]) {}
+}

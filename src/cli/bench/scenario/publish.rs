@@ -1,0 +1,93 @@
+//! `publish`: messages as fast as they are accepted, or at a rate.
+
+use std::time::Duration;
+
+use super::super::{
+    Error,
+    arguments::{Listening, PER_PROCESS, Publish},
+    clock::{SECOND, nanos, now},
+    fleet::Worker,
+    meter::Meter,
+    publishers::Publishers,
+    report::Report,
+    scene::Scene,
+    stage::Stage,
+};
+
+/// Before the measurement: channels come into being, connections are made.
+const WARMUP: Duration = Duration::from_millis(500);
+
+/// Runs `publish`.
+pub(in super::super) fn run(asked: &Publish) -> Result<Report, Error> {
+    let Publish { publishing, common, .. } = asked;
+    let stage = Stage::new(common, 0);
+    let mut scene = stage.scene();
+    let publishers = stage.publishers(publishing, common.channels)?;
+    let listening = listening(asked);
+    if let Some(listening) = &listening {
+        stage.seat(&mut scene, listening, publishers.connections())?;
+    }
+    scene.publishers = Some(publishers);
+    let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid))?;
+    let mut complete = scene.gather()?;
+    meter.settle(&mut scene)?;
+    complete = complete && publish(&mut scene, asked, WARMUP)?;
+    scene.forget_times();
+    let before = (scene.accepted(), meter.mark());
+    let time = Duration::from_secs(u64::from(asked.seconds));
+    complete = complete && publish(&mut scene, asked, time)?;
+    let after = (scene.accepted(), meter.mark());
+    complete = complete && scene.rest()?;
+
+    let report = scene.finish()?;
+    let times = scene.times(&report);
+    let mut result = Report::new("publish", common, 1 + meter.workers());
+    result.complete = complete;
+    result.faults = report.faults;
+    result.phases = vec![meter.phase("publish", after.0 - before.0, [before.1, after.1], times)];
+    Ok(match listening {
+        Some(listening) => result.listening(listening.transport, listening.subs),
+        None => result,
+    })
+}
+
+fn listening(asked: &Publish) -> Option<Listening> {
+    Some(Listening {
+        sub: asked.sub.clone()?,
+        transport: asked.transport,
+        subs: asked.subs?,
+        connect_rate: 10_000,
+        per_process: PER_PROCESS,
+    })
+}
+
+/// Publishes for a while; returns whether all went well.
+fn publish(scene: &mut Scene, asked: &Publish, time: Duration) -> Result<bool, Error> {
+    let begin = now();
+    let end = begin + nanos(time);
+    let mut submitted = 0_u64;
+    scene.expect();
+    if asked.pub_rate.is_none() {
+        scene.publishers.iter_mut().for_each(Publishers::run_endless);
+    }
+    while !scene.hopeless() {
+        let mut next = end;
+        if let (Some(rate), Some(publishers)) = (asked.pub_rate, &mut scene.publishers) {
+            let due = |number: u64| begin + SECOND * number / u64::from(rate);
+            while due(submitted) <= now() && due(submitted) < end {
+                let channel = submitted % u64::from(asked.common.channels);
+                let channel = u32::try_from(channel).unwrap_or_default();
+                publishers.submit(channel, Some(due(submitted)));
+                submitted += 1;
+            }
+            next = due(submitted).min(end);
+        }
+        if now() >= end {
+            return Ok(true);
+        }
+        scene.turn(Some(next))?;
+        let accepted = scene.accepted();
+        scene.progress.show(|| format!("{accepted} messages published"));
+    }
+    Ok(false)
+}

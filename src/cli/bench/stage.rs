@@ -1,0 +1,144 @@
+//! Sets a scene for what was asked for.
+
+use std::{io, time::Duration};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::{
+    Error,
+    arguments::{Common, Listening, Publishing},
+    clock::now,
+    crowd::{Crowd, Plan},
+    fleet::Worker,
+    payload::Mint,
+    publishers::{Manner, Publishers},
+    scene::Scene,
+};
+
+/// Names of this run, and what is the same in all its parts.
+#[derive(Debug)]
+pub(super) struct Stage<'a> {
+    pub(super) common: &'a Common,
+    run: String,
+    /// The first message of a channel whose time counts.
+    measured_from: u32,
+    /// Addresses of this run, see [`super::dial`].
+    net: u8,
+}
+
+/// Descriptors beside those of subscribers and publishers.
+const RESERVE: u32 = 64;
+/// Publishers, where nobody says how many: as many as channels, at most these.
+const PUBLISHERS: u32 = 16;
+/// Nets that runs and processes take in turn.
+const NETS: u32 = 250;
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(common: &'a Common, measured_from: u32) -> Self {
+        let id = std::process::id();
+        // Channels of one run are those of no other, or not soon.
+        let run = format!("b{:x}-", (u64::from(id) ^ now() >> 20) & 0xffff);
+        Self { common, run, measured_from, net: u8::try_from(id % NETS).unwrap_or_default() }
+    }
+
+    pub(super) fn mint(&self) -> Mint {
+        Mint::new(&self.run, self.common.bytes as usize)
+    }
+
+    /// The same with other channels and another net.
+    pub(super) fn beside(&self) -> Self {
+        let net = u8::try_from((u32::from(self.net) + NETS - 1) % NETS).unwrap_or_default();
+        let run = format!("n{}", self.run);
+        Self { common: self.common, run, measured_from: 0, net }
+    }
+
+    pub(super) fn net(&self) -> u8 {
+        self.net
+    }
+
+    /// An empty scene.
+    pub(super) fn scene(&self) -> Scene {
+        let patience = Duration::from_secs(u64::from(self.common.patience));
+        Scene::new(self.common.quiet, patience)
+    }
+
+    /// Publishers to so many channels.
+    pub(super) fn publishers(
+        &self,
+        publishing: &Publishing,
+        channels: u32,
+    ) -> io::Result<Publishers> {
+        let connections = publishing.pub_conns.unwrap_or(channels.min(PUBLISHERS));
+        let manner = Manner {
+            target: &publishing.target,
+            headers: self.common.header_lines(),
+            body: &publishing.pub_body,
+            connections,
+            channels,
+            measured_from: self.measured_from,
+            net: self.net,
+        };
+        Publishers::new(&manner, self.mint())
+    }
+
+    /// Subscribers from number `first` on.
+    pub(super) fn plan(&self, listening: &Listening, channels: u32, count: u32) -> Plan {
+        Plan {
+            target: listening.sub.clone(),
+            transport: listening.transport,
+            headers: self.common.header_lines(),
+            run: self.run.clone(),
+            bytes: self.common.bytes as usize,
+            channels,
+            first: 0,
+            count,
+            net: self.net,
+            rate: listening.connect_rate,
+            measured_from: self.measured_from,
+        }
+    }
+
+    /// Puts all subscribers on the scene: here as many as one process may have, and the others in
+    /// processes of their own. `others` are descriptors of this process for something else.
+    pub(super) fn seat(
+        &self,
+        scene: &mut Scene,
+        listening: &Listening,
+        others: u32,
+    ) -> Result<(), Error> {
+        let allowed = descriptors();
+        let each = allowed.saturating_sub(RESERVE).min(listening.per_process);
+        let here = allowed.saturating_sub(RESERVE + others).min(listening.per_process);
+        if here == 0 || each == 0 {
+            return Err(Error::Descriptors { allowed, needed: RESERVE + others + 1 });
+        }
+        let whole = self.plan(listening, self.common.channels, listening.subs);
+        let processes = 1 + listening.subs.saturating_sub(here).div_ceil(each);
+        let rate = listening.connect_rate.div_ceil(processes);
+        let mut first = 0;
+        let mut net = u32::from(self.net);
+        while first < listening.subs {
+            let most = if first == 0 { here } else { each };
+            let count = most.min(listening.subs - first);
+            let part = u8::try_from(net % NETS).unwrap_or_default();
+            let plan = Plan { first, count, rate, net: part, ..whole.clone() };
+            if first == 0 {
+                scene.crowd = Some(Crowd::new(plan)?);
+            } else {
+                scene.workers.push(Worker::start(plan)?);
+            }
+            first += count;
+            net += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Descriptors that this process may have, after asking for all it may ask for.
+pub(super) fn descriptors() -> u32 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current =
+        if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    current.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
+}

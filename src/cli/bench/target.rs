@@ -1,0 +1,128 @@
+//! Where requests go: an URL with a place for the channel.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    str::FromStr,
+};
+
+use http::Uri;
+use serde::{Deserialize, Serialize};
+
+/// `http://127.0.0.1:8080/listen/?cid={ch}`, where `{ch}` becomes the channel's name.
+///
+/// The host is of this machine: a benchmark is an attack on anything else.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Target {
+    address: SocketAddr,
+    host: String,
+    /// Path and query, up to and from the channel's name.
+    parts: Vec<String>,
+}
+
+/// Why a text is no [`Target`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadTarget {
+    /// No URL, or not of a scheme that is spoken.
+    #[error("must be an URL with http:// or ws://")]
+    NoUrl,
+    /// Another machine.
+    #[error("must be on this machine: 127.0.0.0/8, [::1] or localhost")]
+    NotLoopback,
+    /// Its channels would all be one.
+    #[error("must have {{ch}} where the channel's name belongs")]
+    NoChannel,
+}
+
+/// Stands for the channel's name.
+const CHANNEL: &str = "{ch}";
+/// The same, as it may stand in an URL.
+const IN_URL: &str = "-ch-";
+
+impl FromStr for Target {
+    type Err = BadTarget;
+
+    fn from_str(text: &str) -> Result<Self, BadTarget> {
+        let uri: Uri = text.replace(CHANNEL, IN_URL).parse().map_err(|_| BadTarget::NoUrl)?;
+        let spoken = matches!(uri.scheme_str(), Some("http" | "ws"));
+        let (Some(authority), true) = (uri.authority(), spoken) else {
+            return Err(BadTarget::NoUrl);
+        };
+        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let ip = match name {
+            "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            name => name.parse().map_err(|_| BadTarget::NotLoopback)?,
+        };
+        if !ip.is_loopback() {
+            return Err(BadTarget::NotLoopback);
+        }
+        let address = SocketAddr::new(ip, authority.port_u16().unwrap_or(80));
+        // As it was written: the text after the authority, and `/` for nothing.
+        let after = text.split_once("://").map_or("", |(_, after)| after);
+        let path = after.find(['/', '?']).map_or("", |at| &after[at..]);
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let path = path.split('#').next().unwrap_or_default();
+        let parts: Vec<String> = path.split(CHANNEL).map(str::to_owned).collect();
+        if parts.len() == 1 {
+            return Err(BadTarget::NoChannel);
+        }
+        Ok(Self { address, host: authority.as_str().to_owned(), parts })
+    }
+}
+
+impl Target {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Appends the request line and `Host`.
+    pub(super) fn write_request_line(&self, out: &mut Vec<u8>, method: &str, channel: &str) {
+        out.extend_from_slice(method.as_bytes());
+        out.push(b' ');
+        for (number, part) in self.parts.iter().enumerate() {
+            if number > 0 {
+                out.extend_from_slice(channel.as_bytes());
+            }
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+        out.extend_from_slice(self.host.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(url: &str) -> String {
+        let mut out = Vec::new();
+        url.parse::<Target>().unwrap().write_request_line(&mut out, "GET", "c7");
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_channel_takes_its_places() {
+        let ends = "HTTP/1.1\r\nHost: localhost:8080\r\n";
+        assert_eq!(line("http://localhost:8080/l/?cid={ch}"), format!("GET /l/?cid=c7 {ends}"));
+        assert_eq!(line("ws://localhost:8080/{ch}/{ch}x"), format!("GET /c7/c7x {ends}"));
+        assert_eq!(line("http://localhost:8080?{ch}#f"), format!("GET /?c7 {ends}"));
+        let six = "http://[::1]:90/{ch}".parse::<Target>().unwrap();
+        assert_eq!(six.address(), "[::1]:90".parse().unwrap());
+        let whole = "http://127.3.2.1/{ch}".parse::<Target>().unwrap();
+        assert_eq!(whole.address(), "127.3.2.1:80".parse().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused_with_the_reason() {
+        for (url, why) in [
+            ("/listen/{ch}", BadTarget::NoUrl),
+            ("https://127.0.0.1/{ch}", BadTarget::NoUrl),
+            ("http://127.0.0.1/a b{ch}", BadTarget::NoUrl),
+            ("http://192.0.2.1/{ch}", BadTarget::NotLoopback),
+            ("http://example.org/{ch}", BadTarget::NotLoopback),
+            ("http://127.0.0.1/listen/", BadTarget::NoChannel),
+        ] {
+            assert_eq!(url.parse::<Target>(), Err(why), "{url}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The tabs of one browser that wait for the same: they are answered in rounds.
+//!
+//! A browser keeps one `Etag` for all its tabs, so a request does not say which of them asks. What must
+//! hold therefore is that they all have had the same: a round begins only when every tab that was
+//! answered in the last one is back, and then each gets the one message of it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::channel::MessageId;
+
+/// The browsers whose tabs are known to be several, by a number of their own.
+#[derive(Debug, Default)]
+pub struct Browsers(Mutex<HashMap<u64, Arc<Tabs>>>);
+
+/// The tabs of one browser.
+#[derive(Debug, Default)]
+pub struct Tabs(Mutex<Rounds>);
+
+#[derive(Debug, Default)]
+struct Rounds {
+    /// The message of the latest round; none before the first.
+    latest: Option<MessageId>,
+    /// Which round it is.
+    number: u64,
+    waiting: usize,
+    /// Tabs that wait for the message of this round.
+    owed: usize,
+    /// Tabs that have been answered and are not back.
+    away: usize,
+    /// The latest answer, or a tab's coming.
+    at: Option<Instant>,
+}
+
+/// A tab that waits; when it is dropped without an answer the tab is gone.
+#[derive(Debug)]
+pub struct Tab {
+    tabs: Arc<Tabs>,
+    /// The round in which it came.
+    entered: u64,
+    answered: bool,
+}
+
+/// A tab that is away for longer has been closed, or asks no more.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Browsers that have not asked for so long are forgotten.
+const FORGET: Duration = Duration::from_mins(1);
+/// Browsers are looked through for such when there are so many more of them.
+const LOOK: usize = 1024;
+
+impl Browsers {
+    /// The tabs of a browser; they are counted from now on if they were not before.
+    pub fn tabs(&self, number: u64, now: Instant) -> Arc<Tabs> {
+        let mut browsers = locked(&self.0);
+        if browsers.len() % LOOK == LOOK - 1 {
+            browsers.retain(|_, tabs| !tabs.is_forgotten(now));
+        }
+        browsers.entry(number).or_default().clone()
+    }
+}
+
+impl Tabs {
+    /// A tab asks; it is one of those that were away, or a new one.
+    pub fn enter(self: &Arc<Self>, now: Instant) -> Tab {
+        let mut rounds = locked(&self.0);
+        rounds.away = rounds.away.saturating_sub(1);
+        rounds.waiting += 1;
+        rounds.at = Some(now);
+        Tab { tabs: self.clone(), entered: rounds.number, answered: false }
+    }
+
+    /// The message that every tab has had which asks now.
+    pub fn latest(&self) -> Option<MessageId> {
+        locked(&self.0).latest
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        let rounds = locked(&self.0);
+        let long_ago = |at: Instant| now.saturating_duration_since(at) > FORGET;
+        rounds.waiting == 0 && rounds.at.is_none_or(long_ago)
+    }
+}
+
+impl Tab {
+    /// Whether the tab may have this message now: in the present round, or as the first of the next
+    /// one.
+    pub(super) fn may_have(&self, message: MessageId, now: Instant) -> bool {
+        let mut rounds = locked(&self.tabs.0);
+        if self.entered < rounds.number {
+            return true;
+        }
+        let over = |at: Instant| now.saturating_duration_since(at) >= PATIENCE;
+        if rounds.away + rounds.owed > 0 && !rounds.at.is_none_or(over) {
+            return false;
+        }
+        rounds.away = 0;
+        rounds.owed = rounds.waiting;
+        rounds.number += 1;
+        rounds.latest = Some(message);
+        true
+    }
+
+    /// The tab has its message.
+    pub(super) fn answered(mut self, now: Instant) {
+        self.answered = true;
+        let mut rounds = locked(&self.tabs.0);
+        rounds.waiting = rounds.waiting.saturating_sub(1);
+        rounds.owed = rounds.owed.saturating_sub(1);
+        rounds.away += 1;
+        rounds.at = Some(now);
+    }
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        if !self.answered {
+            let mut rounds = locked(&self.tabs.0);
+            rounds.waiting = rounds.waiting.saturating_sub(1);
+            if self.entered < rounds.number {
+                rounds.owed = rounds.owed.saturating_sub(1);
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(tag: u64) -> MessageId {
+        MessageId::new(5, tag).unwrap()
+    }
+
+    #[test]
+    fn a_round_begins_when_every_tab_is_back() {
+        let (tabs, now) = (Arc::<Tabs>::default(), Instant::now());
+        let (one, two) = (tabs.enter(now), tabs.enter(now));
+        assert!(one.may_have(id(1), now));
+        one.answered(now);
+        let one = tabs.enter(now);
+        assert_eq!(tabs.latest(), Some(id(1)));
+        assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
+        assert!(two.may_have(id(1), now), "the message of the present round");
+        two.answered(now);
+        assert!(!one.may_have(id(2), now), "the other is away");
+        let two = tabs.enter(now);
+        assert!(one.may_have(id(2), now));
+        assert!(two.may_have(id(2), now));
+    }
+
+    #[test]
+    fn a_tab_that_is_gone_is_not_waited_for() {
+        let (tabs, now) = (Arc::<Tabs>::default(), Instant::now());
+        let (one, two, three) = (tabs.enter(now), tabs.enter(now), tabs.enter(now));
+        drop(three);
+        for tab in [&one, &two] {
+            assert!(tab.may_have(id(1), now));
+        }
+        one.answered(now);
+        two.answered(now);
+        let one = tabs.enter(now);
+        assert!(!one.may_have(id(2), now + PATIENCE / 2));
+        assert!(one.may_have(id(2), now + PATIENCE));
+    }
+
+    #[test]
+    fn browsers_that_ask_no_more_are_forgotten() {
+        let (browsers, now) = (Browsers::default(), Instant::now());
+        let waits = browsers.tabs(0, now).enter(now);
+        for number in 0..5000 {
+            drop(browsers.tabs(number, now).enter(now));
+        }
+        browsers.tabs(5000, now + 2 * FORGET);
+        for number in 5001..7000 {
+            browsers.tabs(number, now + 2 * FORGET);
+        }
+        let left = locked(&browsers.0).len();
+        assert!(left < 2001, "{left}");
+        assert!(Arc::ptr_eq(&browsers.tabs(0, now), &waits.tabs));
+    }
+}

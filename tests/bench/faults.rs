@@ -1,0 +1,132 @@
+//! Every fault, on every transport.
+
+use std::thread;
+
+use crate::{
+    run::{Told, report},
+    server::{Fault, Server},
+};
+
+/// Name of the transport, and path of the location.
+const TRANSPORTS: [(&str, &str); 6] = [
+    ("sse", "sub"),
+    ("ws", "sub"),
+    ("long-poll", "sub"),
+    ("raw", "lines"),
+    ("chunked", "sub"),
+    ("multipart", "sub"),
+];
+const SUBSCRIBERS: u64 = 4;
+const CHANNELS: u64 = 2;
+const ROUNDS: u64 = 7;
+
+fn run(server: &Server, transport: &str, path: &str, more: &str) -> Told {
+    // The publisher is ahead, so that a message can come before the one it follows.
+    report(&format!(
+        "fanout {} --transport {transport} --subs {SUBSCRIBERS} --channels {CHANNELS} \
+         --warmup 1 --messages {} --inflight 4 --patience 1 {more}",
+        server.urls(path),
+        ROUNDS - 1
+    ))
+}
+
+/// Runs all transports at once, because each of them waits most of the time.
+fn on_every_transport(fault: Fault, more: &str, check: impl Fn(&str, &Told) + Sync) {
+    thread::scope(|scope| {
+        for (transport, path) in TRANSPORTS {
+            let check = &check;
+            scope.spawn(move || {
+                let server = Server::start(fault, 1);
+                check(transport, &run(&server, transport, path, more));
+            });
+        }
+    });
+}
+
+fn assert_faults(fault: Fault, expected: &[(&str, u64)]) {
+    on_every_transport(fault, "", |transport, told| {
+        assert_eq!(told.faults(), expected, "{fault:?} by {transport}: {told:#?}");
+        assert_eq!(told.status, 1, "{transport}");
+        let words = &told.report["faults"]["told"];
+        assert!(words[0].is_string(), "{transport}: {words}");
+    });
+}
+
+#[test]
+fn a_server_without_faults_is_said_to_have_none() {
+    for fault in [Fault::None, Fault::Split] {
+        on_every_transport(fault, "--bytes 300", |transport, told| {
+            told.assert_clean(SUBSCRIBERS * ROUNDS);
+            let delivered = told.count("/phases/1/times/0/count");
+            assert_eq!(delivered, SUBSCRIBERS * (ROUNDS - 1), "{transport}");
+        });
+    }
+}
+
+#[test]
+fn a_lost_message_is_told() {
+    assert_faults(Fault::Drop, &[("lost", 1)]);
+}
+
+#[test]
+fn a_message_that_comes_twice_is_told() {
+    assert_faults(Fault::Double, &[("doubled", 1)]);
+}
+
+#[test]
+fn two_exchanged_messages_are_told() {
+    assert_faults(Fault::Swap, &[("inverted", 1)]);
+}
+
+#[test]
+fn a_changed_byte_is_told_and_its_message_has_not_come() {
+    assert_faults(Fault::Corrupt, &[("corrupt", 1), ("lost", 1)]);
+}
+
+#[test]
+fn a_missing_byte_is_told_and_its_message_has_not_come() {
+    assert_faults(Fault::Short, &[("corrupt", 1), ("lost", 1)]);
+}
+
+#[test]
+fn a_message_of_another_channel_is_told_and_does_not_replace_what_it_hides() {
+    assert_faults(Fault::Foreign, &[("foreign", 1), ("lost", 1)]);
+}
+
+#[test]
+fn a_connection_that_the_server_ends_is_told_and_owed_nothing_more() {
+    assert_faults(Fault::Close, &[("closed", 1)]);
+}
+
+#[test]
+fn what_is_not_of_the_protocol_is_told() {
+    assert_faults(Fault::Framing, &[("framing", 1)]);
+}
+
+#[test]
+fn a_subscriber_that_is_refused_is_told() {
+    assert_faults(Fault::Refuse, &[("refused", 1)]);
+}
+
+#[test]
+fn a_message_that_is_not_accepted_is_told_and_not_expected() {
+    assert_faults(Fault::Reject, &[("unpublished", 1)]);
+}
+
+#[test]
+fn pings_are_answered_and_are_no_messages() {
+    let server = Server::start(Fault::Ping, 2);
+    run(&server, "ws", "sub", "").assert_clean(SUBSCRIBERS * ROUNDS);
+    assert_eq!(server.pongs() as u64, 2 * ROUNDS);
+}
+
+#[test]
+fn faults_in_other_processes_are_told_too() {
+    let server = Server::start(Fault::Double, 8);
+    let told = report(&format!(
+        "fanout {} --subs 8 --per-process 3 --messages 6 --inflight 4 --patience 1",
+        server.urls("sub")
+    ));
+    assert_eq!(told.faults(), [("doubled", 8)], "{told:#?}");
+    assert_eq!((told.count("/processes"), told.status), (3, 1));
+}

@@ -1,0 +1,57 @@
+//! The program, run as people run it.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// What a run has told.
+#[derive(Debug)]
+pub struct Told {
+    pub status: i32,
+    pub report: Value,
+}
+
+/// Runs `pushgate bench` with words, which blanks separate.
+pub fn bench(words: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
+    command.arg("bench").args(words.split_whitespace()).output().unwrap()
+}
+
+/// The same, with a report for programs.
+#[track_caller]
+pub fn report(words: &str) -> Told {
+    let output = bench(&format!("{words} --json"));
+    let progress = String::from_utf8(output.stderr).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let report = serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("{error} in {text:?}, {progress:?}");
+    });
+    Told { status: output.status.code().unwrap(), report }
+}
+
+impl Told {
+    /// The faults of which there are any.
+    pub fn faults(&self) -> Vec<(&str, u64)> {
+        let faults = self.report["faults"].as_object().unwrap();
+        let numbers = faults.iter().filter_map(|(kind, number)| Some((&**kind, number.as_u64()?)));
+        numbers.filter(|(kind, number)| *kind != "checked" && *number > 0).collect()
+    }
+
+    pub fn count(&self, pointer: &str) -> u64 {
+        let number = self.report.pointer(pointer).and_then(Value::as_u64);
+        number.unwrap_or_else(|| panic!("no {pointer} in {:#}", self.report))
+    }
+
+    pub fn number(&self, pointer: &str) -> f64 {
+        let number = self.report.pointer(pointer).and_then(Value::as_f64);
+        number.unwrap_or_else(|| panic!("no {pointer} in {:#}", self.report))
+    }
+
+    /// Nothing went wrong, and so many messages were checked.
+    #[track_caller]
+    pub fn assert_clean(&self, checked: u64) {
+        assert_eq!(self.faults(), [], "{self:#?}");
+        assert_eq!((self.status, &self.report["complete"]), (0, &Value::Bool(true)), "{self:#?}");
+        assert_eq!(self.report["faults"]["checked"], checked, "{self:#?}");
+    }
+}

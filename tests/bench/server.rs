@@ -1,0 +1,269 @@
+//! A server that does one thing wrong, once for each of its first subscribers.
+
+use std::{
+    collections::HashMap,
+    io::{self, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::spoken::{Request, Way, answer};
+
+/// What is done wrong, with the message of number [`AT`] where it concerns one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    None,
+    /// Not a fault: everything is written seven bytes at a time.
+    Split,
+    /// Not a fault: pings between messages, which must be answered.
+    Ping,
+    Drop,
+    Double,
+    Swap,
+    Corrupt,
+    /// The last byte is missing, and the length says so.
+    Short,
+    /// In its place comes one of channel 1.
+    Foreign,
+    /// Not of the protocol.
+    Framing,
+    Close,
+    /// A subscriber is answered 403.
+    Refuse,
+    /// The message is not accepted.
+    Reject,
+    /// The message is answered late.
+    Stall(Duration),
+}
+
+/// The message that the fault concerns.
+const AT: usize = 2;
+/// Nothing is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server; it stops to accept when it is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+struct State {
+    fault: Fault,
+    victims: usize,
+    listening: AtomicUsize,
+    accepted: AtomicUsize,
+    pongs: AtomicUsize,
+    /// Requests with the header `X-Token: abc`.
+    tokens: AtomicUsize,
+    channels: Mutex<HashMap<String, Vec<Vec<u8>>>>,
+    more: Condvar,
+    stopped: AtomicBool,
+}
+
+/// One subscriber's connection.
+struct Sender<'a> {
+    state: &'a State,
+    way: Way,
+    stream: TcpStream,
+    channel: String,
+    victim: bool,
+    /// Messages sent.
+    number: usize,
+}
+
+impl Server {
+    /// Does `fault` to the first `victims` subscribers of channels whose number is 0.
+    pub fn start(fault: Fault, victims: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State {
+            fault,
+            victims,
+            listening: AtomicUsize::new(0),
+            accepted: AtomicUsize::new(0),
+            pongs: AtomicUsize::new(0),
+            tokens: AtomicUsize::new(0),
+            channels: Mutex::default(),
+            more: Condvar::new(),
+            stopped: AtomicBool::new(false),
+        });
+        let shared = state.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if shared.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let state = shared.clone();
+                // A client that goes is not this server's concern.
+                thread::spawn(move || serve(&state, &stream).unwrap_or_default());
+            }
+        });
+        Self { address, state }
+    }
+
+    /// `--sub` and `--pub`.
+    pub fn urls(&self, path: &str) -> String {
+        let address = self.address;
+        format!("--sub http://{address}/{path}?c={{ch}} --pub http://{address}/pub?c={{ch}}")
+    }
+
+    /// Requests that had the header `X-Token: abc`.
+    pub fn tokens(&self) -> usize {
+        self.state.tokens.load(Ordering::Relaxed)
+    }
+
+    /// What was published, with its channel.
+    pub fn published(&self) -> Vec<(String, String)> {
+        let channels = self.state.channels.lock().unwrap();
+        let each = channels.iter().flat_map(|(channel, messages)| {
+            messages.iter().map(|body| (channel.clone(), String::from_utf8(body.clone()).unwrap()))
+        });
+        each.collect()
+    }
+
+    /// Pings that were answered.
+    pub fn pongs(&self) -> usize {
+        self.state.pongs.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.state.stopped.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut input = BufReader::new(stream.try_clone()?);
+    let mut sender: Option<Sender<'_>> = None;
+    while let Some(request) = Request::read(&mut input)? {
+        let token = usize::from(request.header("x-token") == Some("abc"));
+        state.tokens.fetch_add(token, Ordering::Relaxed);
+        if request.method == "POST" {
+            publish(state, stream, request)?;
+            continue;
+        }
+        let asked = sender.get_or_insert_with(|| {
+            let channel = request.channel();
+            let first = channel.ends_with("-0");
+            let before = if first { state.listening.fetch_add(1, Ordering::Relaxed) } else { 0 };
+            let victim = first && before < state.victims;
+            let stream = stream.try_clone().unwrap();
+            Sender { state, way: request.way(), stream, channel, victim, number: 0 }
+        });
+        if !asked.respond(&request, &mut input)? {
+            return asked.stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+    Ok(())
+}
+
+fn publish(state: &State, mut stream: &TcpStream, request: Request) -> io::Result<()> {
+    let before = state.accepted.fetch_add(1, Ordering::Relaxed);
+    if state.fault == Fault::Reject && before == AT {
+        return answer(&mut stream.try_clone()?, "503 Service Unavailable", "no");
+    }
+    if let (Fault::Stall(time), AT) = (state.fault, before) {
+        thread::sleep(time);
+    }
+    let mut channels = state.channels.lock().unwrap();
+    channels.entry(request.channel()).or_default().push(request.body);
+    state.more.notify_all();
+    drop(channels);
+    stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok")
+}
+
+impl State {
+    /// A message, once there is one.
+    fn wait_for(&self, channel: &str, number: usize) -> io::Result<Vec<u8>> {
+        let channels = self.channels.lock().unwrap();
+        let missing = |channels: &mut HashMap<String, Vec<Vec<u8>>>| {
+            channels.get(channel).is_none_or(|messages| messages.len() <= number)
+        };
+        let (channels, waited) = self.more.wait_timeout_while(channels, PATIENCE, missing).unwrap();
+        if waited.timed_out() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(channels[channel][number].clone())
+    }
+}
+
+impl Sender<'_> {
+    /// Answers a request; returns whether the connection goes on.
+    fn respond(&mut self, request: &Request, input: &mut BufReader<TcpStream>) -> io::Result<bool> {
+        if self.victim && self.state.fault == Fault::Refuse {
+            answer(&mut self.stream, "403 Forbidden", "no")?;
+            return Ok(false);
+        }
+        if self.way == Way::Poll {
+            let named = request.header("if-none-match").map(str::to_owned);
+            let since = request.header("if-modified-since");
+            let expected = (self.number > 0).then(|| (self.number - 1).to_string());
+            assert_eq!((named, since.is_some()), (expected, self.number > 0), "what comes next");
+            return self.send_next(input);
+        }
+        self.write(self.way.head().as_bytes())?;
+        while self.send_next(input)? {}
+        Ok(false)
+    }
+
+    /// Sends the next message, or what comes instead; returns whether it may go on.
+    fn send_next(&mut self, input: &mut BufReader<TcpStream>) -> io::Result<bool> {
+        let fault = if self.victim { self.state.fault } else { Fault::None };
+        let sent = self.number;
+        let twice = usize::from(fault == Fault::Double && sent > AT);
+        let number = match fault {
+            Fault::Drop if sent >= AT => sent + 1,
+            Fault::Swap if sent == AT => AT + 1,
+            Fault::Swap if sent == AT + 1 => AT,
+            _ => sent - twice,
+        };
+        let mut body = self.state.wait_for(&self.channel, number)?;
+        match fault {
+            Fault::Corrupt if number == AT => body[20] ^= 1,
+            Fault::Short if number == AT => drop(body.pop()),
+            Fault::Foreign if number == AT => {
+                let other = format!("{}1", self.channel.strip_suffix('0').unwrap());
+                body = self.state.wait_for(&other, number)?;
+            }
+            Fault::Framing if number == AT => {
+                self.write(self.way.broken())?;
+            }
+            Fault::Close if number == AT => return Ok(false),
+            Fault::Ping => self.ping(input)?,
+            _ => {}
+        }
+        self.write(&self.way.message(&body, sent))?;
+        self.number += 1;
+        Ok(true)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.state.fault != Fault::Split {
+            return self.stream.write_all(bytes);
+        }
+        bytes.chunks(7).try_for_each(|part| self.stream.write_all(part))
+    }
+
+    /// Asks whether the client is there, and waits for the answer.
+    fn ping(&mut self, input: &mut BufReader<TcpStream>) -> io::Result<()> {
+        use std::io::Read;
+
+        self.stream.write_all(b"\x89\x03abc")?;
+        let mut pong = [0; 9];
+        input.read_exact(&mut pong)?;
+        assert_eq!(pong[..2], [0x8a, 0x83]);
+        let [mask, payload] = [&pong[2..6], &pong[6..]];
+        let unmasked: Vec<u8> = payload.iter().zip(mask).map(|(byte, key)| byte ^ key).collect();
+        assert_eq!(unmasked, b"abc");
+        self.state.pongs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
