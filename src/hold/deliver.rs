@@ -131,7 +131,7 @@ impl Hall {
     /// Sends what a subscriber has not had, straight from the rings.
     pub(super) fn catch_up(&mut self, key: u32, outlet: &Arc<Outlet>) {
         match self.pending(key, outlet) {
-            Some(batch) if !self.may_have(key, &batch) => {}
+            Some(batch) if !self.may_have(key, &batch) => self.set_blocked(key, false),
             Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
             None => self.caught_up(key),
         }
@@ -237,15 +237,12 @@ impl Hall {
 
     /// Goes on with a slow reader; history may have left it behind.
     fn read_on(&mut self, key: u32, outlet: &Arc<Outlet>) {
-        match self.pending(key, outlet) {
-            Some(batch) if batch.gap && outlet.closes_lagging => {
-                self.set_blocked(key, false);
-                self.farewell(key, Farewell::Lagging);
-            }
-            Some(batch) if !self.may_have(key, &batch) => self.set_blocked(key, false),
-            Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
-            None => self.caught_up(key),
+        let behind = |batch: Batch| batch.gap;
+        if outlet.closes_lagging && self.pending(key, outlet).is_some_and(behind) {
+            self.set_blocked(key, false);
+            return self.farewell(key, Farewell::Lagging);
         }
+        self.catch_up(key, outlet);
     }
 
     /// The socket takes bytes again.

@@ -271,29 +271,27 @@ impl Listener {
 
     /// As [`Way::request`], with the place where it left off.
     fn request(&self) -> (String, String) {
-        let (mut target, mut headers) = self.way.request(&self.channels);
-        if let Some(tag) = &self.tag {
-            headers.push_str(&format!("If-None-Match: {tag}\r\n"));
-        }
-        let Some((time, tag)) = self.last else {
-            if self.tag.is_none() {
-                target.push_str(&self.at_first.0);
-                headers.push_str(&self.at_first.1);
-            }
-            return (target, headers);
+        let (target, headers) = self.way.request(&self.channels);
+        let (arguments, lines) = match (self.last, &self.tag) {
+            (None, None) => self.at_first.clone(),
+            (None, Some(tag)) => (String::new(), format!("If-None-Match: {tag}\r\n")),
+            (Some(last), _) => self.place(last),
         };
+        (target + &arguments, headers + &lines)
+    }
+
+    /// How it says that it has had a message.
+    fn place(&self, (time, tag): Id) -> (String, String) {
         match self.way {
-            Way::Events | Way::Gzip => {
-                headers.push_str(&format!("Last-Event-ID: {time}:{tag}\r\n"));
-            }
-            Way::Json => target.push_str(&format!("&since={time}:{tag}")),
+            Way::Events | Way::Gzip => (String::new(), format!("Last-Event-ID: {time}:{tag}\r\n")),
+            Way::Json => (format!("&since={time}:{tag}"), String::new()),
             way if way.polls() || way == Way::Multipart => {
                 let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time));
-                headers.push_str(&format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n"));
+                let lines = format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n");
+                (String::new(), lines)
             }
-            _ => target.push_str(&format!("&last_event_id={time}:{tag}")),
+            _ => (format!("&last_event_id={time}:{tag}"), String::new()),
         }
-        (target, headers)
     }
 
     /// Asks, so that it waits before the first [`Listener::next`]; where the head goes ahead of the

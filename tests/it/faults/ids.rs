@@ -247,11 +247,15 @@ async fn listen(mut listener: Listener, step: usize) {
 fn forty_thousand_messages_in_one_second_are_all_told_apart_and_delivered() {
     // A message a poll is too slow for all of them.
     let single = |way: &Way| matches!(way, Way::LongPoll | Way::Cursorless);
-    for hold in MODES {
+    for (half, hold) in MODES.into_iter().enumerate() {
         let gateway = start(ROOM, hold, "push_message_buffer_length = 40000");
+        // Half of the transports each, because that is a lot.
+        let halves = Way::ALL.into_iter().enumerate().filter(|(number, _)| number / 2 % 2 == half);
+        let ways: Vec<Way> = halves.map(|(_, way)| way).collect();
         let ids = std::thread::scope(|scope| {
             let publishing = scope.spawn(|| {
-                let (few, many): (Vec<_>, Vec<_>) = Way::held().into_iter().partition(single);
+                let waiting = ways.iter().copied().filter(|way| *way != Way::Json);
+                let (few, many): (Vec<_>, Vec<_>) = waiting.partition(single);
                 gateway.wait_for_subscribers("/pub?c=few", few.len());
                 gateway.wait_for_subscribers("/pub?c=many", many.len());
                 let all = (0..PUBLISHERS).map(|name| (name, &gateway));
@@ -264,7 +268,7 @@ fn forty_thousand_messages_in_one_second_are_all_told_apart_and_delivered() {
             });
             run(async {
                 let mut audience = JoinSet::new();
-                for way in Way::ALL {
+                for way in ways.clone() {
                     let (channel, step) = if single(&way) { ("few", EVERY) } else { ("many", 1) };
                     audience.spawn(listen(Listener::new(gateway.address, way, channel), step));
                 }

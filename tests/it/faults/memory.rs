@@ -49,7 +49,9 @@ async fn catch_up(listener: &mut Listener) -> usize {
 fn a_slow_consumer_gets_its_own_messages_and_hears_of_those_that_are_gone() {
     let root = "workers = 2\npush_max_reserved_memory = \"2M\"";
     for hold in MODES {
-        let gateway = start(root, hold, "push_message_buffer_length = 20");
+        // These clients answer no pings as long as they read nothing.
+        let keys = "push_message_buffer_length = 20\npush_ping_interval = 0";
+        let gateway = start(root, hold, keys);
         run(async {
             let mut listeners = Vec::new();
             for way in Way::held() {
@@ -79,7 +81,8 @@ fn a_slow_consumer_gets_its_own_messages_and_hears_of_those_that_are_gone() {
 #[test]
 fn a_poll_without_cursor_that_history_has_left_behind_gets_what_is_left_once() {
     for hold in MODES {
-        let gateway = start(ROOM, hold, "push_message_buffer_length = 3");
+        let keys = "push_message_buffer_length = 3\npush_grace = 0";
+        let gateway = start(ROOM, hold, keys);
         let mut listener = Listener::new(gateway.address, Way::Cursorless, "1");
         gateway.publish("/pub?c=1", "m0");
         run(async {
