@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::{Farewell, Framing, Voice, chunk, voice::ending};
-use crate::channel::{Frame, Message, MessageId};
+use crate::channel::{ChannelId, Frame, Message, MessageId};
 
 /// The framing of `event-source`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -68,15 +68,18 @@ impl Framing for EventSource {
         chunk(format!("event: gap\ndata: {{\"after\":\"{after}\"}}\n\n").as_bytes())
     }
 
+    /// An event without an id, because nobody can resume from it.
+    fn deleted(&self, channel: &ChannelId) -> Frame {
+        let Some(notice) = self.voice.deleted(channel) else { return Frame::default() };
+        let mut event = String::new();
+        push_data(&mut event, &String::from_utf8_lossy(&notice));
+        event.push('\n');
+        chunk(event.as_bytes())
+    }
+
     /// `event: close` with the reason, or what the dialect says instead.
     fn closing(&self, why: Farewell) -> Frame {
-        let mut last = String::new();
-        if let Some(notice) = self.voice.deleted(why) {
-            push_data(&mut last, &String::from_utf8_lossy(&notice));
-            last.push('\n');
-        }
-        last.push_str(ending(&self.voice.dialect.event_endings, why));
-        chunk(last.as_bytes())
+        chunk(ending(&self.voice.dialect.event_endings, why).as_bytes())
     }
 }
 

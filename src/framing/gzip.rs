@@ -11,7 +11,7 @@ use flate2::{Compress, Compression, FlushCompress};
 use http::HeaderValue;
 
 use super::{Farewell, Framing, chunk};
-use crate::channel::{Checksum, Frame, Message, MessageId};
+use crate::channel::{ChannelId, Checksum, Frame, Message, MessageId};
 
 /// Magic number, deflate, no flags, no time, no hints, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -49,6 +49,10 @@ impl<F: Framing> Framing for Gzip<F> {
 
     fn gap(&self, after: MessageId) -> Frame {
         piece(&self.0.gap(after))
+    }
+
+    fn deleted(&self, channel: &ChannelId) -> Frame {
+        piece(&self.0.deleted(channel))
     }
 
     fn closing(&self, why: Farewell) -> Frame {

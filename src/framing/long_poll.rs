@@ -15,7 +15,7 @@ use super::{
     http1::{http_date, now, response},
     interval_poll, jsonp, multipart, slot,
 };
-use crate::channel::{Frame, Message, MessageId};
+use crate::channel::{ChannelId, Frame, Message, MessageId};
 
 /// The answers of `long-poll`, and of `interval-poll` with `push_poll_format = "message"`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -155,8 +155,13 @@ impl LongPoll {
 
     /// What a client that waited after its `cursor` is answered when no message comes: the statuses
     /// of the push module, and 503 with `Retry-After` for a server that stops. A script can read no
-    /// status: it is called with nothing.
-    pub fn farewell(&self, why: Farewell, cursor: MessageId) -> (StatusCode, HeaderMap, Bytes) {
+    /// status: it is called with nothing. `gone` is the channel that was deleted.
+    pub fn farewell(
+        &self,
+        why: Farewell,
+        cursor: MessageId,
+        gone: Option<&ChannelId>,
+    ) -> (StatusCode, HeaderMap, Bytes) {
         if let (Form::Jsonp(_), Farewell::Timeout) = (&self.form, why) {
             let (headers, body) = self.nothing();
             return (StatusCode::OK, headers, body);
@@ -178,7 +183,7 @@ impl LongPoll {
             self.push_cursor(&mut headers, cursor);
         }
         dialect.forbid_caching(&mut headers);
-        let notice = self.voice.deleted(why);
+        let notice = gone.and_then(|channel| self.voice.deleted(channel));
         if let (Form::Jsonp(callback), Some(notice)) = (&self.form, &notice) {
             headers.insert(header::CONTENT_TYPE, SCRIPT);
             return (status, headers, jsonp::call(callback, [jsonp::value(notice)]));
@@ -365,13 +370,14 @@ mod tests {
             ),
         ];
         for (why, status, headers) in farewells {
-            let (code, lines, body) = LongPoll::default().farewell(why, MessageId::ZERO);
+            let (code, lines, body) = LongPoll::default().farewell(why, MessageId::ZERO, None);
             let mut text = Vec::new();
             write_headers(&mut text, &lines);
             assert_eq!(format!("{} {}", code.as_u16(), code.canonical_reason().unwrap()), status);
             assert_eq!((String::from_utf8(text).unwrap().as_str(), &body[..]), (headers, &b""[..]));
         }
-        let (status, headers, _) = LongPoll::default().farewell(Farewell::Timeout, MessageId::ZERO);
+        let (status, headers, _) =
+            LongPoll::default().farewell(Farewell::Timeout, MessageId::ZERO, None);
         assert_eq!((status.as_u16(), &headers["cache-control"]), (304, &NO_CACHE));
     }
 
@@ -411,7 +417,7 @@ mod tests {
         assert_eq!(headers["content-type"], "application/javascript");
         assert_eq!(headers["x-content-type-options"], "nosniff");
         let script = LongPoll { form: Form::Jsonp("cb".into()), ..LongPoll::default() };
-        let (status, headers, body) = script.farewell(Farewell::Timeout, MessageId::ZERO);
+        let (status, headers, body) = script.farewell(Farewell::Timeout, MessageId::ZERO, None);
         assert_eq!((status.as_u16(), &body[..]), (200, &b"/**/cb([]);"[..]));
         assert!(!headers.contains_key("etag") && !headers.contains_key("last-modified"));
     }

@@ -19,7 +19,7 @@ use std::fmt;
 use http::HeaderValue;
 pub use voice::Voice;
 
-use crate::channel::{Checksum, Frame, FrameSlot, Message, MessageId};
+use crate::channel::{ChannelId, Checksum, Frame, FrameSlot, Message, MessageId};
 
 /// The wire format of a response that goes on: any number of messages, until one side ends it.
 ///
@@ -55,6 +55,11 @@ pub trait Framing: fmt::Debug + Send + Sync + 'static {
     /// Tells a resuming client that messages between `after` and the next one are gone; empty: it
     /// cannot be told.
     fn gap(&self, _after: MessageId) -> Frame {
+        Frame::default()
+    }
+
+    /// What a client is told of the deletion of its channel, in front of [`Framing::closing`].
+    fn deleted(&self, _channel: &ChannelId) -> Frame {
         Frame::default()
     }
 

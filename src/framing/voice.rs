@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::{Farewell, template::MessageTemplate};
 use crate::{
-    channel::Message,
-    dialect::{Dialect, Endings, Notice, PUSH_MODULE},
+    channel::{ChannelId, Message},
+    dialect::{Dialect, Endings, PUSH_MODULE},
 };
 
 /// The voice of a location.
@@ -35,18 +35,13 @@ impl Voice {
         }
     }
 
-    /// What is sent for a message that nobody published.
-    pub fn notice(&self, notice: Notice) -> Bytes {
-        match &self.template {
-            Some(template) => template.render_notice(notice).into(),
-            None => Bytes::from_static(notice.text.as_bytes()),
-        }
-    }
-
     /// What subscribers are told of the deletion of their channel, as if it were a message.
-    pub(super) fn deleted(&self, why: Farewell) -> Option<Bytes> {
-        let notice = self.dialect.deleted_notice.filter(|_| why == Farewell::Deleted);
-        notice.map(|notice| self.notice(notice))
+    pub(super) fn deleted(&self, channel: &ChannelId) -> Option<Bytes> {
+        let notice = self.dialect.deleted_notice?;
+        Some(match &self.template {
+            Some(template) => template.render_notice(notice, channel.as_bytes()).into(),
+            None => Bytes::from_static(notice.text.as_bytes()),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 use super::{Farewell, Framing, Voice, slot, voice::ending};
 use crate::{
-    channel::{Frame, FrameSlot, Message},
+    channel::{ChannelId, Frame, FrameSlot, Message},
     dialect::Close,
     websocket::{Opcode, Window, close, compress, encode},
 };
@@ -104,17 +104,18 @@ impl Framing for WebSocket {
         Frame::bare(encode(Opcode::Ping, false, b""))
     }
 
+    fn deleted(&self, channel: &ChannelId) -> Frame {
+        let notice = self.voice.deleted(channel);
+        notice.map_or_else(Frame::default, |text| Frame::bare(self.frame(Opcode::Text, &text)))
+    }
+
     /// A closing frame (RFC 6455 section 5.5.1) with the dialect's code and reason.
     fn closing(&self, why: Farewell) -> Frame {
         let Close { code, reason } = ending(&self.voice.dialect.closes, why);
-        let last = match code {
+        Frame::bare(match code {
             Some(code) => close(code, reason),
             None => encode(Opcode::Close, false, b""),
-        };
-        match self.voice.deleted(why) {
-            Some(notice) => Frame::bare([self.frame(Opcode::Text, &notice), last].concat()),
-            None => Frame::bare(last),
-        }
+        })
     }
 }
 
@@ -161,12 +162,13 @@ mod tests {
 
     #[test]
     fn each_dialect_closes_in_its_way() {
-        let said = |dialect, why| {
+        let said = |dialect| {
             let terms = Terms::ALL[0].0;
-            WebSocket { terms, voice: Voice { dialect, template: None } }.closing(why).bytes
+            let socket = WebSocket { terms, voice: Voice { dialect, template: None } };
+            let channel = ChannelId::new(b"c");
+            [socket.deleted(&channel), socket.closing(Farewell::Deleted)].map(|frame| frame.bytes)
         };
-        assert_eq!(said(&NCHAN, Farewell::Deleted), &b"\x88\x0a\x03\xe9410 Gone"[..]);
-        let notice = b"\x81\x0fChannel deleted\x88\x00";
-        assert_eq!(said(&PUSH_STREAM, Farewell::Deleted), &notice[..]);
+        assert_eq!(said(&NCHAN), [&b""[..], b"\x88\x0a\x03\xe9410 Gone"]);
+        assert_eq!(said(&PUSH_STREAM), [&b"\x81\x0fChannel deleted"[..], b"\x88\x00"]);
     }
 }

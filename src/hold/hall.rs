@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     access::Network,
-    channel::{Channel, Mailbox},
+    channel::{Channel, ChannelId, Dismissal, Mailbox},
 };
 
 /// How long a connection may take; of the `[[server]]` it came to.
@@ -196,6 +196,16 @@ impl Hall {
     pub(super) fn channels(&mut self, place: &Place) -> Vec<Arc<Channel>> {
         let channel = |(local, _)| Some(self.locals.get(local)?.channel.clone());
         members(place).into_iter().filter_map(channel).collect()
+    }
+
+    /// The first channel of a subscriber that was deleted.
+    pub(super) fn deleted_channel(&mut self, key: u32) -> Option<ChannelId> {
+        let place = std::mem::take(self.place_of(key)?);
+        let channels = self.channels(&place);
+        *self.place_of(key)? = place;
+        let deleted =
+            |channel: &&Arc<Channel>| matches!(channel.dismissed(), Some((_, Dismissal::Deleted)));
+        channels.iter().find(deleted).map(|channel| channel.id().clone())
     }
 
     fn place_of(&mut self, key: u32) -> Option<&mut Place> {

@@ -21,7 +21,7 @@ use super::{
     Holding, Outlet, Style, Tab, batch::enough, bodies::Letter, pause::PAUSE, worker::HallCell,
 };
 use crate::{
-    channel::{Checksum, Frame, Message, MessageId},
+    channel::{ChannelId, Checksum, Frame, Message, MessageId},
     framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
 };
 
@@ -114,6 +114,12 @@ impl Wait {
         [first].into_iter().chain(next).collect()
     }
 
+    /// The channel for whose deletion it ends.
+    fn deleted_channel(&self, why: Farewell) -> Option<ChannelId> {
+        let deleted = why == Farewell::Deleted;
+        deleted.then(|| self.hall.borrow_mut().deleted_channel(self.key)).flatten()
+    }
+
     fn put_off_ping(&mut self) {
         if let Some((every, ping)) = &mut self.ping {
             ping.as_mut().reset(Instant::now() + *every);
@@ -184,12 +190,13 @@ impl Stream {
 
     /// The last bytes.
     fn end(&mut self, framing: &dyn Framing, why: Farewell) -> Result<Bytes, Aborted> {
-        self.wait = None;
+        let gone = self.wait.take().and_then(|wait| wait.deleted_channel(why));
         if framing.single() {
             return Err(Aborted);
         }
-        let closing = self.payload(&framing.closing(why));
-        Ok([closing, framing.trailer(self.sent).payload()].concat().into())
+        let notice = gone.map(|channel| framing.deleted(&channel)).unwrap_or_default();
+        let [notice, closing] = [notice, framing.closing(why)].map(|frame| self.payload(&frame));
+        Ok([notice, closing, framing.trailer(self.sent).payload()].concat().into())
     }
 }
 
@@ -255,8 +262,10 @@ async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &Long
             }
             (StatusCode::OK, more, body)
         }
-        Event::Farewell(why) => framing.farewell(why, wait.cursor),
-        Event::Ping => framing.farewell(Farewell::Timeout, wait.cursor),
+        Event::Farewell(why) => {
+            framing.farewell(why, wait.cursor, wait.deleted_channel(why).as_ref())
+        }
+        Event::Ping => framing.farewell(Farewell::Timeout, wait.cursor, None),
     };
     *response.body_mut() = Either::Left(Full::new(body));
     *response.status_mut() = status;

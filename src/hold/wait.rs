@@ -179,6 +179,7 @@ impl Hall {
 
     /// Ends a wait in its transport's way.
     pub(super) fn farewell(&mut self, key: u32, why: Farewell) {
+        let gone = (why == Farewell::Deleted).then(|| self.deleted_channel(key)).flatten();
         let held = &mut self.held[key as usize];
         let Some(outlet) = held.outlet.clone() else { return };
         if let Some(rare) = &mut held.rare {
@@ -186,7 +187,7 @@ impl Hall {
         }
         let bytes: Bytes = match &outlet.style {
             Style::Poll(framing) => {
-                let (status, headers, body) = framing.farewell(why, held.cursor);
+                let (status, headers, body) = framing.farewell(why, held.cursor, gone.as_ref());
                 let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
                 head::whole(status, &headers, &more, held.close, &body)
             }
@@ -196,12 +197,15 @@ impl Hall {
                 Bytes::new()
             }
             Style::Stream(framing) => {
+                let notice = gone.map(|channel| framing.deleted(&channel)).unwrap_or_default();
                 let closing = framing.closing(why);
+                held.count(notice.plain);
                 held.count(closing.plain);
                 let sent = held.rare.as_ref().map(|rare| rare.sent).unwrap_or_default();
                 let last = if held.raw { &[][..] } else { LAST_CHUNK };
                 let (raw, trailer) = (held.raw, framing.trailer(sent));
-                [&closing.on_wire(raw)[..], &trailer.on_wire(raw), last].concat().into()
+                let last_words = [notice, closing, trailer].map(|frame| frame.on_wire(raw));
+                [&last_words.concat()[..], last].concat().into()
             }
         };
         held.close |= held.raw;

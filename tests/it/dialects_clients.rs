@@ -217,7 +217,7 @@ const EVENTS: &str = "Accept: text/event-stream\r\n";
 fn the_sockets_of_push_streams_client_lose_and_double_nothing() {
     let gateway = serve("hall", &format!("push_subscriber = true\n{PUSH_STREAM}"));
     let last_modified = Some(EPOCH.to_owned());
-    let mut client = PushStream { by_argument: true, last_modified, ..PushStream::default() };
+    let mut client = PushStream { last_modified, by_argument: true, ..PushStream::default() };
     through_cuts(&mut Ledger::new(&gateway), |connected, count| {
         let mut socket = open(&gateway, &client.target("a/b"), "");
         connected();
@@ -230,7 +230,7 @@ fn the_event_streams_of_push_streams_client_lose_and_double_nothing() {
     for hold in MODES {
         let gateway = serve(hold, &format!("push_subscriber = true\n{PUSH_STREAM}"));
         let last_modified = Some(EPOCH.to_owned());
-        let mut client = PushStream { by_argument: true, last_modified, ..PushStream::default() };
+        let mut client = PushStream { last_modified, by_argument: true, ..PushStream::default() };
         through_cuts(&mut Ledger::new(&gateway), |connected, count| {
             let mut events = listen(&gateway, &client.target("a/b"), EVENTS);
             connected();
@@ -257,7 +257,7 @@ fn the_streams_of_push_streams_client_lose_and_double_nothing() {
         let keys = format!("push_subscriber = ['stream']\n{PUSH_STREAM}");
         let gateway = serve(hold, &keys);
         let last_modified = Some(EPOCH.to_owned());
-        let mut client = PushStream { by_argument: true, last_modified, ..PushStream::default() };
+        let mut client = PushStream { last_modified, by_argument: true, ..PushStream::default() };
         through_cuts(&mut Ledger::new(&gateway), |connected, count| {
             let mut stream = listen(&gateway, &client.target("a/b"), "");
             connected();

@@ -1,5 +1,9 @@
 //! What a subscriber is answered in each dialect, byte for byte: `push_dialect`.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
 use crate::{
     dialects::{DIALECTS, answer, explained, refusal, said, uncached},
     harness::{Client, Gateway},
@@ -30,10 +34,11 @@ fn worded(number: i64, tag: u64, text: &str) -> String {
     )
 }
 
-/// A message that nobody published, in the same words.
+/// A message that nobody published, in the same words; that of a deletion names the channel.
 fn notice(id: i64, text: &str) -> String {
+    let channel = if id == -2 { "1" } else { "" };
     format!(
-        "{{\"id\":{id},\"channel\":\"\",\"text\":\"{text}\",\"tag\":\"0\",\
+        "{{\"id\":{id},\"channel\":\"{channel}\",\"text\":\"{text}\",\"tag\":\"0\",\
          \"time\":\"{EPOCH}\",\"eventid\":\"\"}}"
     )
 }
@@ -604,6 +609,29 @@ fn an_event_stream_begins_and_ends_as_its_module_does() {
                 assert_eq!(found, format!("{opening}{ending}"), "{dialect} {reason}");
             }
         }
+    }
+}
+
+#[test]
+fn the_notice_of_a_deletion_names_the_channel_that_was_deleted() {
+    for hold in MODES {
+        let keys = "push_message_template = '~id~ ~channel~|'\ngzip = true";
+        let gateway = speaking("push_stream", hold, keys);
+        let [mut poll, mut events] = [gateway.connect(), gateway.connect()];
+        poll.get("/sub?id=a/b/c", "");
+        events.get("/sub?id=a/b/c", &format!("{EVENTS}Accept-Encoding: gzip\r\n"));
+        let mut plain = stream(&gateway, "/sub?id=a/b/c", EVENTS);
+        let mut socket = open(&gateway, "/sub?id=a/b/c", "");
+        gateway.wait_for_subscribers("/pub?id=b", 4);
+        gateway.request("DELETE", "/pub?id=b", "", "");
+        assert_eq!(poll.response().text(), "-2 b|");
+        assert!(rest(&mut plain).ends_with("\n\ndata: -2 b|\n\n"));
+        assert_eq!(text(&mut socket), "-2 b|");
+        events.head();
+        let packed: Vec<u8> = std::iter::from_fn(|| events.chunk()).flatten().collect();
+        let mut unpacked = String::new();
+        GzDecoder::new(&packed[..]).read_to_string(&mut unpacked).unwrap();
+        assert!(unpacked.ends_with("\n\ndata: -2 b|\n\n"), "{unpacked}");
     }
 }
 

@@ -5,7 +5,7 @@
 //! | fault | where |
 //! |---|---|
 //! | a normal reconnect, with an id that is not stored, beside a waiting client ends a worker | [`ids`] |
-//! | messages above 32,767 in one second have the ids of earlier ones | [`ids`], `load::arrivals` |
+//! | messages above 32,767 in one second have the ids of earlier ones | [`ids`] |
 //! | `If-Modified-Since` alone is 400, quoted and weak tags are not understood | [`ids`]; `resume` for the long poll |
 //! | channel ids of 255 bytes and more end the connection | [`ids`]; `publisher` for the limit |
 //! | a slow consumer gets messages of other channels | [`memory`] |

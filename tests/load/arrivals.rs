@@ -75,8 +75,8 @@ arrivals! {
     batches_in_lines_see_everything: BatchRaw, "hall", "oldest", 60;
     scripts_see_everything: Jsonp, "hall", "oldest", 60;
     scripts_as_bodies_see_everything: Jsonp, "body", "oldest", 60;
-    polls_without_a_cursor_see_everything: Cursorless, "hall", "oldest", 60;
-    polls_without_a_cursor_as_bodies_see_everything: Cursorless, "body", "oldest", 60;
+    polls_without_a_cursor_see_everything: Cursorless, "hall", "oldest", 40;
+    polls_without_a_cursor_as_bodies_see_everything: Cursorless, "body", "oldest", 40;
     compressed_event_sources_see_everything: Gzip, "hall", "oldest", 250;
     compressed_event_sources_as_bodies_see_everything: Gzip, "body", "oldest", 250;
     multipart_responses_see_everything: Multipart, "hall", "oldest", 250;
@@ -89,6 +89,36 @@ arrivals! {
     compressed_web_sockets_see_everything: Deflate, "hall", "oldest", 250;
     bare_web_sockets_for_the_newest_miss_nothing_once_they_are_on: Bare, "hall", "newest", 250;
     polls_without_a_cursor_for_the_newest_miss_nothing_once_they_are_on:
-        Cursorless, "hall", "newest", 60;
+        Cursorless, "hall", "newest", 40;
     long_polls_for_the_newest_miss_nothing_once_they_are_on: LongPoll, "body", "newest", 60;
+}
+
+/// Clients that send back what browsers send back, at 500 messages a second.
+fn keep_up(hold: &str) {
+    const MESSAGES: usize = 1000;
+    let _turn = turn();
+    let gateway = Gateway::start_root(ROOT, &locations(hold, STORE));
+    let address = gateway.address;
+    let every = Duration::from_millis(2);
+    let channels = vec!["c0".into()];
+    let publisher = Publisher { channels, name: 0, numbers: 0..MESSAGES, every, size: 0 };
+    play(&gateway, vec![publisher], async {
+        let mut audience = JoinSet::new();
+        for number in 0..3 {
+            let listener = Listener::new(address, Way::Cursorless, "c0");
+            let ledger = Ledger::new(format!("browser {number}")).all("c0", 0, MESSAGES);
+            audience.spawn(attend(listener, ledger, Dice::never()));
+        }
+        all(audience).await;
+    });
+}
+
+#[test]
+fn polls_without_a_cursor_keep_up_with_five_hundred_messages_a_second() {
+    keep_up("hall");
+}
+
+#[test]
+fn polls_without_a_cursor_keep_up_with_five_hundred_messages_a_second_as_bodies() {
+    keep_up("body");
 }

@@ -87,7 +87,7 @@ fn ten_thousand_channels_keep_their_messages_and_go_when_they_are_read() {
 }
 
 /// Channels that are listened to, each by one client.
-const HEARD: usize = 1500;
+const HEARD: usize = 900;
 
 fn hear(hold: &str) {
     let _turn = turn();

@@ -119,7 +119,7 @@ fn plain() -> Vec<Way> {
 fn beside(ways: &[Way], hold: &str, messages: usize) {
     let _turn = turn();
     let root = format!("{ROOT}\nclient_max_body_size = \"1M\"");
-    let keys = format!("push_message_buffer_length = {KEPT}");
+    let keys = format!("push_message_buffer_length = {KEPT}\npush_grace = 0");
     let gateway = Gateway::start_root(&root, &locations(hold, &keys));
     let address = gateway.address;
     let seen = ways.iter().map(|_| AtomicUsize::new(0)).collect();

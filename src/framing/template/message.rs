@@ -90,11 +90,12 @@ impl MessageTemplate {
         })
     }
 
-    /// A message that nobody published.
-    pub fn render_notice(&self, notice: Notice) -> Vec<u8> {
+    /// A message that nobody published, of a channel if it is about one.
+    pub fn render_notice(&self, notice: Notice, channel: &[u8]) -> Vec<u8> {
         self.fill(notice.text.len(), |token, filter, out| {
             let value = match token {
-                Token::Channel | Token::EventId | Token::EventType => String::new(),
+                Token::Channel => return filter.append(out, channel),
+                Token::EventId | Token::EventType => String::new(),
                 Token::Id => notice.id.to_string(),
                 Token::Size => notice.text.len().to_string(),
                 Token::Tag => "0".into(),

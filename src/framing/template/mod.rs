@@ -9,8 +9,8 @@ pub use message::MessageTemplate;
 
 use super::{Farewell, Framing, chunk};
 use crate::{
-    channel::{Frame, Message},
-    dialect::Dialect,
+    channel::{ChannelId, Frame, Message},
+    dialect::{Dialect, Notice},
 };
 
 /// The framing of `stream`.
@@ -22,7 +22,7 @@ pub struct Template {
     content_type: HeaderValue,
     ping: Bytes,
     /// What is said before the footer when the channel is deleted.
-    deleted: Bytes,
+    deleted: Option<Notice>,
 }
 
 /// Why a template cannot be compiled.
@@ -64,13 +64,13 @@ impl Template {
         content_type: Option<HeaderValue>,
         dialect: &Dialect,
     ) -> Self {
-        let notice = |notice| message.render_notice(notice).into();
+        let ping = |notice| message.render_notice(notice, b"").into();
         Self {
             header: header.to_owned().into(),
             footer: footer.to_owned().into(),
             content_type: content_type.unwrap_or(HeaderValue::from_static("text/plain")),
-            ping: dialect.ping_notice.map(notice).unwrap_or_default(),
-            deleted: dialect.deleted_notice.map(notice).unwrap_or_default(),
+            ping: dialect.ping_notice.map(ping).unwrap_or_default(),
+            deleted: dialect.deleted_notice,
             message,
         }
     }
@@ -85,7 +85,7 @@ impl Template {
             footer: footer.unwrap_or_else(|| PAGE_END.into()).into(),
             content_type: HeaderValue::from_static("text/html; charset=utf-8"),
             ping: Bytes::from_static(b"\n"),
-            deleted: Bytes::new(),
+            deleted: None,
         }
     }
 }
@@ -109,11 +109,13 @@ impl Framing for Template {
         chunk(&self.ping)
     }
 
-    fn closing(&self, why: Farewell) -> Frame {
-        match why {
-            Farewell::Deleted => chunk(&[&self.deleted[..], &self.footer[..]].concat()),
-            _ => chunk(&self.footer),
-        }
+    fn deleted(&self, channel: &ChannelId) -> Frame {
+        let text = |notice| self.message.render_notice(notice, channel.as_bytes());
+        chunk(&self.deleted.map(text).unwrap_or_default())
+    }
+
+    fn closing(&self, _why: Farewell) -> Frame {
+        chunk(&self.footer)
     }
 }
 
@@ -174,12 +176,13 @@ mod tests {
         let expected = "{\"id\":1,\"channel\":\"5\",\"text\":\"hi\",\"tag\":\"3\"}";
         assert_eq!(String::from_utf8(published).unwrap(), expected);
         let framing = Template::new("", template, "FOOT", None, &PUSH_STREAM);
-        let notice = |id, text| {
-            format!("{{\"id\":{id},\"channel\":\"\",\"text\":\"{text}\",\"tag\":\"0\"}}")
+        let notice = |id, channel, text| {
+            format!("{{\"id\":{id},\"channel\":\"{channel}\",\"text\":\"{text}\",\"tag\":\"0\"}}")
         };
-        assert_eq!(framing.ping().payload(), notice(-1, " "));
-        let deleted = notice(-2, "Channel deleted") + "FOOT";
-        assert_eq!(framing.closing(Farewell::Deleted).payload(), deleted);
+        assert_eq!(framing.ping().payload(), notice(-1, "", " "));
+        let deleted = framing.deleted(&ChannelId::new(b"c"));
+        assert_eq!(deleted.payload(), notice(-2, "c", "Channel deleted"));
+        assert_eq!(framing.closing(Farewell::Deleted).payload(), "FOOT");
         assert_eq!(framing.closing(Farewell::Timeout).payload(), "FOOT");
     }
 
