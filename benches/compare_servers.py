@@ -101,14 +101,21 @@ class Server:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
         self.pid = self.process.pid
         deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return self
-            except ConnectionRefusedError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"{self.NAME} does not start") from None
-                time.sleep(0.02)
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                raise SystemExit(f"{self.NAME} does not start")
+            time.sleep(0.02)
+        return self
+
+    def answers(self):
+        """Whether a request is answered: by a worker, which may be born after the socket listens."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=START_SECONDS) as client:
+                client.sendall(b"GET /pub?id=none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                return bool(client.recv(1))
+        except ConnectionError:
+            return False
 
     def __exit__(self, *_):
         self.process.terminate()
