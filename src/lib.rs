@@ -13,6 +13,8 @@
 //!
 //! GET  -> hold: bytes -> hyper in place -> gateway: route, access -> subscribe
 //!      -> something to read? answer. nothing yet? hold: the socket stays, with a cursor
+//!
+//! WebSocket: the same as GET; frames that come from the client -> hold -> publish
 //! ```
 //!
 //! # The layers

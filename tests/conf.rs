@@ -141,4 +141,11 @@ fn the_shipped_file_has_a_location_for_every_way_to_listen() {
     let echo = subscriber(&config, "/echo");
     assert_eq!(echo.transports, [Transport::WebSocket]);
     assert_eq!(echo.websocket.protocols, ["chat".into()]);
+    // Else whoever guesses a number could listen to what its connection says.
+    let server = &config.servers[0];
+    let group = |path: &str| {
+        let found = server.router.find(path.as_bytes()).unwrap();
+        server.locations[found.location].channels.group.to_string()
+    };
+    assert_eq!((group("/echo"), group("/listen/")), ("echo".into(), String::new()));
 }

@@ -90,6 +90,7 @@ impl Ring {
             self.delete_received_above = keep.delete_oldest_received.then_some(keep.min_messages);
         }
         self.last = message.id();
+        self.grace = keep.grace;
         self.pushed += 1;
         self.stored += usize::from(stored);
         let until = until.and_then(|after| now.checked_add(after));
@@ -250,6 +251,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_reader_without_a_cursor_asks_for_stays_until_it_has_caught_up() {
+        for stored in [0, 10] {
+            let (mut ring, start) = (Ring::default(), Instant::now());
+            let at = |millis| start + Duration::from_millis(millis);
+            ring.asked_after(MessageId::ZERO, start);
+            let (mut published, mut seen) = (0, 0);
+            for millis in 0..60_000 {
+                if millis % 2 == 0 && published < 1000 {
+                    published += 1;
+                    publish(&mut ring, published, &keep(stored), at(millis));
+                    ring.sweep(ALL, at(millis));
+                }
+                if millis % 25 == 24 && seen < published {
+                    ring.sweep(ALL, at(millis));
+                    ring.asked_after(id(seen), at(millis));
+                    assert_eq!(ids(&ring, id(seen)).first(), Some(&(seen + 1)), "{millis}");
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, 1000);
+            ring.sweep(ALL, at(90_000));
+            assert_eq!(ids(&ring, MessageId::ZERO).len(), stored);
+        }
+    }
+
+    #[test]
     fn with_storing_off_a_newcomer_gets_nothing_and_a_reader_with_an_id_has_a_grace() {
         let (mut ring, now) = (Ring::default(), Instant::now());
         publish(&mut ring, 1, &keep(0), now);
@@ -259,6 +286,27 @@ mod tests {
         assert_eq!(ids(&ring, id(1)), [2]);
         ring.sweep(ALL, now + Duration::from_secs(10));
         assert_eq!((ring.oldest(), ring.last()), (None, id(2)));
+    }
+
+    #[test]
+    fn what_somebody_without_a_cursor_still_asks_for_outlasts_its_grace_and_the_buffer() {
+        for max_messages in [0, 1] {
+            let (mut ring, start) = (Ring::default(), Instant::now());
+            let at = |seconds| start + Duration::from_secs(seconds);
+            ring.asked_after(id(0), start);
+            for number in 1..=4 {
+                publish(&mut ring, number, &keep(max_messages), start);
+                ring.trim(ALL, start);
+            }
+            ring.asked_after(id(1), at(6));
+            ring.sweep(ALL, at(15));
+            ring.asked_after(id(2), at(16));
+            ring.sweep(ALL, at(25));
+            assert_eq!(ids(&ring, id(2)), [3, 4], "{max_messages}");
+            ring.sweep(ALL, at(60));
+            let kept: &[u64] = if max_messages == 0 { &[] } else { &[4] };
+            assert_eq!(ids(&ring, MessageId::ZERO), kept);
+        }
     }
 
     #[test]

@@ -369,6 +369,10 @@ fn keys_of_transports_that_are_not_offered_are_errors_unless_inherited() {
         location("", key);
     }
     assert_eq!(subscriber(&location("gzip = true", "")).gzip, Some(20));
+    location(
+        "",
+        "push_subscriber = ['long-poll']\npush_longpoll_batch = 'raw'\npush_raw_separator = ''",
+    );
     // What holds anyway is no mistake.
     location("", "push_subscriber = ['stream']\npush_raw_separator = \"\\n\"\ngzip = false");
 }

@@ -131,7 +131,7 @@ impl Hall {
     /// Sends what a subscriber has not had, straight from the rings.
     pub(super) fn catch_up(&mut self, key: u32, outlet: &Arc<Outlet>) {
         match self.pending(key, outlet) {
-            Some(batch) if !self.may_have(key, &batch) => {}
+            Some(batch) if !self.may_have(key, &batch) => self.set_blocked(key, false),
             Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
             None => self.caught_up(key),
         }
@@ -186,6 +186,17 @@ impl Hall {
         if ends {
             return self.end(key, bytes.slice(sent..));
         }
+        self.note_sent(key, lead, batch, sent);
+        self.sent_something(key, outlet);
+        let more = sent < bytes.len() || batch.more;
+        if more || self.held[key as usize].parting().is_none() {
+            return self.set_blocked(key, more);
+        }
+        self.caught_up(key);
+    }
+
+    /// So many bytes of `lead` and a batch went out: moves the cursor, keeps the rest of what was begun.
+    fn note_sent(&mut self, key: u32, lead: &Bytes, batch: &Batch, sent: usize) {
         let held = &mut self.held[key as usize];
         match sent.checked_sub(lead.len()) {
             None => held.rare().unsent = lead.slice(sent..),
@@ -198,12 +209,6 @@ impl Hall {
                 }
             }
         }
-        self.sent_something(key, outlet);
-        let more = sent < bytes.len() || batch.more;
-        if more || self.held[key as usize].parting().is_none() {
-            return self.set_blocked(key, more);
-        }
-        self.caught_up(key);
     }
 
     /// Gives up a subscriber's seats; in the channel that is being walked at the end of the slice,
@@ -232,15 +237,12 @@ impl Hall {
 
     /// Goes on with a slow reader; history may have left it behind.
     fn read_on(&mut self, key: u32, outlet: &Arc<Outlet>) {
-        match self.pending(key, outlet) {
-            Some(batch) if batch.gap && outlet.closes_lagging => {
-                self.set_blocked(key, false);
-                self.farewell(key, Farewell::Lagging);
-            }
-            Some(batch) if !self.may_have(key, &batch) => self.set_blocked(key, false),
-            Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
-            None => self.caught_up(key),
+        let behind = |batch: Batch| batch.gap;
+        if outlet.closes_lagging && self.pending(key, outlet).is_some_and(behind) {
+            self.set_blocked(key, false);
+            return self.farewell(key, Farewell::Lagging);
         }
+        self.catch_up(key, outlet);
     }
 
     /// The socket takes bytes again.
@@ -265,7 +267,7 @@ impl Hall {
         let held = &self.held[key as usize];
         match (held.phase, held.outlet.clone()) {
             (Phase::Held, Some(outlet)) if !held.polls() && !held.paused => {
-                self.read_on(key, &outlet)
+                self.read_on(key, &outlet);
             }
             (Phase::Ending, _) => {
                 self.set_blocked(key, false);

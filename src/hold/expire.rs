@@ -58,9 +58,8 @@ impl Hall {
         match held.phase {
             Phase::Idle if half => self.refuse(key, &Refusal::Timeout),
             Phase::Held if held.parting().is_none() => self.send_away(key, Farewell::Timeout),
-            // It has not taken for too long what was to come before the end.
-            Phase::Held => self.close(key),
-            Phase::Proxied | Phase::Idle | Phase::Ending | Phase::Lingering => self.close(key),
+            // Also one that has not taken for too long what was to come before its end.
+            _ => self.close(key),
         }
     }
 

@@ -10,6 +10,7 @@ mod bodies;
 mod deliver;
 mod exchange;
 mod expire;
+mod frames;
 mod hall;
 mod head;
 mod held;

@@ -1,25 +1,16 @@
-//! What the client of a WebSocket sends: frames are decoded as they come, its messages handed on one
-//! after another.
+//! The receiving side of WebSockets in the hall: what is kept between two reads, what is answered.
 //!
-//! Between two frames a socket has no state here, unless it may publish. While a message is being
-//! taken nothing more is read, so that its successors wait where they cost nothing of ours.
+//! Between two frames a socket has no state here, unless it may publish.
 
-use std::{
-    cell::Cell,
-    rc::Rc,
-    task::{Context, Poll, Waker},
-};
+use std::{cell::Cell, rc::Rc};
 
 use bytes::Bytes;
 use rustix::event::epoll::EventData;
 
-use super::{
-    Handler, Inbound, Incoming, Received, Worker, hall::Hall, held::Phase, receive::Running,
-    wire::AHEAD, worker::HallCell,
-};
+use super::{Inbound, Incoming, hall::Hall, held::Phase, wire::AHEAD};
 use crate::{
     response::Refusal,
-    websocket::{Decoder, Event, Limits, Opcode, Violation, close, code, encode},
+    websocket::{Decoder, Limits, Violation, close, code},
 };
 
 /// The receiving side of a WebSocket.
@@ -65,121 +56,11 @@ impl Socket {
     }
 }
 
-/// Frames looked at before the worker serves everyone else.
-const FRAMES: usize = 256;
 /// The longest message that is ignored, in bytes; it is collected before that.
 const IGNORED: usize = 16 << 10;
 /// Bytes of unfinished messages that all sockets of a worker may have sent.
 const UNFINISHED: usize = 64 << 20;
-const NOT_TAKEN: &str = "Messages are not taken here.";
-
-/// Whether to go on with the frames of a connection.
-enum Next {
-    Frame,
-    /// A message is being taken.
-    Later,
-    /// The connection ends.
-    Nothing,
-}
-
-impl<H: Handler> Worker<H> {
-    /// Bytes from the client of a WebSocket.
-    pub(super) fn frames(&mut self, key: u32, bytes: &[u8]) {
-        let mut hall = self.shared.hall.borrow_mut();
-        let Some((mut decoder, limits)) = hall.decoder(key) else { return };
-        drop(hall);
-        let mut input = bytes;
-        for _ in 0..FRAMES {
-            let next = match decoder.next(&mut input) {
-                Ok(None) => break,
-                Ok(Some(event)) => self.event_of(key, event, limits),
-                Err(violation) => {
-                    self.shared.hall.borrow_mut().violated(key, &violation);
-                    Next::Nothing
-                }
-            };
-            match next {
-                Next::Frame => {}
-                Next::Later => break,
-                Next::Nothing => return,
-            }
-        }
-        self.shared.hall.borrow_mut().keep(key, decoder, input);
-    }
-
-    fn event_of(&mut self, key: u32, event: Event, limits: Incoming) -> Next {
-        let (body, binary) = match event {
-            Event::Text(body) => (body, false),
-            Event::Binary(body) => (body, true),
-            Event::Ping(payload) => {
-                let mut hall = self.shared.hall.borrow_mut();
-                hall.pong(key, encode(Opcode::Pong, false, &payload));
-                return if hall.held.get(key as usize).is_some() {
-                    Next::Frame
-                } else {
-                    Next::Nothing
-                };
-            }
-            Event::Pong(_) => return Next::Frame,
-            Event::Close(said) => {
-                let answer = said
-                    .map_or_else(|| encode(Opcode::Close, false, b""), |(code, _)| close(code, ""));
-                self.shared.hall.borrow_mut().hang_up(key, &answer);
-                return Next::Nothing;
-            }
-        };
-        self.take(key, Received { body, binary }, limits)
-    }
-
-    fn take(&mut self, key: u32, message: Received, limits: Incoming) -> Next {
-        let mut hall = self.shared.hall.borrow_mut();
-        let Some(inbound) = hall.inbound(key) else {
-            if limits.ignores {
-                return Next::Frame;
-            }
-            hall.hang_up(key, &close(code::POLICY, NOT_TAKEN));
-            return Next::Nothing;
-        };
-        drop(hall);
-        let mut taking = inbound.take(message);
-        match taking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Next::Frame,
-            Poll::Ready(Err(refusal)) => {
-                self.shared.hall.borrow_mut().refused(key, &refusal);
-                Next::Nothing
-            }
-            Poll::Pending => {
-                let data = self.shared.hall.borrow_mut().begin_taking(key);
-                let Some(data) = data else { return Next::Nothing };
-                let running = Running::new(self.shared.clone());
-                tokio::task::spawn_local(async move {
-                    let taken = taking.await;
-                    finish(&running, data, taken);
-                });
-                Next::Later
-            }
-        }
-    }
-
-    /// Goes on with the frames that had to wait.
-    pub(super) fn resume(&mut self, key: u32) {
-        let input = self.shared.hall.borrow_mut().waiting_input(key);
-        if let Some(input) = input {
-            self.frames(key, &input);
-        }
-    }
-}
-
-/// A message has been taken, or not.
-fn finish<H>(running: &Running<H>, data: EventData, taken: Result<(), Refusal>) {
-    let hall: &HallCell = &running.shared().hall;
-    let mut hall = hall.borrow_mut();
-    let Some(key) = hall.find(data) else { return };
-    hall.end_taking(key);
-    if let Err(refusal) = taken {
-        hall.refused(key, &refusal);
-    }
-}
+pub(super) const NOT_TAKEN: &str = "Messages are not taken here.";
 
 impl Hall {
     /// Makes a connection a WebSocket whose messages somebody takes.
@@ -201,7 +82,7 @@ impl Hall {
     }
 
     /// What reads the frames of a waiting socket, from where it left off.
-    fn decoder(&mut self, key: u32) -> Option<(Decoder, Incoming)> {
+    pub(super) fn decoder(&mut self, key: u32) -> Option<(Decoder, Incoming)> {
         let held = self.held.get_mut(key as usize)?;
         held.pinged = false;
         let incoming = held.outlet.as_ref()?.socket.filter(|_| held.phase == Phase::Held)?;
@@ -223,7 +104,7 @@ impl Hall {
     }
 
     /// Puts away what the next bytes go on with, and bytes that nobody has looked at.
-    fn keep(&mut self, key: u32, decoder: Decoder, input: &[u8]) {
+    pub(super) fn keep(&mut self, key: u32, decoder: Decoder, input: &[u8]) {
         let Some(held) = self.held.get_mut(key as usize) else { return };
         if held.phase != Phase::Held {
             return;
@@ -257,7 +138,10 @@ impl Hall {
         }
         held.tidy();
         if held.eof {
-            return if busy || waiting > 0 { () } else { self.close(key) };
+            if !busy && waiting == 0 {
+                self.close(key);
+            }
+            return;
         }
         if held.deaf != deaf {
             held.deaf = deaf;
@@ -266,7 +150,7 @@ impl Hall {
     }
 
     /// Bytes that a socket sent while it was busy.
-    fn waiting_input(&mut self, key: u32) -> Option<Vec<u8>> {
+    pub(super) fn waiting_input(&mut self, key: u32) -> Option<Vec<u8>> {
         let rare = self.held.get_mut(key as usize)?.rare.as_mut()?;
         if rare.socket.as_ref().is_some_and(|socket| socket.busy) {
             return None;
@@ -274,18 +158,18 @@ impl Hall {
         Some(std::mem::take(&mut rare.input)).filter(|input| !input.is_empty())
     }
 
-    fn inbound(&self, key: u32) -> Option<Rc<dyn Inbound>> {
+    pub(super) fn inbound(&self, key: u32) -> Option<Rc<dyn Inbound>> {
         self.held.get(key as usize)?.rare.as_ref()?.socket.as_ref()?.inbound.clone()
     }
 
     /// From now on a message is being taken; returns what finds the connection again.
-    fn begin_taking(&mut self, key: u32) -> Option<EventData> {
+    pub(super) fn begin_taking(&mut self, key: u32) -> Option<EventData> {
         self.held.get(key as usize)?;
         self.socket(key).busy = true;
         Some(self.data(key))
     }
 
-    fn end_taking(&mut self, key: u32) {
+    pub(super) fn end_taking(&mut self, key: u32) {
         if self.held[key as usize].phase == Phase::Held {
             self.socket(key).busy = false;
             self.listen(key);
@@ -293,7 +177,7 @@ impl Hall {
     }
 
     /// Answers a ping; if the socket takes nothing now, only the latest.
-    fn pong(&mut self, key: u32, pong: Bytes) {
+    pub(super) fn pong(&mut self, key: u32, pong: Bytes) {
         if self.held[key as usize].blocked {
             self.socket(key).pong = pong;
         } else {
@@ -315,13 +199,13 @@ impl Hall {
     }
 
     /// Ends a socket with a closing frame.
-    fn hang_up(&mut self, key: u32, frame: &Bytes) {
+    pub(super) fn hang_up(&mut self, key: u32, frame: &Bytes) {
         let Some(held) = self.held.get_mut(key as usize) else { return };
         held.close = true;
         self.part_with(key, frame);
     }
 
-    fn violated(&mut self, key: u32, violation: &Violation) {
+    pub(super) fn violated(&mut self, key: u32, violation: &Violation) {
         if violation.code == code::TOO_LARGE && self.inbound(key).is_none() {
             return self.hang_up(key, &close(code::POLICY, NOT_TAKEN));
         }
@@ -329,7 +213,7 @@ impl Hall {
     }
 
     /// Ends a socket whose message was not taken.
-    fn refused(&mut self, key: u32, refusal: &Refusal) {
+    pub(super) fn refused(&mut self, key: u32, refusal: &Refusal) {
         let code = match refusal {
             Refusal::TooLarge => code::TOO_LARGE,
             Refusal::BudgetSpent | Refusal::Unavailable(_) => code::TRY_AGAIN,

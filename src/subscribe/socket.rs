@@ -26,6 +26,11 @@ impl Visit<'_> {
         if !self.location.cors.permits(origin, host) {
             return Err(Refusal::Forbidden("Pages of this origin may not listen here.".into()));
         }
+        if headers.contains_key(header::TRANSFER_ENCODING)
+            || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        {
+            return Err(Refusal::BadRequest("A handshake has no body.".into()));
+        }
         let (Accepted { mut headers, deflate, .. }, dress) = self.shake_hands()?;
         self.location.dialect.forbid_caching(&mut headers);
         let outlet = self.outlets.socket(Agreed { dress, deflate }).clone();

@@ -51,7 +51,7 @@ export async function push_stream_client_gets_the_event_id_of_the_publisher_and_
 
 export async function push_stream_client_asks_again_after_a_poll_that_timed_out(t) {
   const here = await site(t)
-  const [, got, told] = await open(here, page('late'), ['got', 'told'])
+  const [, got, told] = await open(here, page('late', { prefix: '/short/' }), ['got', 'told'])
   assert.deepEqual(await told.until(2), ['open', 'timed out'])
   await here.gateway.publish('late', 'at last')
   assert.deepEqual((await got.until(1)).map(({ text }) => text), ['at last'])

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { startCable, startFront } from './front.mjs'
-import { numbers, open } from './tab.mjs'
+import { atRate, numbers, open, shipped } from './tab.mjs'
 
 // --- Polling
 
@@ -115,15 +115,21 @@ export async function two_tabs_of_an_iframe_get_everything_each(t) {
   await two_tabs(t, 'tabs-iframe', '/iframe.html?cid=tabs-iframe', String, (n) => n)
 }
 
-// The README's client, not the page above: without `cache: 'no-store'` a browser lets the second of two equal requests
-// wait for the head of the first, and a long poll has no head until there is a message.
+// The README's client sends no ids: the browser does, one tag for both tabs.
 export async function two_tabs_of_comet_get_everything_each(t) {
-  const client = (await readme('Comet')).replace('cid=5', 'cid=tabs-comet')
-  const tabs = [await open(t, '/blank.html', ['handle']), await open(t, '/blank.html', ['handle'])]
-  for (const [tab] of tabs) await tab.addScriptTag({ content: client })
-  const messages = numbers(50).map((n) => ({ messages: [n] }))
-  for (const message of messages) await t.gateway.publish('tabs-comet', JSON.stringify(message))
-  for (const [, handle] of tabs) assert.deepEqual(await handle.until(50), messages)
+  const site = await shipped(t)
+  const tabs = [await comet(site), await comet(site)]
+  await atRate(50, 10, (n) => site.gateway.publish('5', JSON.stringify({ messages: [n] })))
+  for (const handle of tabs) assert.deepEqual(await handle.until(50), numbers(50))
+}
+
+/** A tab with the README's client of Comet, whose first poll waits. */
+async function comet(site) {
+  const [tab, handle] = await open(site, '/blank.html', ['handle'])
+  const head = tab.waitForResponse((response) => new URL(response.url()).pathname === '/get_messages/')
+  await tab.addScriptTag({ content: await readme('Comet') })
+  await head
+  return handle
 }
 
 // --- The front proxy, and what the README promises
@@ -140,12 +146,13 @@ async function readme(heading) {
 }
 
 export async function the_polling_client_of_the_readme_works(t) {
+  const site = await shipped(t)
   await t.context.clock.install()
-  const [tab, handle] = await open(t, '/blank.html', ['handle'])
-  await tab.addScriptTag({ content: (await readme('Polling')).replace('channel_id=5', 'channel_id=readme-polling') })
+  const [tab, handle] = await open(site, '/blank.html', ['handle'])
+  await tab.addScriptTag({ content: await readme('Polling') })
   let sent = 0
   for (const count of [3, 2]) {
-    for (const n of numbers(count, sent)) await t.gateway.publish('readme-polling', String(n))
+    for (const n of numbers(count, sent)) await site.gateway.publish('5', String(n))
     sent += count
     await t.context.clock.runFor(5000)
     await handle.until(sent)
@@ -154,8 +161,15 @@ export async function the_polling_client_of_the_readme_works(t) {
 }
 
 export async function the_comet_client_of_the_readme_works(t) {
-  const [tab, handle] = await open(t, '/blank.html', ['handle'])
-  await tab.addScriptTag({ content: (await readme('Comet')).replace('cid=5', 'cid=readme-comet') })
-  for (const n of numbers(20)) await t.gateway.publish('readme-comet', JSON.stringify({ messages: [n] }))
-  assert.deepEqual(await handle.until(20), numbers(20).map((n) => ({ messages: [n] })))
+  const site = await shipped(t)
+  const handle = await comet(site)
+  for (const n of numbers(50)) await site.gateway.publish('5', JSON.stringify({ messages: [n, `${n}, again`] }))
+  assert.deepEqual(await handle.until(100), numbers(50).flatMap((n) => [n, `${n}, again`]))
+}
+
+export async function the_web_socket_client_of_the_readme_works(t) {
+  const [tab, handle] = await open(await shipped(t), '/blank.html', ['handle'])
+  await tab.addScriptTag({ content: (await readme('WebSocket')).replace('const ws', 'window.ws') })
+  assert.deepEqual(await handle.until(1), [{ text: 'hi' }])
+  assert.equal(await tab.evaluate(() => window.ws.protocol), 'chat')
 }

@@ -1,21 +1,69 @@
+//! What other gateways were found to do wrong, each as a test that they fail, on every transport.
+//!
+//! What other files test already is not repeated here:
+//!
+//! | fault | where |
+//! |---|---|
+//! | a normal reconnect, with an id that is not stored, beside a waiting client ends a worker | [`ids`] |
+//! | messages above 32,767 in one second have the ids of earlier ones | [`ids`], `load::arrivals` |
+//! | `If-Modified-Since` alone is 400, quoted and weak tags are not understood | [`ids`]; `resume` for the long poll |
+//! | channel ids of 255 bytes and more end the connection | [`ids`]; `publisher` for the limit |
+//! | a slow consumer gets messages of other channels | [`memory`] |
+//! | 15 bytes that announce 512 MiB take 512 MiB | [`memory`]; `websocket` for the limit |
+//! | once the memory is full everybody gets 500 | [`memory`]; `buffers` for what goes first |
+//! | the history has left a client behind, and nobody tells | [`memory`]; `resume`, `slow`, `load::slow` |
+//! | settings of one publisher apply to the message of another | [`settings`] |
+//! | HEAD and PATCH end the connection without a byte | [`methods`] |
+//! | a foreign origin is echoed, with credentials | [`methods`]; `long_poll`, `event_source`, `websocket` |
+//! | CR, LF, `</script>`, U+2028 and boundaries are not escaped | [`framings`] |
+//! | an empty message is none, or ends the response | [`framings`]; `bodies`, `load::bodies` |
+//! | backlog and live messages overlap, or have a gap between them | `load::arrivals` |
+//! | frames in one segment get stuck, control frames within a message end it | `websocket` |
+//! | a deleted channel is still there, and so are its subscribers | `publisher`, `load::seats` |
+//! | subscribers are counted that have gone | `http`, `load::chaos` |
+
+use std::{future::Future, net::SocketAddr};
+
 use tokio::{runtime, time::timeout};
 
 use crate::{
     client::{Listener, Way},
     harness::{Gateway, PATIENCE},
     locations::locations,
-    site::{MODES, NOW},
+    site::NOW,
 };
+
+mod framings;
+mod ids;
+mod memory;
+mod methods;
+mod settings;
+
+/// Room for all messages.
+const ROOM: &str = "workers = 2\npush_max_reserved_memory = \"256M\"";
 
 /// A location for each transport, and a clock that stands still.
 fn start(root: &str, hold: &str, keys: &str) -> Gateway {
     Gateway::start_with(root, &locations(hold, keys), |settings| settings.clock = Box::new(|| NOW))
 }
 
-/// Runs clients; nothing takes longer than anybody's patience.
+/// Runs clients.
 fn run<T>(clients: impl Future<Output = T>) -> T {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { timeout(PATIENCE, clients).await.expect("it ends") })
+    runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(clients)
+}
+
+/// Someone who waits; `at_first` are arguments and headers of the first request.
+async fn waiting(
+    address: SocketAddr,
+    way: Way,
+    channel: &str,
+    at_first: (String, String),
+) -> Listener {
+    let mut listener = Listener::new(address, way, channel);
+    listener.at_first = at_first;
+    let begun = timeout(PATIENCE, listener.begin()).await;
+    begun.unwrap_or_else(|_| panic!("{way:?} is not answered")).unwrap();
+    listener
 }
 
 /// The next message.
@@ -25,20 +73,8 @@ async fn hear(listener: &mut Listener) -> String {
     heard.unwrap_or_else(|end| panic!("{:?} ends: {end:?}", listener.way)).1
 }
 
-#[test]
-fn a_poll_without_cursor_that_history_has_left_behind_gets_what_is_left_once() {
-    for hold in MODES {
-        let gateway = start("", hold, "push_message_buffer_length = 3");
-        let mut listener = Listener::new(gateway.address, Way::Cursorless, "1");
-        gateway.publish("/pub?c=1", "m0");
-        run(async {
-            assert_eq!(hear(&mut listener).await, "m0");
-            for number in 1..10 {
-                gateway.publish("/pub?c=1", &format!("m{number}"));
-            }
-            for number in 7..10 {
-                assert_eq!(hear(&mut listener).await, format!("m{number}"), "{hold}");
-            }
-        });
-    }
+/// A request of a client of that way, with further headers.
+fn request(way: Way, method: &str, channel: &str, headers: &str) -> String {
+    let (target, own) = way.request(channel);
+    format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{own}{headers}\r\n")
 }

@@ -36,6 +36,7 @@ mod limits;
 mod listeners;
 mod long_poll;
 mod malformed;
+mod parting;
 mod process;
 mod proxy_protocol;
 mod publisher;

@@ -320,3 +320,49 @@ fn messages_are_compressed_where_that_was_agreed_on() {
     client.send(frame(0xc0 | TEXT, b"\xff\xff\xff"));
     assert_eq!(closed(&mut client).0, 1007);
 }
+
+const ROOM: &str = "[[server.location]]\npath = \"/room\"\naccess = [\"allow all\"]\n\
+                    push_pubsub = true\npush_channel_id = \"$arg_id\"\n\
+                    push_message_buffer_length = 10000\n";
+
+#[test]
+fn messages_before_the_end_of_a_connection_are_all_published() {
+    let gateway = Gateway::start(&format!(
+        "{ROOM}[[server.location]]\npath = \"/pub\"\npush_publisher = true\npush_channel_id = \"$arg_id\"\n"
+    ));
+    for (id, abrupt) in [(1, false), (2, true)] {
+        let mut client = open(&gateway, &format!("/room?id={id}"), "");
+        let messages: Vec<u8> = (0..1000).flat_map(|_| message(TEXT, b"x")).collect();
+        client.send(&messages);
+        if abrupt {
+            client.send(message(CLOSE, b""));
+        }
+        client.finish();
+        client.rest();
+        let info = gateway.request("GET", &format!("/pub?id={id}"), "", "");
+        assert!(info.text().starts_with("queued messages: 1000\r\n"), "{info:?}");
+    }
+}
+
+#[test]
+fn a_handshake_that_would_close_the_connection_opens_it_and_one_with_a_body_does_not() {
+    let gateway = echo("");
+    let mut client = gateway.connect();
+    let head = HANDSHAKE.replace("keep-alive, Upgrade", "Upgrade, close");
+    let request = format!("GET /echo HTTP/1.1\r\nHost: t\r\n{head}\r\n");
+    client.send([request.as_bytes(), &message(TEXT, b"behind")].concat());
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    assert_eq!(text(&mut client), "behind");
+    let mut client = gateway.connect();
+    client.request("GET", "/echo", HANDSHAKE, "12345678");
+    assert_eq!(client.response().status, 400);
+}
+
+#[test]
+fn a_message_that_nobody_takes_is_not_collected_first() {
+    let gateway = start("hall", "", "");
+    let mut client = open(&gateway, "/sub?id=1", "");
+    // The head of a message of 1 MB, of which nothing comes.
+    client.send([0x81, 0x80 | 0x7f, 0, 0, 0, 0, 0, 0x10, 0, 0, 1, 2, 3, 4]);
+    assert_eq!(closed(&mut client), (1008, "Messages are not taken here.".into()));
+}

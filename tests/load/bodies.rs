@@ -13,7 +13,7 @@ use crate::{
 const LARGE: usize = 10 << 20;
 
 /// Text of which no two parts are alike.
-fn large() -> String {
+pub fn large() -> String {
     let mut state = 1_u32;
     let letters = (0..LARGE).map(|_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -84,7 +84,7 @@ fn descriptors() -> usize {
 }
 
 /// How many are open once every worker runs and nobody is connected.
-fn at_rest(gateway: &Gateway) -> usize {
+pub fn at_rest(gateway: &Gateway) -> usize {
     // The kernel spreads connections: no worker is without any of so many.
     for _ in 0..64 {
         gateway.request("GET", "/pub?c=c0", "", "");
@@ -146,7 +146,7 @@ async fn strays(address: SocketAddr) {
 }
 
 /// Waits until nothing is open but what was before.
-fn all_closed(gateway: &Gateway, before: usize) {
+pub fn all_closed(gateway: &Gateway, before: usize) {
     for channel in ["c0", "c1", "nobody", "other"] {
         if gateway.request("GET", &format!("/pub?c={channel}"), "", "").status == 200 {
             gateway.wait_for_subscribers(&format!("/pub?c={channel}"), 0);

@@ -159,7 +159,7 @@ impl Way {
 
     /// Whether it is told that messages are gone.
     pub fn hears_of_gaps(self) -> bool {
-        self.polls() && self != Self::Cursorless || matches!(self, Self::Events | Self::Gzip)
+        self.polls() || matches!(self, Self::Events | Self::Gzip)
     }
 
     pub fn is_socket(self) -> bool {
@@ -202,6 +202,8 @@ pub struct Listener {
     /// The tag of the last answer it had, if that is what it sends back.
     tag: Option<String>,
     pub conn: Option<Conn>,
+    /// The answer to a poll is on its way.
+    asked: bool,
     /// What ends a message of its response.
     end: String,
     gunzip: Option<GzDecoder<Vec<u8>>>,
@@ -222,6 +224,7 @@ impl Listener {
             last: None,
             tag: None,
             conn: None,
+            asked: false,
             end: String::new(),
             gunzip: None,
             text: String::new(),
@@ -234,10 +237,12 @@ impl Listener {
     pub async fn next(&mut self) -> Result<Message, End> {
         while self.ready.is_empty() {
             if self.way.polls() {
-                self.ask().await?;
+                if !self.asked {
+                    self.ask().await?;
+                }
                 self.answer().await?;
             } else {
-                if self.conn.is_none() {
+                if !self.asked {
                     self.start().await?;
                 }
                 self.endless().await?;
@@ -251,7 +256,7 @@ impl Listener {
     /// Goes away, and forgets what it has received and not looked at.
     pub fn hang_up(&mut self) {
         assert!(self.way.resumes(), "{:?} cannot come back", self.way);
-        self.conn = None;
+        (self.conn, self.asked) = (None, false);
         self.text.clear();
         self.ready.clear();
     }
@@ -266,39 +271,43 @@ impl Listener {
 
     /// As [`Way::request`], with the place where it left off.
     fn request(&self) -> (String, String) {
-        let (mut target, mut headers) = self.way.request(&self.channels);
-        if let Some(tag) = &self.tag {
-            headers.push_str(&format!("If-None-Match: {tag}\r\n"));
-        }
-        let Some((time, tag)) = self.last else {
-            if self.tag.is_none() {
-                target.push_str(&self.at_first.0);
-                headers.push_str(&self.at_first.1);
-            }
-            return (target, headers);
+        let (target, headers) = self.way.request(&self.channels);
+        let (arguments, lines) = match (self.last, &self.tag) {
+            (None, None) => self.at_first.clone(),
+            (None, Some(tag)) => (String::new(), format!("If-None-Match: {tag}\r\n")),
+            (Some(last), _) => self.place(last),
         };
-        match self.way {
-            Way::Events | Way::Gzip => {
-                headers.push_str(&format!("Last-Event-ID: {time}:{tag}\r\n"));
-            }
-            Way::Json => target.push_str(&format!("&since={time}:{tag}")),
-            way if way.polls() || way == Way::Multipart => {
-                let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time));
-                headers.push_str(&format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n"));
-            }
-            _ => target.push_str(&format!("&last_event_id={time}:{tag}")),
-        }
-        (target, headers)
+        (target + &arguments, headers + &lines)
     }
 
-    /// Sends the request.
-    pub async fn ask(&mut self) -> io::Result<()> {
+    /// How it says that it has had a message.
+    fn place(&self, (time, tag): Id) -> (String, String) {
+        match self.way {
+            Way::Events | Way::Gzip => (String::new(), format!("Last-Event-ID: {time}:{tag}\r\n")),
+            Way::Json => (format!("&since={time}:{tag}"), String::new()),
+            way if way.polls() || way == Way::Multipart => {
+                let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(time));
+                let lines = format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n");
+                (String::new(), lines)
+            }
+            _ => (format!("&last_event_id={time}:{tag}"), String::new()),
+        }
+    }
+
+    /// Asks, so that it waits before the first [`Listener::next`]; where the head goes ahead of the
+    /// messages, it has come.
+    pub async fn begin(&mut self) -> Result<(), End> {
+        if self.way.polls() { Ok(self.ask().await?) } else { self.start().await }
+    }
+
+    async fn ask(&mut self) -> io::Result<()> {
         let (target, headers) = self.request();
+        self.asked = true;
         self.conn().await?.get(&target, &headers).await
     }
 
     /// Asks, and waits for the head of a response that goes on.
-    pub async fn start(&mut self) -> Result<(), End> {
+    async fn start(&mut self) -> Result<(), End> {
         self.ask().await?;
         let head = self.conn().await?.head().await?;
         let wanted = if self.way.is_socket() { 101 } else { 200 };
@@ -321,8 +330,9 @@ impl Listener {
         Ok(())
     }
 
-    /// Takes the answer to [`Listener::ask`].
-    pub async fn answer(&mut self) -> Result<(), End> {
+    /// Takes the answer to a poll.
+    async fn answer(&mut self) -> Result<(), End> {
+        self.asked = false;
         let (head, body) = self.conn().await?.response().await?;
         if head.status != 200 {
             return Err(End::Status(head.status));

@@ -46,11 +46,11 @@ pub fn announced(first: u8, length: u64) -> Vec<u8> {
     match length {
         0..126 => head.push(0x80 | u8::try_from(length).unwrap()),
         126..0x1_0000 => {
-            head.push(0x80 | 126);
+            head.push(0x80 | 0x7e);
             head.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         _ => {
-            head.push(0x80 | 127);
+            head.push(0x80 | 0x7f);
             head.extend(length.to_be_bytes());
         }
     }
@@ -75,8 +75,8 @@ pub async fn read(conn: &mut Conn) -> io::Result<(u8, Vec<u8>)> {
         let rest = conn.rest();
         match *rest {
             [_, 126, a, b, ..] => break (4, u64::from(u16::from_be_bytes([a, b]))),
-            [_, 127, a, b, c, d, e, f, g, h, ..] => {
-                break (10, u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+            [_, 127, ref rest @ ..] if rest.len() >= 8 => {
+                break (10, u64::from_be_bytes(*rest.first_chunk().unwrap()));
             }
             [_, 126 | 127, ..] => {}
             [_, length, ..] => {

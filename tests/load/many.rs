@@ -1,13 +1,16 @@
-//! Ten thousand channels, and what is left of them.
+//! Thousands of channels, and what is left of them.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
+use tokio::{task::JoinSet, time::timeout};
+
 use crate::{
+    client::{Listener, Way},
     harness::{Client, Gateway},
-    scene::{PATIENCE, turn},
+    scene::{PATIENCE, ROOT, all, locations, turn, watch},
 };
 
 const CHANNELS: usize = 10_000;
@@ -81,4 +84,67 @@ fn ten_thousand_channels_keep_their_messages_and_go_when_they_are_read() {
         client.get(&format!("/pub?c=c{number}"), "");
         assert_eq!(client.response().status, 404);
     });
+}
+
+/// Channels that are listened to, each by one client.
+const HEARD: usize = 1500;
+
+fn hear(hold: &str) {
+    let _turn = turn();
+    let keys = "push_store_messages = false\npush_grace = 0\npush_channel_timeout = \"1s\"";
+    let gateway = Gateway::start_root(ROOT, &locations(hold, keys));
+    let address = gateway.address;
+    let text = |number: usize, turn: usize| format!("{turn} only in {number}");
+    watch(async {
+        let ways = Way::held();
+        let mut listeners = Vec::new();
+        for number in 0..HEARD {
+            let way = ways[number % ways.len()];
+            let mut listener = Listener::new(address, way, &format!("c{number}"));
+            listener.begin().await.unwrap();
+            listeners.push(listener);
+        }
+        for turn in 0..3 {
+            let mut audience = JoinSet::new();
+            for (number, mut listener) in std::mem::take(&mut listeners).into_iter().enumerate() {
+                gateway.wait_for_subscribers(&format!("/pub?c=c{number}"), 1);
+                gateway.publish(&format!("/pub?c=c{number}"), &text(number, turn));
+                audience.spawn(async move {
+                    let heard = timeout(PATIENCE, listener.next()).await.unwrap().unwrap().1;
+                    assert_eq!(heard, text(number, turn), "{:?}", listener.way);
+                    if listener.way.polls() {
+                        listener.begin().await.unwrap();
+                    }
+                    (number, listener)
+                });
+            }
+            let mut heard = all(audience).await;
+            heard.sort_unstable_by_key(|(number, _)| *number);
+            listeners = heard.into_iter().map(|(_, listener)| listener).collect();
+        }
+    });
+    // Who has gone leaves no channel behind.
+    let mut client = gateway.connect();
+    let start = Instant::now();
+    for number in 0..HEARD {
+        loop {
+            client.get(&format!("/pub?c=c{number}"), "");
+            match client.response().status {
+                404 => break,
+                status => assert_eq!(status, 200),
+            }
+            assert!(start.elapsed() < PATIENCE, "channel {number} is still there");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn each_client_of_many_channels_hears_its_own() {
+    hear("hall");
+}
+
+#[test]
+fn each_client_of_many_channels_hears_its_own_as_bodies() {
+    hear("body");
 }

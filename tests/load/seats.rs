@@ -114,7 +114,7 @@ async fn contest(gateway: &Gateway, ways: &[Way], names: &[String]) -> Vec<(Stri
 }
 
 /// Says that it is over, also when a test fails.
-struct Over<'a>(&'a AtomicBool);
+pub struct Over<'a>(pub &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {

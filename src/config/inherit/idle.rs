@@ -4,7 +4,7 @@ use super::{Build, ROLES, subscriber};
 use crate::config::{
     error::{Level, Place, Reason},
     location::{
-        PollFormat,
+        Batch, PollFormat,
         Transport::{self, EventSource, IntervalPoll, LongPoll, Raw, Stream, WebSocket},
     },
     value::At,
@@ -37,13 +37,10 @@ impl Build<'_> {
         let text = |at: Option<&At<String>>| place(at, |text| !text.is_empty());
         let of = |transports, why| move |place| (place, transports, why);
         let stream = of(&[Stream][..], NO_STREAM);
-        let dialect = block.push_dialect.as_ref().map(|at| at.value);
-        let everywhere = dialect.is_some_and(|dialect| dialect.templates_everywhere);
-        let templates = if everywhere { &Transport::ALL[..] } else { &[Stream] };
         let socket = of(&[WebSocket][..], NO_SOCKET);
         let long_poll = of(&[LongPoll][..], NO_LONG_POLL);
         let interval = of(&[IntervalPoll][..], "push_subscriber does not offer \"interval-poll\"");
-        let raw = of(&[Raw][..], "push_subscriber does not offer \"raw\"");
+        let raw = of(self.separated(), "push_subscriber does not offer \"raw\"");
         let most = |size: &usize| *size != subscriber::WEBSOCKET_MAX_MESSAGE;
         let separated = |text: &String| text != subscriber::RAW_SEPARATOR;
         [
@@ -51,7 +48,7 @@ impl Build<'_> {
                 .map(interval),
             place(block.push_stream_preset.as_ref(), Option::is_some).map(stream),
             text(block.push_header_template.as_ref()).map(stream),
-            text(block.push_message_template.as_ref()).map(of(templates, NO_STREAM)),
+            text(block.push_message_template.as_ref()).map(of(self.templated(), NO_STREAM)),
             text(block.push_footer_template.as_ref()).map(stream),
             place(block.push_raw_separator.as_ref(), separated).map(raw),
             place(block.push_longpoll_batch.as_ref(), Option::is_some).map(long_poll),
@@ -63,6 +60,21 @@ impl Build<'_> {
             place(block.gzip.as_ref(), |on| *on)
                 .map(of(&[EventSource, LongPoll, IntervalPoll], NO_GZIP)),
         ]
+    }
+}
+
+impl Build<'_> {
+    /// What `push_message_template` is for.
+    fn templated(&self) -> &'static [Transport] {
+        let dialect = self.block.push_dialect.as_ref().map(|at| at.value);
+        let everywhere = dialect.is_some_and(|dialect| dialect.templates_everywhere);
+        if everywhere { &Transport::ALL } else { &[Stream] }
+    }
+
+    /// What `push_raw_separator` is for.
+    fn separated(&self) -> &'static [Transport] {
+        let batch = self.block.push_longpoll_batch.as_ref().and_then(|at| at.value);
+        if batch == Some(Batch::Raw) { &[Raw, LongPoll] } else { &[Raw] }
     }
 }
 
