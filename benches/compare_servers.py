@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -90,11 +91,12 @@ def free_port():
 class Server:
     """A daemon on a free port, for as long as a `with` block. Its processes are `pid` and its children."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder).resolve()
+    def __init__(self):
         self.port = free_port()
 
     def __enter__(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="pushgate-compare-")
+        self.folder = Path(self.temporary.name)
         limit = descriptors()
         self.process = subprocess.Popen(
             pinned(0, self.command()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -124,6 +126,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.temporary.cleanup()
 
     def publisher(self):
         return f"http://127.0.0.1:{self.port}/pub?id={{ch}}"
@@ -148,8 +151,8 @@ class Nchan(Server):
 class Pushgate(Server):
     NAME = "pushgate"
 
-    def __init__(self, folder, binary):
-        super().__init__(folder)
+    def __init__(self, binary):
+        super().__init__()
         self.binary = Path(binary).resolve()
 
     def command(self):
