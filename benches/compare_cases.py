@@ -80,7 +80,7 @@ CASES = [
     Case("publish", "publish", channels=1000, more=("--pub-conns", "64"), listens=False, figures=publishing),
     Case("connect sse", "connect", "sse", channels=100, figures=cost("connect")),
     Case("connect ws", "connect", "ws", channels=100, figures=cost("connect")),
-    Case("neighbour", "neighbour", "sse", MANY, figures=neighbour, more=("--messages", "40", "--beats", "100")),
+    Case("neighbour", "neighbour", "sse", MANY, figures=neighbour, more=("--messages", "40", "--beats", "100", "--neighbours", "100")),
 ]
 
 
@@ -112,5 +112,5 @@ ROWS = [
     Row("CPU of a connect and subscribe, SSE", "connect sse", "cpu", "us", "cpu"),
     Row("CPU of a connect and subscribe, WebSocket", "connect ws", "cpu", "us", "cpu"),
     Row("the publisher's answer beside all subscribers, median", "fan-out sse", "answer", "ms", "time"),
-    Row("a channel with one subscriber beside them, p99", "neighbour", "p99", "ms", "time"),
+    Row("channels with one subscriber beside them, p99", "neighbour", "p99", "ms", "time"),
 ]

@@ -136,9 +136,9 @@ def table(results, rows, images):
 WIDTH, TITLES, BAR, GAP = 800, 370, 14, 12
 COLOURS = {NCHAN: "#9aa4b2", PUSHGATE: "#2f6fde"}
 PLOTS = {
-    "memory": ("Memory of a held connection", "bytes, logarithmic"),
-    "cpu": ("CPU of the server for one operation", "microseconds, logarithmic"),
-    "time": ("Who waits for a large fan-out", "milliseconds, logarithmic"),
+    "memory": ("Memory of a held connection", "bytes"),
+    "cpu": ("CPU of the server for one operation", "microseconds"),
+    "time": ("Who waits for a large fan-out", "milliseconds"),
 }
 
 
@@ -152,15 +152,18 @@ def plots(results, rows):
     return images
 
 
+def ticks(high):
+    """A round distance between ticks, of which there are two to five."""
+    power = 10 ** math.floor(math.log10(high))
+    return next(step for step in (power / 5, power / 2, power, 2 * power) if high / step <= 5)
+
+
 def plot(results, rows, title, axis):
-    values = [value for row in rows for server in COLOURS for value in results.figures(row, server).values() if value > 0]
-    low = 10 ** math.floor(math.log10(min(values)) - 0.01)
-    high = 10 ** math.ceil(math.log10(max(values)))
-    room = WIDTH - TITLES - 90
+    values = [value for row in rows for server in COLOURS for value in results.figures(row, server).values()]
+    step = ticks(max(values))
 
     def x(value):
-        share = math.log10(max(value, low) / low) / math.log10(high / low)
-        return TITLES + room * share
+        return TITLES + (WIDTH - TITLES - 100) * value / max(values)
 
     height = 84 + len(rows) * (2 * BAR + GAP)
     parts = [
@@ -174,10 +177,10 @@ def plot(results, rows, title, axis):
         left = WIDTH - 190 + at * 90
         parts.append(f'<rect x="{left}" y="14" width="12" height="12" fill="{colour}"/>')
         parts.append(f'<text x="{left + 18}" y="24" fill="#1f2328">{server}</text>')
-    for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
-        left = x(10.0 ** power)
+    for tick in range(int(max(values) / step) + 1):
+        left = x(tick * step)
         parts.append(f'<line x1="{left:.1f}" x2="{left:.1f}" y1="52" y2="{height - 26}" stroke="#e3e6ea"/>')
-        parts.append(f'<text x="{left:.1f}" y="{height - 12}" text-anchor="middle" fill="#59636e">{10.0 ** power:,g}</text>')
+        parts.append(f'<text x="{left:.1f}" y="{height - 12}" text-anchor="middle" fill="#59636e">{tick * step:,g}</text>')
     for at, row in enumerate(rows):
         top = 58 + at * (2 * BAR + GAP)
         parts.append(f'<text x="{TITLES - 10}" y="{top + BAR + 4}" text-anchor="end" fill="#1f2328">{row.title}</text>')

@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -90,25 +91,33 @@ def free_port():
 class Server:
     """A daemon on a free port, for as long as a `with` block. Its processes are `pid` and its children."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder).resolve()
+    def __init__(self):
         self.port = free_port()
 
     def __enter__(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="pushgate-compare-")
+        self.folder = Path(self.temporary.name)
         limit = descriptors()
         self.process = subprocess.Popen(
             pinned(0, self.command()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
         self.pid = self.process.pid
         deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return self
-            except ConnectionRefusedError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"{self.NAME} does not start") from None
-                time.sleep(0.02)
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                raise SystemExit(f"{self.NAME} does not start")
+            time.sleep(0.02)
+        return self
+
+    def answers(self):
+        """Whether a request is answered: by a worker, which may be born after the socket listens."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=START_SECONDS) as client:
+                client.sendall(b"GET /pub?id=none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                return bool(client.recv(1))
+        except ConnectionError:
+            return False
 
     def __exit__(self, *_):
         self.process.terminate()
@@ -117,6 +126,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.temporary.cleanup()
 
     def publisher(self):
         return f"http://127.0.0.1:{self.port}/pub?id={{ch}}"
@@ -141,8 +151,8 @@ class Nchan(Server):
 class Pushgate(Server):
     NAME = "pushgate"
 
-    def __init__(self, folder, binary):
-        super().__init__(folder)
+    def __init__(self, binary):
+        super().__init__()
         self.binary = Path(binary).resolve()
 
     def command(self):

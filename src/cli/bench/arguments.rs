@@ -28,7 +28,7 @@ pub enum Scenario {
     Publish(Publish),
     /// Connect, subscribe, leave, over and over
     Connect(Connect),
-    /// A channel with one subscriber beside a large one that is never silent
+    /// Channels with one subscriber beside a large one that is never silent
     Neighbour(Neighbour),
     /// A process of a fleet; told what to do on its standard input
     #[command(hide = true)]
@@ -250,11 +250,16 @@ pub struct Connect {
 /// `neighbour`.
 #[derive(Args, Clone, Debug, Eq, PartialEq)]
 pub struct Neighbour {
-    /// The large channel and the small one.
+    /// The large channel.
     #[command(flatten)]
     pub fanout: Fanout,
 
-    /// Messages in a second to the channel with one subscriber
+    /// Channels with one subscriber each
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=MOST_PUBLISHERS))]
+    pub neighbours: u32,
+
+    /// Messages in a second to them, in turn
     #[arg(long, value_name = "N", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub beats: u32,

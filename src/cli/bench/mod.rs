@@ -11,6 +11,7 @@
 //! that a server that stops is not measured by the few messages that it let through.
 
 mod arguments;
+mod beat;
 mod clock;
 mod crowd;
 mod deliver;

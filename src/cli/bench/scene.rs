@@ -1,5 +1,5 @@
 //! All that takes part in a run: publishers and subscribers here, subscribers in other processes,
-//! and the neighbour. One thread; those whose times matter most have their turn first.
+//! and neighbours. One thread; those whose times matter most have their turn first.
 
 use std::{io, os::fd::BorrowedFd, time::Duration};
 
@@ -9,6 +9,7 @@ use rustix::{
 };
 
 use super::{
+    beat::Beat,
     clock::{nanos, now},
     crowd::Crowd,
     faults::Faults,
@@ -32,16 +33,6 @@ pub(super) struct Scene {
     /// What there was when something last came, and when that was.
     last: (u64, u64),
     more: bool,
-}
-
-/// A channel with one subscriber that is published to at fixed times.
-#[derive(Debug)]
-pub(super) struct Beat {
-    pub(super) publishers: Publishers,
-    pub(super) crowd: Crowd,
-    pub(super) every: Duration,
-    /// When the next message is due; none: it rests.
-    pub(super) due: Option<u64>,
 }
 
 /// Who has something to do.
@@ -109,15 +100,20 @@ impl Scene {
         now().saturating_sub(self.last.1) > nanos(self.patience)
     }
 
-    /// All subscribers but the neighbour.
+    /// All subscribers but the neighbours.
     fn everyone(&self) -> u32 {
         let here = self.crowd.as_ref().map_or(0, |crowd| crowd.plan.count);
         here + self.workers.iter().map(|worker| worker.count).sum::<u32>()
     }
 
+    /// Descriptors that the neighbours have.
+    pub(super) fn neighbours(&self) -> u32 {
+        self.beat.as_ref().map_or(0, |beat| 2 * beat.crowd.plan.count)
+    }
+
     /// Makes all connections; returns whether everyone is on.
     pub(super) fn gather(&mut self) -> io::Result<bool> {
-        let beat = u32::from(self.beat.is_some());
+        let beat = self.beat.as_ref().map_or(0, |beat| beat.crowd.plan.count);
         let (all, mut complete) = (self.everyone(), false);
         self.expect();
         while !complete && !self.hopeless() {
@@ -236,24 +232,17 @@ impl Scene {
         self.publishers.iter_mut().for_each(|all| all.answers = Histogram::default());
     }
 
-    /// From now on the neighbour gets messages.
+    /// From now on the neighbours get messages.
     pub(super) fn start_beat(&mut self) {
         self.beat.iter_mut().for_each(|beat| beat.due = Some(now()));
     }
 
-    /// What the neighbour has seen.
+    /// What the neighbours have seen.
     pub(super) fn beat_report(&mut self, faults: &mut Faults) -> Vec<Times> {
-        let Some(mut beat) = self.beat.take() else { return Vec::new() };
-        let report = CrowdReport::of(&mut beat.crowd, &beat.publishers.counts);
-        faults.merge(report.faults);
-        faults.merge(beat.publishers.faults);
-        vec![
-            Times::new("neighbour", &report.latency),
-            Times::new("neighbour's answer", &beat.publishers.answers),
-        ]
+        self.beat.take().map_or_else(Vec::new, |beat| beat.report(faults))
     }
 
-    /// Ends the run: closes all connections and adds up what was seen. The neighbour keeps its own.
+    /// Ends the run: closes all connections and adds up what was seen. Neighbours keep their own.
     pub(super) fn finish(&mut self) -> io::Result<CrowdReport> {
         self.rest()?;
         let published = self.publishers.as_ref().map_or(&[][..], |all| &all.counts);
@@ -268,27 +257,5 @@ impl Scene {
             report.faults.merge(std::mem::take(&mut publishers.faults));
         }
         Ok(report)
-    }
-}
-
-impl Beat {
-    fn failed(&self) -> bool {
-        self.crowd.heard.gone > 0 || !self.publishers.faults.none()
-    }
-
-    /// Whether nothing is under way.
-    fn at_rest(&self) -> bool {
-        let heard = self.crowd.heard.rounds.heard();
-        let sent: u32 = self.publishers.counts.iter().sum();
-        self.publishers.idle() && heard >= u64::from(sent)
-    }
-
-    /// Publishes what is due; returns when the next is.
-    fn publish(&mut self, now: u64) -> Option<u64> {
-        while let Some(due) = self.due.filter(|due| *due <= now) {
-            self.publishers.submit(0, Some(due));
-            self.due = Some(due + nanos(self.every));
-        }
-        self.due
     }
 }

@@ -99,14 +99,15 @@ impl<'a> Stage<'a> {
     }
 
     /// Puts all subscribers on the scene: here as many as one process may have, and the others in
-    /// processes of their own. `others` are descriptors of this process for something else.
+    /// processes of their own. `others` are descriptors of this process for something else, beside
+    /// those of neighbours.
     pub(super) fn seat(
         &self,
         scene: &mut Scene,
         listening: &Listening,
         others: u32,
     ) -> Result<(), Error> {
-        let allowed = descriptors();
+        let (allowed, others) = (descriptors(), others + scene.neighbours());
         let each = allowed.saturating_sub(RESERVE).min(listening.per_process);
         let here = allowed.saturating_sub(RESERVE + others).min(listening.per_process);
         if here == 0 || each == 0 {

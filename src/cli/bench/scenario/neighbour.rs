@@ -1,9 +1,16 @@
-//! `neighbour`: how long a channel with one subscriber waits for a large one.
+//! `neighbour`: how long channels with one subscriber wait for a large one.
 
 use std::time::Duration;
 
 use super::{
-    super::{Error, arguments::Neighbour, crowd::Crowd, report::Report, scene::Beat, stage::Stage},
+    super::{
+        Error,
+        arguments::{Neighbour, Publishing},
+        beat::Beat,
+        crowd::Crowd,
+        report::Report,
+        stage::Stage,
+    },
     fanout,
 };
 
@@ -13,11 +20,13 @@ pub(in super::super) fn run(asked: &Neighbour) -> Result<Report, Error> {
     let stage = Stage::new(&fanout.common, fanout.pace.warmup);
     let beside = stage.beside();
     let mut scene = stage.scene();
+    let publishing = Publishing { pub_conns: Some(asked.neighbours), ..fanout.publishing.clone() };
     scene.beat = Some(Beat {
-        publishers: beside.publishers(&fanout.publishing, 1)?,
-        crowd: Crowd::new(beside.plan(&fanout.listening, 1, 1))?,
+        publishers: beside.publishers(&publishing, asked.neighbours)?,
+        crowd: Crowd::new(beside.plan(&fanout.listening, asked.neighbours, asked.neighbours))?,
         every: Duration::from_secs(1) / asked.beats,
         due: None,
+        turn: 0,
     });
     fanout::measure("neighbour", fanout, &stage, scene)
 }

@@ -1,0 +1,57 @@
+//! Neighbours: what a large channel must not disturb.
+
+use std::time::Duration;
+
+use super::{
+    clock::nanos, crowd::Crowd, faults::Faults, fleet::CrowdReport, publishers::Publishers,
+    report::Times,
+};
+
+/// Channels with one subscriber each that are published to in turn, at fixed times.
+///
+/// There are many, each with a connection that publishes, so that a message waits for the server and not
+/// for the one before it.
+#[derive(Debug)]
+pub(super) struct Beat {
+    pub(super) publishers: Publishers,
+    pub(super) crowd: Crowd,
+    pub(super) every: Duration,
+    /// When the next message is due; none: they rest.
+    pub(super) due: Option<u64>,
+    /// Whose turn it is.
+    pub(super) turn: u32,
+}
+
+impl Beat {
+    pub(super) fn failed(&self) -> bool {
+        self.crowd.heard.gone > 0 || !self.publishers.faults.none()
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn at_rest(&self) -> bool {
+        let heard = self.crowd.heard.rounds.heard();
+        let sent: u32 = self.publishers.counts.iter().sum();
+        self.publishers.idle() && heard >= u64::from(sent)
+    }
+
+    /// Publishes what is due; returns when the next is.
+    pub(super) fn publish(&mut self, now: u64) -> Option<u64> {
+        while let Some(due) = self.due.filter(|due| *due <= now) {
+            self.publishers.submit(self.turn % self.crowd.plan.count, Some(due));
+            self.turn = self.turn.wrapping_add(1);
+            self.due = Some(due + nanos(self.every));
+        }
+        self.due
+    }
+
+    /// What they have seen.
+    pub(super) fn report(mut self, faults: &mut Faults) -> Vec<Times> {
+        let report = CrowdReport::of(&mut self.crowd, &self.publishers.counts);
+        faults.merge(report.faults);
+        faults.merge(self.publishers.faults);
+        vec![
+            Times::new("neighbour", &report.latency),
+            Times::new("neighbour's answer", &self.publishers.answers),
+        ]
+    }
+}
