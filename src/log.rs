@@ -70,6 +70,11 @@ where
     }))
 }
 
+/// Lines that could not be written.
+pub fn lost() -> u64 {
+    0
+}
+
 /// One line for a request, when its response begins.
 pub fn access(head: &request::Parts, client: impl Display, status: StatusCode) {
     if !tracing::enabled!(target: ACCESS, Level::INFO) {

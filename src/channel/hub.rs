@@ -12,8 +12,8 @@ use super::{
 /// Every channel of the process.
 #[derive(Debug)]
 pub struct Hub {
-    registry: Registry,
-    budget: Arc<Budget>,
+    pub(super) registry: Registry,
+    pub(super) budget: Arc<Budget>,
     oldest: Oldest,
     settings: Settings,
 }
@@ -212,6 +212,7 @@ impl Hub {
                 let name = channel.id().clone();
                 let (previous, number) = (state.ring.last(), state.ring.pushed() + 1);
                 let message = Message::new(name, id, previous, draft, self.budget.clone());
+                self.budget.counts.published(message.body().len());
                 state.append(Arc::new(message.numbered(number)), keep, now);
                 if !state.in_heap
                     && let Some(oldest) = state.ring.oldest()

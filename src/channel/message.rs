@@ -10,7 +10,7 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::{ChannelId, MessageId};
+use super::{ChannelId, Gone, MessageId, Traffic, traffic::Counts};
 
 /// A message as its publisher handed it in, before it has a place.
 ///
@@ -110,6 +110,16 @@ impl Message {
     /// The id that its publisher gave it.
     pub fn event_id(&self) -> Option<&Bytes> {
         self.draft.event_id.as_ref()
+    }
+
+    /// It is kept from now on.
+    pub(super) fn stored(&self) {
+        self.charge.budget.counts.stored();
+    }
+
+    /// It is no longer kept.
+    pub(super) fn gone(&self, why: Gone) {
+        self.charge.budget.counts.gone(why);
     }
 
     /// The frame of a slot, made by `encode` if nobody needed it before. While it runs, whoever needs
@@ -228,17 +238,23 @@ struct Node {
 pub struct Budget {
     used: AtomicUsize,
     limit: usize,
+    pub(super) counts: Counts,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit }
+        Self { used: AtomicUsize::new(0), limit, counts: Counts::default() }
     }
 
     /// Bytes that living messages take now.
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
+    }
+
+    /// All messages that it knows.
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic { memory_used: self.used(), memory_limit: self.limit, ..self.counts.read() }
     }
 
     /// Whether so many bytes more are allowed.

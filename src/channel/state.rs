@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     ChannelId, ChannelInfo, Concurrency, Dismissal, Mailbox, Message, MessageId, Note, Retention,
-    SeatError, ring::Ring,
+    SeatError, Sketch, Survey, ring::Ring,
 };
 
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(super) struct State {
     arriving_from: MessageId,
     /// Who took a seat before this ticket has to go.
     pub(super) dismissed: Option<(u32, Dismissal)>,
+    created: Instant,
     requested: Option<Instant>,
     idle_since: Instant,
     timeout: Duration,
@@ -51,6 +52,7 @@ impl State {
             arriving: 0,
             arriving_from: MessageId::LAST,
             dismissed: None,
+            created: now,
             requested: None,
             idle_since: now,
             timeout,
@@ -189,6 +191,20 @@ impl State {
             requested: self.requested.map(|at| now.saturating_duration_since(at).as_secs()),
             subscribers: self.subscribers as usize,
             last_message_id: self.ring.last(),
+        }
+    }
+
+    /// The same with what only an operator wants to know.
+    pub(super) fn sketch(&mut self, channel: &ChannelId, now: Instant) -> Sketch {
+        let info = self.info(channel, now);
+        let age = now.saturating_duration_since(self.created).as_secs();
+        Sketch { info, bytes: self.ring.bytes(), age }
+    }
+
+    /// Asks every worker that has subscribers here how they keep up.
+    pub(super) fn survey(&self, survey: &Survey) {
+        for Waiting { mailbox, local, .. } in &self.workers {
+            mailbox.put(Note::Survey { local: *local, survey: survey.clone() });
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::variable::Template;
+use super::{status::Status, variable::Template};
 use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
@@ -36,6 +36,8 @@ pub struct Location {
     pub publisher: Option<Publisher>,
     /// `push_subscriber`, `push_pubsub`.
     pub subscriber: Option<Subscriber>,
+    /// `push_status`, `push_channels_status`, `push_health`; then it has no other role.
+    pub status: Option<Status>,
 }
 
 /// Which channels a request means.

@@ -13,6 +13,7 @@ mod nearest;
 mod origin;
 mod process;
 mod server;
+mod status;
 mod unit;
 mod value;
 pub mod variable;
@@ -29,6 +30,7 @@ pub use location::{
 pub use named::Named;
 pub use process::Process;
 pub use server::{Listen, Server, ServerName};
+pub use status::{Health, Status, StatusFormat};
 pub use unit::UnitError;
 pub use variable::{Push, Scope, Template, TemplateError};
 

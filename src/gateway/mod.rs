@@ -19,9 +19,10 @@ use veil::Veil;
 use crate::{
     channel::{Hub, Settings},
     config::Config,
-    hold::{Answer, Browsers, Client, Handler, RequestBody},
+    hold::{Answer, Browsers, Client, Handler, RequestBody, Tally},
     log,
     publish::host::Host,
+    status::Monitor,
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -37,14 +38,22 @@ pub struct Gateway {
     requests: AtomicU64,
     veil: Veil,
     browsers: Browsers,
+    monitor: Monitor,
 }
 
 impl Gateway {
-    /// Builds it; `by_listener` says which servers each listening socket serves.
-    pub fn new(config: Config, by_listener: Vec<Vec<usize>>, hub: Hub) -> io::Result<Self> {
+    /// Builds it; `by_listener` says which servers each listening socket serves, and `tallies` has the
+    /// counters of each worker.
+    pub fn new(
+        config: Config,
+        by_listener: Vec<Vec<usize>>,
+        hub: Hub,
+        tallies: Vec<Arc<Tally>>,
+    ) -> io::Result<Self> {
         let sites = site::build(config.servers)?;
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
         let hub = Arc::new(hub);
+        let monitor = Monitor::new(hub.clone(), tallies);
         Ok(Self {
             sites,
             by_listener,
@@ -54,7 +63,13 @@ impl Gateway {
             requests: AtomicU64::new(0),
             veil: Veil::default(),
             browsers: Browsers::default(),
+            monitor,
         })
+    }
+
+    /// What status locations show.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     /// The channels.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use http::{Method, header, request};
+use http::{Method, Response, header, request};
 
 use super::{
     Gateway, Refused,
@@ -19,9 +19,9 @@ use crate::{
         Location, Named,
         variable::{Push, Scope},
     },
-    hold::{Answer, Client, Inbound, RequestBody},
+    hold::{Answer, Client, Inbound, RequestBody, Tally},
     publish::{self, Errand},
-    response::Refusal,
+    response::{Body, Refusal},
     router::{Captures, normalize},
     subscribe::{Outlets, Visit},
 };
@@ -31,6 +31,7 @@ struct Stop<'a> {
     location: &'a Arc<Location>,
     outlets: Option<&'a Outlets>,
     scope: &'a Scope<'a>,
+    tally: &'a Tally,
 }
 
 /// The scheme of every plain connection.
@@ -60,9 +61,14 @@ impl Gateway {
         }
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
+        if let Some(status) = location.status {
+            let answer = self.monitor.answer(status, head, &scope).await;
+            return answer.map(|response| shared(location, head, response)).map_err(refused);
+        }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
-        let stop = Stop { location, outlets, scope: &scope };
+        let tally = self.monitor.tally(client);
+        let stop = Stop { location, outlets, scope: &scope, tally };
         self.play(stop, &named, head, body).await.map_err(refused)
     }
 
@@ -74,25 +80,32 @@ impl Gateway {
         head: &request::Parts,
         body: RequestBody,
     ) -> Result<Answer, Refusal> {
-        let Stop { location, outlets, scope } = stop;
+        let Stop { location, outlets, scope, tally } = stop;
         match (&location.publisher, &location.subscriber, outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
                 let hub = &*self.hub;
                 let browsers = &self.browsers;
-                let visit =
-                    Visit { hub, location, subscriber, outlets, head, scope, named, browsers };
+                let visit = Visit {
+                    hub,
+                    location,
+                    subscriber,
+                    outlets,
+                    head,
+                    scope,
+                    named,
+                    browsers,
+                    tally,
+                };
                 let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
                 visit.answer(inbound).await
             }
             (Some(publisher), ..) => {
                 same_origin(location, head)?;
                 let errand = Errand { hub: &self.hub, host: &self.host, location, publisher, head };
-                let mut response = errand.answer(&named.channels, body).await?;
-                let origin = head.headers.get(header::ORIGIN);
-                location.cors.append_to(response.headers_mut(), origin);
-                Ok(Answer::Respond(response))
+                let response = errand.answer(&named.channels, body).await?;
+                Ok(shared(location, head, response))
             }
             _ => Err(Refusal::NotFound),
         }
@@ -127,4 +140,10 @@ impl Gateway {
             push: Push::default(),
         }
     }
+}
+
+/// An answer that other origins may read, where they may.
+fn shared(location: &Location, head: &request::Parts, mut response: Response<Body>) -> Answer {
+    location.cors.append_to(response.headers_mut(), head.headers.get(header::ORIGIN));
+    Answer::Respond(response)
 }

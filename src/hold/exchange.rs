@@ -140,6 +140,7 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (shared, state) = (self.shared.clone(), self.state.clone());
         state.busy.set(true);
+        shared.tally.requests.add(1);
         let persistence = Persistence::of(request.version(), request.headers());
         let request = request.map(|body| RequestBody::new(body, state.unread.clone()));
         let answer = self.shared.handler.respond(request, self.client);
@@ -160,6 +161,7 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     std::future::pending().await
                 }
             };
+            shared.tally.answered(response.status());
             // A stream to an HTTP/1.0 client has no other end.
             if state.unread.get() || (persistence.raw && state.streaming.get()) {
                 let close = HeaderValue::from_static("close");

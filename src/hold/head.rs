@@ -5,7 +5,11 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::{framing::http1::write_headers, response::Refusal};
+use super::{batch::Batch, held::Held};
+use crate::{
+    framing::http1::{tell_gap, write_headers},
+    response::Refusal,
+};
 
 /// The line that announces the end of the connection.
 pub(super) const CLOSE: &[u8] = b"Connection: close\r\n";
@@ -65,6 +69,25 @@ pub(super) fn whole(
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(body);
     head.into()
+}
+
+/// A polled response with the header lines of this request, and of the gap before it.
+pub(super) fn polled(held: &Held, batch: &Batch) -> Bytes {
+    let own = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
+    if own.is_empty() && !held.close && !batch.gap {
+        return batch.bytes.clone();
+    }
+    let mut lines = own.to_vec();
+    if batch.gap {
+        let mut gap = HeaderMap::new();
+        tell_gap(&mut gap, held.cursor);
+        write_headers(&mut lines, &gap);
+    }
+    if held.close {
+        lines.extend_from_slice(CLOSE);
+    }
+    let (before, after) = batch.bytes.split_at(batch.headers_end);
+    [before, &lines, after].concat().into()
 }
 
 /// A whole response that refuses a request which never reached hyper; the connection ends with it.

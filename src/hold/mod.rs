@@ -25,7 +25,9 @@ mod request;
 mod shelf;
 mod socket;
 mod stream;
+mod survey;
 mod tabs;
+mod tally;
 mod wait;
 mod wheel;
 mod wire;
@@ -41,6 +43,7 @@ pub use inbound::{Inbound, Incoming, Received, Taking};
 pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use tabs::{Browsers, Tab, Tabs};
+pub use tally::{CLASSES, Counter, End, Tally};
 pub use worker::Worker;
 
 use crate::{access::Peer, response::Body};
@@ -66,6 +69,13 @@ pub struct Client {
     pub listener: u16,
     /// Its peer speaks for somebody else, and nobody trusted says for whom.
     pub forwarded: bool,
+}
+
+impl Client {
+    /// The number of the worker that has the connection.
+    pub fn worker(&self) -> usize {
+        usize::try_from(self.connection >> worker::CONNECTION_BITS).unwrap_or_default()
+    }
 }
 
 /// What becomes of a request.

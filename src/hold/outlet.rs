@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use super::{Inbound, Incoming, Tab};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
+    config::Transport,
     framing::{Framing, long_poll::LongPoll},
 };
 
@@ -43,6 +44,8 @@ impl Holding {
 /// How a location serves those that wait there by one transport; shared by all of them.
 #[derive(Debug)]
 pub struct Outlet {
+    /// What it is called.
+    pub transport: Transport,
     /// The wire format.
     pub style: Style,
     /// Where messages keep its frames.

@@ -88,6 +88,8 @@ impl Hall {
     /// Closes a connection, whatever it was doing.
     pub(super) fn close(&mut self, key: u32) {
         self.leave(key);
-        self.held.remove(key as usize);
+        if self.held.remove(key as usize).is_some() {
+            self.tally.closed.add(1);
+        }
     }
 }

@@ -184,8 +184,9 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
         Err(_) => Step::Closed,
     };
     let (fd, rest) = exchange.finish();
-    if let Some(fd) = fd {
-        come_back(shared, fd, client, step, rest);
+    match fd {
+        Some(fd) => come_back(shared, fd, client, step, rest),
+        None => shared.tally.closed.add(1),
     }
 }
 
@@ -248,6 +249,7 @@ impl super::hall::Hall {
         held.close = true;
         held.rare = None;
         let answer = head::refusal(refusal);
+        self.tally.answered(refusal.status());
         let super::hall::Sent::Bytes(sent) = self.send(key, &answer) else {
             return self.close(key);
         };

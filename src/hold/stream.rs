@@ -54,7 +54,7 @@ impl Wait {
     fn new(hall: HallCell, holding: Holding) -> Self {
         let Holding { subscription, outlet, tab, .. } = holding;
         let cursor = subscription.cursor();
-        let key = hall.borrow_mut().join_body(subscription);
+        let key = hall.borrow_mut().join_body(subscription, outlet.transport);
         let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         let (letter, pause) = (None, None);
@@ -120,6 +120,15 @@ impl Wait {
         deleted.then(|| self.hall.borrow_mut().deleted_channel(self.key)).flatten()
     }
 
+    /// Counts the answer of a poll, and why the wait ended if it ended by itself.
+    fn note_end(&self, why: Option<Farewell>) {
+        let tally = &self.hall.borrow().tally;
+        tally.polls.add(u64::from(self.outlet.ends()));
+        if let Some(why) = why {
+            tally.ended(why);
+        }
+    }
+
     fn put_off_ping(&mut self) {
         if let Some((every, ping)) = &mut self.ping {
             ping.as_mut().reset(Instant::now() + *every);
@@ -169,8 +178,10 @@ impl Stream {
                 self.begun = true;
                 let notice = if gap { framing.gap(wait.cursor) } else { Frame::default() };
                 wait.cursor = message.id();
+                wait.hall.borrow().tally.handed(std::slice::from_ref(&message), gap);
                 let frame = outlet.frame(&message);
                 if framing.single() {
+                    wait.note_end(None);
                     self.wait = None;
                 }
                 let notice = self.payload(&notice);
@@ -190,7 +201,8 @@ impl Stream {
 
     /// The last bytes.
     fn end(&mut self, framing: &dyn Framing, why: Farewell) -> Result<Bytes, Aborted> {
-        let gone = self.wait.take().and_then(|wait| wait.deleted_channel(why));
+        let wait = self.wait.take().inspect(|wait| wait.note_end(Some(why)));
+        let gone = wait.and_then(|wait| wait.deleted_channel(why));
         if framing.single() {
             return Err(Aborted);
         }
@@ -256,13 +268,17 @@ async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &Long
             let gap = letter.gap;
             let messages = wait.waiting(letter.message);
             let messages = wait.outlet.fitting(&messages);
-            let (mut more, body) = framing.answer(enough(messages).map_or(messages, |some| some.0));
+            let messages = enough(messages).map_or(messages, |some| some.0);
+            wait.hall.borrow().tally.handed(messages, gap);
+            wait.note_end(None);
+            let (mut more, body) = framing.answer(messages);
             if gap {
                 tell_gap(&mut more, wait.cursor);
             }
             (StatusCode::OK, more, body)
         }
         Event::Farewell(why) => {
+            wait.note_end(Some(why));
             framing.farewell(why, wait.cursor, wait.deleted_channel(why).as_ref())
         }
         Event::Ping => framing.farewell(Farewell::Timeout, wait.cursor, None),

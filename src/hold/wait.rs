@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    Holding, Outlet, Style,
+    End, Holding, Outlet, Style,
     hall::{Hall, Sent},
     head::{self, Persistence},
     held::{Member, Phase, Place, earlier},
@@ -25,6 +25,7 @@ impl Hall {
         (held.close, held.raw) = (persistence.close, persistence.raw);
         held.outlet = Some(outlet.clone());
         held.cursor = subscription.cursor();
+        self.tally.waits(outlet.transport);
         self.open_socket(key, inbound);
         let channels = subscription.channels().to_vec();
         self.join(key, subscription);
@@ -65,6 +66,7 @@ impl Hall {
             }
             Style::Stream(framing) => {
                 let opening = framing.opening();
+                self.tally.answered(holding.status());
                 held.count(opening.plain);
                 let mut lead = head::stream(holding.status(), headers, persistence);
                 lead.extend_from_slice(&opening.on_wire(persistence.raw));
@@ -106,6 +108,7 @@ impl Hall {
         if !held.blocked && !frame.is_empty() {
             if held.pinged {
                 // A whole interval without a sign of life.
+                self.tally.ended(End::Silent);
                 return self.close(key);
             }
             held.pinged = held.is_socket();
@@ -185,10 +188,15 @@ impl Hall {
         if let Some(rare) = &mut held.rare {
             rare.parting = None;
         }
+        self.tally.ended(why);
+        if outlet.ends() {
+            self.tally.polls.add(1);
+        }
         let bytes: Bytes = match &outlet.style {
             Style::Poll(framing) => {
                 let (status, headers, body) = framing.farewell(why, held.cursor, gone.as_ref());
                 let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
+                self.tally.answered(status);
                 head::whole(status, &headers, &more, held.close, &body)
             }
             // There is no other way to say that the message does not come.

@@ -46,6 +46,7 @@ mod shutdown;
 mod site;
 mod slow;
 mod smoke;
+mod status;
 mod stream;
 mod transports;
 mod websocket;

@@ -1,6 +1,7 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
 mod idle;
+mod status;
 mod subscriber;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use super::{
     directive::Block,
     error::{Faults, Place, Reason},
     location::{Channels, Location, Publisher, Transport},
+    status::Status,
     value::{At, or},
     variable::Template,
 };
@@ -34,7 +36,18 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The keys that give a location something to do.
-const ROLES: [&str; 3] = ["push_publisher", "push_subscriber", "push_pubsub"];
+const ROLES: [&str; 6] = [
+    "push_publisher",
+    "push_subscriber",
+    "push_pubsub",
+    "push_status",
+    "push_channels_status",
+    "push_health",
+];
+
+/// The same in words.
+const SOME_ROLE: &str = "push_publisher, push_subscriber, push_pubsub, push_status, \
+                         push_channels_status or push_health";
 
 /// Builds a location of a block with what it inherits; none if it cannot be one.
 pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Option<Location> {
@@ -45,8 +58,12 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
         return None;
     };
     let mut build = Build { block, pattern, faults };
-    let (publisher, transports) = build.roles();
-    build.note_missing(table, publisher || !transports.is_empty());
+    let status = build.status();
+    let (publisher, transports) =
+        if status.is_some() { (false, Vec::new()) } else { build.roles() };
+    if status.is_none() {
+        build.note_missing(table, publisher || !transports.is_empty());
+    }
     build.note_idle(&transports);
     let channels = build.channels();
     let retention = build.retention();
@@ -54,7 +71,7 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
     let cors = build.cors();
     Some(Location {
         pattern: pattern.clone(),
-        access: access(block, publisher),
+        access: access(block, publisher || status.is_some_and(Status::is_private)),
         real_ip: real_ip(block),
         cors,
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
@@ -66,13 +83,15 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
             retention,
         }),
         subscriber,
+        status,
     })
 }
 
-/// Without rules a publisher admits this machine only, and any other location everyone.
-fn access(block: &Block, publisher: bool) -> Access {
+/// Without rules what is private, as publishing is, admits this machine only, and any other location
+/// everyone.
+fn access(block: &Block, private: bool) -> Access {
     let rules = block.access.as_ref().map(|at| at.value.clone()).unwrap_or_default();
-    if publisher && rules.is_empty() { Access::local() } else { Access::new(rules) }
+    if private && rules.is_empty() { Access::local() } else { Access::new(rules) }
 }
 
 /// `real_ip_from` and `real_ip_header` of any block.
@@ -132,8 +151,7 @@ impl Build<'_> {
     fn note_missing(&mut self, table: Place, has_role: bool) {
         if !has_role {
             if !self.block.is_suspect(&ROLES) {
-                let roles = "push_publisher, push_subscriber or push_pubsub";
-                self.faults.add(table, Reason::Missing(roles));
+                self.faults.add(table, Reason::Missing(SOME_ROLE));
             }
             return;
         }
