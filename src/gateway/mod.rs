@@ -11,7 +11,8 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use http::Request;
+use http::{Method, Request, StatusCode, request};
+use http_body::Body;
 pub use refused::Refused;
 use site::Site;
 use veil::Veil;
@@ -20,7 +21,7 @@ use crate::{
     channel::{Hub, Settings},
     config::Config,
     hold::{Answer, Browsers, Client, Handler, RequestBody, Tally},
-    log,
+    log::{self, Entry},
     publish::host::Host,
     status::Monitor,
 };
@@ -40,6 +41,8 @@ pub struct Gateway {
     browsers: Browsers,
     monitor: Monitor,
 }
+
+const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
 
 impl Gateway {
     /// Builds it; `by_listener` says which servers each listening socket serves, and `tallies` has the
@@ -78,16 +81,15 @@ impl Gateway {
     }
 
     async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        log::begin(&mut head, client.peer);
         let site = self.site(client, &head);
         let answer = self.walk(site, &head, body, client).await;
-        let answer =
+        let mut answer =
             answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
-        let status = match &answer {
-            Answer::Respond(response) => response.status(),
-            Answer::Hold(holding) => holding.status(),
-        };
-        log::access(&head, client.peer, status);
+        if let Some(entry) = Entry::of(&head) {
+            note(entry, &head, &mut answer);
+        }
         answer
     }
 }
@@ -100,6 +102,19 @@ impl Handler for Arc<Gateway> {
     ) -> impl Future<Output = Answer> + 'static {
         let gateway = self.clone();
         async move { Gateway::respond(&gateway, request, client).await }
+    }
+}
+
+/// Tells the access log what is answered; of a request that waits, its wait does.
+fn note(entry: &Entry, head: &request::Parts, answer: &mut Answer) {
+    match answer {
+        Answer::Respond(response) => {
+            entry.status(response.status());
+            let bodiless = head.method == Method::HEAD || response.status() == NOT_MODIFIED;
+            let length = response.body().size_hint().exact();
+            entry.sent(length.filter(|_| !bodiless).unwrap_or_default());
+        }
+        Answer::Hold(holding) => holding.entry = Some(entry.clone()),
     }
 }
 

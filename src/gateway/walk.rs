@@ -20,6 +20,7 @@ use crate::{
         variable::{Push, Scope},
     },
     hold::{Answer, Client, Inbound, RequestBody, Tally},
+    log::Entry,
     publish::{self, Errand},
     response::{Body, Refusal},
     router::{Captures, normalize},
@@ -53,6 +54,9 @@ impl Gateway {
         let location = &site.server.locations[matched.location];
         let refused = |refusal: Refusal| Refused { refusal, location: Some(location) };
         let (peer, forwarded) = location.real_ip.resolve(client.peer, &head.headers);
+        if let Some(entry) = Entry::of(head) {
+            entry.client(peer.address());
+        }
         if !location.access.permits(peer, forwarded || client.forwarded) {
             return Err(refused(Refusal::Forbidden("Access denied.".into())));
         }
@@ -66,6 +70,9 @@ impl Gateway {
             return answer.map(|response| shared(location, head, response)).map_err(refused);
         }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
+        if let Some(entry) = Entry::of(head) {
+            entry.channels(named.channels.iter().map(|id| (id.group(), id.as_bytes())));
+        }
         let outlets = site.outlets[matched.location].as_ref();
         let tally = self.monitor.tally(client);
         let stop = Stop { location, outlets, scope: &scope, tally };

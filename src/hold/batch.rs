@@ -98,6 +98,11 @@ impl Batch {
         self.marks.last().map_or((0, 0), |mark| (mark.messages, mark.body))
     }
 
+    /// Of a whole response: the length of its body in bytes.
+    pub(super) fn body_length(&self) -> usize {
+        self.bytes.len().saturating_sub(self.headers_end + BLANK_LINE)
+    }
+
     /// After `written` bytes. The message that the last of them belongs to counts as seen: its rest
     /// goes out before anything else.
     pub(super) fn progress(&self, written: usize) -> Progress {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use super::{
     Outlet, Style,
@@ -171,7 +172,14 @@ impl Hall {
         self.tab_answered(key);
         let held = &mut self.held[key as usize];
         let body = match &outlet.style {
-            Style::Poll(_) => head::polled(held, batch),
+            Style::Poll(_) => {
+                let whole = head::polled(held, batch);
+                if let Some(entry) = held.entry() {
+                    entry.status(StatusCode::OK);
+                    entry.head(whole.len().saturating_sub(batch.body_length()) as u64);
+                }
+                whole
+            }
             Style::Stream(_) => batch.bytes.clone(),
         };
         let bytes = if lead.is_empty() { body } else { [lead, &body[..]].concat().into() };

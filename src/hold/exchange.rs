@@ -10,11 +10,12 @@ use std::{
     os::fd::OwnedFd,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Either;
 use hyper::{
     body::Incoming,
@@ -23,19 +24,18 @@ use hyper::{
 };
 
 use super::{
-    Answer, Client, Handler, Holding,
-    head::Persistence,
-    request::RequestBody,
-    stream::{self, Outgoing},
-    wire::Wire,
-    worker::Shared,
+    Answer, Client, Handler, Holding, Tally, head::Persistence, request::RequestBody,
+    respond::respond, stream::Outgoing, wire::Wire, worker::Shared,
 };
+use crate::log;
 
 /// Hyper at work on one connection.
 pub(super) struct Exchange<H: Handler> {
     connection: Connection<Wire, Call<H>>,
     wire: Wire,
     state: Rc<State>,
+    tally: Arc<Tally>,
+    client: Client,
 }
 
 /// Where an exchange stands.
@@ -75,7 +75,7 @@ impl<H: Handler> Exchange<H> {
         let state = Rc::new(State::default());
         let call = Call { shared: shared.clone(), state: state.clone(), client };
         let connection = builder.serve_connection(wire.clone(), call);
-        Self { connection, wire, state }
+        Self { connection, wire, state, tally: shared.tally.clone(), client }
     }
 
     pub(super) fn wire(&self) -> &Wire {
@@ -85,7 +85,10 @@ impl<H: Handler> Exchange<H> {
     /// Lets hyper go on as far as it can.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Step {
         let state = self.state.clone();
-        if Pin::new(&mut self.connection).poll(cx).is_ready() {
+        if let Poll::Ready(end) = Pin::new(&mut self.connection).poll(cx) {
+            if let Some(error) = end.err().filter(hyper::Error::is_parse) {
+                self.note_malformed(&error);
+            }
             return Step::Closed;
         }
         if self.wire.dirty() {
@@ -100,6 +103,17 @@ impl<H: Handler> Exchange<H> {
             (true, true) => Step::Closed,
             (true, false) => Step::Idle,
         }
+    }
+
+    /// Hyper has refused a request that it could not understand.
+    fn note_malformed(&self, error: &hyper::Error) {
+        let status = if error.is_parse_too_large() {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        self.tally.answered(status);
+        log::malformed(self.client.peer, status);
     }
 
     /// Whether the client of a waiting request has gone. Hyper looks for that only as long as it
@@ -150,7 +164,7 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                 Answer::Hold(holding) if holding.as_body => {
                     state.polling.set(true);
                     let hall = shared.hall.clone();
-                    let response = stream::respond(hall, &state.streaming, *holding).await;
+                    let response = respond(hall, &state.streaming, *holding).await;
                     state.polling.set(false);
                     response
                 }

@@ -243,8 +243,12 @@ impl Hall {
 
     /// Writes once.
     pub(super) fn send(&self, key: u32, bytes: &[u8]) -> Sent {
-        let fd = self.held.get(key as usize).and_then(|held| held.fd.as_ref());
-        fd.map_or(Sent::Gone, |fd| send(fd, bytes))
+        let Some(held) = self.held.get(key as usize) else { return Sent::Gone };
+        let sent = held.fd.as_ref().map_or(Sent::Gone, |fd| send(fd, bytes));
+        if let (Some(entry), Sent::Bytes(sent)) = (held.entry(), sent) {
+            entry.sent(sent as u64);
+        }
+        sent
     }
 }
 

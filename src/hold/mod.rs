@@ -22,6 +22,7 @@ mod phase;
 mod proxied;
 mod receive;
 mod request;
+mod respond;
 mod shelf;
 mod socket;
 mod stream;

@@ -9,6 +9,7 @@ use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
     config::Transport,
     framing::{Framing, long_poll::LongPoll},
+    log::Entry,
 };
 
 /// A request that waits for messages.
@@ -26,13 +27,23 @@ pub struct Holding {
     pub inbound: Option<Rc<dyn Inbound>>,
     /// It is one of several tabs, which are answered together.
     pub tab: Option<Tab>,
+    /// Its line of the access log, which is written when nobody has it any more.
+    pub entry: Option<Entry>,
 }
 
 impl Holding {
     /// A request that is held like any other.
     pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
         let headers = HeaderMap::new();
-        Self { subscription, outlet, headers, as_body: false, inbound: None, tab: None }
+        Self {
+            subscription,
+            outlet,
+            headers,
+            as_body: false,
+            inbound: None,
+            tab: None,
+            entry: None,
+        }
     }
 
     /// The status of its response; of a poll that it will have.

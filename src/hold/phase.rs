@@ -60,6 +60,7 @@ impl Hall {
         if let Some(rare) = &mut held.rare {
             (rare.headers, rare.sent) = (Bytes::new(), Checksum::default());
             (rare.socket, rare.tab, rare.parting) = (None, None, None);
+            rare.entry = None;
         }
         held.tidy();
         if held.close || self.closing { self.linger(key) } else { self.idle(key) }

@@ -16,7 +16,7 @@ use super::{
     wire::AHEAD,
     worker::Shared,
 };
-use crate::response::Refusal;
+use crate::{log, response::Refusal};
 
 /// A request line and headers that `httparse` looks at before they are complete.
 const HEADERS: usize = 128;
@@ -246,10 +246,12 @@ impl super::hall::Hall {
     /// Answers a request that never reached hyper, and closes.
     pub(super) fn refuse(&mut self, key: u32, refusal: &Refusal) {
         let held = &mut self.held[key as usize];
+        let client = held.client;
         held.close = true;
         held.rare = None;
         let answer = head::refusal(refusal);
         self.tally.answered(refusal.status());
+        log::malformed(client.peer, refusal.status());
         let super::hall::Sent::Bytes(sent) = self.send(key, &answer) else {
             return self.close(key);
         };

@@ -3,7 +3,6 @@
 
 use std::{
     cell::Cell,
-    future::poll_fn,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -12,24 +11,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
 use http_body::{Body, Frame as Part};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{
-    Holding, Outlet, Style, Tab, batch::enough, bodies::Letter, pause::PAUSE, worker::HallCell,
-};
+use super::{Holding, Outlet, Style, Tab, bodies::Letter, pause::PAUSE, worker::HallCell};
 use crate::{
     channel::{ChannelId, Checksum, Frame, Message, MessageId},
-    framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
+    framing::{Farewell, Framing},
+    log::Entry,
 };
 
 /// What hyper is given to send: bytes in hand, or a stream.
 pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
 
 /// What one poll of a body finds.
-enum Event {
+pub(super) enum Event {
     Message(Letter),
     Farewell(Farewell),
     Ping,
@@ -37,11 +34,11 @@ enum Event {
 
 /// A wait for messages, until it is dropped.
 #[derive(Debug)]
-struct Wait {
-    hall: HallCell,
+pub(super) struct Wait {
+    pub(super) hall: HallCell,
     key: u32,
-    outlet: Arc<Outlet>,
-    cursor: MessageId,
+    pub(super) outlet: Arc<Outlet>,
+    pub(super) cursor: MessageId,
     timeout: Option<Pin<Box<Sleep>>>,
     ping: Option<(Duration, Pin<Box<Sleep>>)>,
     /// It is one of several tabs, and its message may have to wait for the others.
@@ -51,7 +48,7 @@ struct Wait {
 }
 
 impl Wait {
-    fn new(hall: HallCell, holding: Holding) -> Self {
+    pub(super) fn new(hall: HallCell, holding: Holding) -> Self {
         let Holding { subscription, outlet, tab, .. } = holding;
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription, outlet.transport);
@@ -61,7 +58,7 @@ impl Wait {
         Self { hall, key, outlet, cursor, timeout, ping, tab, letter, pause }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         if let Some(pause) = &mut self.pause {
             std::task::ready!(pause.as_mut().poll(cx));
             self.pause = None;
@@ -108,20 +105,20 @@ impl Wait {
     }
 
     /// A message, and all that have come with it.
-    fn waiting(&mut self, first: Arc<Message>) -> Vec<Arc<Message>> {
+    pub(super) fn waiting(&mut self, first: Arc<Message>) -> Vec<Arc<Message>> {
         let mut hall = self.hall.borrow_mut();
         let next = std::iter::from_fn(|| Some(hall.next_for_body(self.key)?.message));
         [first].into_iter().chain(next).collect()
     }
 
     /// The channel for whose deletion it ends.
-    fn deleted_channel(&self, why: Farewell) -> Option<ChannelId> {
+    pub(super) fn deleted_channel(&self, why: Farewell) -> Option<ChannelId> {
         let deleted = why == Farewell::Deleted;
         deleted.then(|| self.hall.borrow_mut().deleted_channel(self.key)).flatten()
     }
 
     /// Counts the answer of a poll, and why the wait ended if it ended by itself.
-    fn note_end(&self, why: Option<Farewell>) {
+    pub(super) fn note_end(&self, why: Option<Farewell>) {
         let tally = &self.hall.borrow().tally;
         tally.polls.add(u64::from(self.outlet.ends()));
         if let Some(why) = why {
@@ -151,6 +148,8 @@ pub(super) struct Stream {
     begun: bool,
     /// What has gone out, once it is decompressed.
     sent: Checksum,
+    /// Its line of the access log.
+    entry: Option<Entry>,
     /// Whether its connection is still sending it.
     streaming: Rc<Cell<bool>>,
 }
@@ -161,6 +160,16 @@ pub(super) struct Stream {
 pub(super) struct Aborted;
 
 impl Stream {
+    pub(super) fn new(
+        wait: Wait,
+        opening: Frame,
+        entry: Option<Entry>,
+        streaming: Rc<Cell<bool>>,
+    ) -> Self {
+        let (begun, sent) = (false, Checksum::default());
+        Self { wait: Some(wait), opening: Some(opening), begun, sent, entry, streaming }
+    }
+
     /// What the next bytes are; `None` at the end.
     fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
         let Some(wait) = &mut self.wait else { return Poll::Ready(None) };
@@ -224,7 +233,12 @@ impl Body for Stream {
             match std::task::ready!(self.poll_payload(cx)) {
                 // An empty chunk would end the response.
                 Some(Ok(bytes)) if bytes.is_empty() => {}
-                Some(bytes) => return Poll::Ready(Some(bytes.map(Part::data))),
+                Some(bytes) => {
+                    if let (Some(entry), Ok(bytes)) = (&self.entry, &bytes) {
+                        entry.sent(bytes.len() as u64);
+                    }
+                    return Poll::Ready(Some(bytes.map(Part::data)));
+                }
                 None => return Poll::Ready(None),
             }
         }
@@ -234,62 +248,5 @@ impl Body for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.streaming.set(false);
-    }
-}
-
-/// Waits, or gives the body that does.
-pub(super) async fn respond(
-    hall: HallCell,
-    streaming: &Rc<Cell<bool>>,
-    holding: Holding,
-) -> Response<Outgoing> {
-    let (headers, outlet) = (holding.headers.clone(), holding.outlet.clone());
-    let mut wait = Wait::new(hall, holding);
-    let mut response = Response::new(Either::Left(Full::default()));
-    *response.headers_mut() = headers;
-    match &outlet.style {
-        Style::Stream(framing) => {
-            let opening = Some(framing.opening());
-            streaming.set(true);
-            let streaming = streaming.clone();
-            let (begun, sent) = (false, Checksum::default());
-            let stream = Stream { wait: Some(wait), opening, begun, sent, streaming };
-            *response.body_mut() = Either::Right(stream);
-        }
-        Style::Poll(framing) => once(&mut response, &mut wait, framing).await,
-    }
-    response
-}
-
-/// The one answer of a poll.
-async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &LongPoll) {
-    let (status, more, body) = match poll_fn(|cx| wait.poll(cx)).await {
-        Event::Message(letter) => {
-            let gap = letter.gap;
-            let messages = wait.waiting(letter.message);
-            let messages = wait.outlet.fitting(&messages);
-            let messages = enough(messages).map_or(messages, |some| some.0);
-            wait.hall.borrow().tally.handed(messages, gap);
-            wait.note_end(None);
-            let (mut more, body) = framing.answer(messages);
-            if gap {
-                tell_gap(&mut more, wait.cursor);
-            }
-            (StatusCode::OK, more, body)
-        }
-        Event::Farewell(why) => {
-            wait.note_end(Some(why));
-            framing.farewell(why, wait.cursor, wait.deleted_channel(why).as_ref())
-        }
-        Event::Ping => framing.farewell(Farewell::Timeout, wait.cursor, None),
-    };
-    *response.body_mut() = Either::Left(Full::new(body));
-    *response.status_mut() = status;
-    for (name, value) in &more {
-        if name == header::VARY {
-            response.headers_mut().append(name, value.clone());
-        } else {
-            response.headers_mut().insert(name, value.clone());
-        }
     }
 }

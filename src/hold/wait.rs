@@ -10,14 +10,17 @@ use super::{
     phase::SEND_TIMEOUT,
 };
 use crate::{
-    channel::{Dismissal, MessageId, Subscription, read},
-    framing::{Farewell, LAST_CHUNK, http1::write_headers},
+    channel::{ChannelId, Dismissal, MessageId, Subscription, read},
+    framing::{Farewell, LAST_CHUNK, http1::write_headers, long_poll::LongPoll},
 };
 
 impl Hall {
     /// Lets a connection wait: the head goes out, with whatever there is to read already.
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
         let persistence = self.persistence(key, &holding.outlet, persistence);
+        if let Some(entry) = &holding.entry {
+            self.held[key as usize].rare().entry = Some(entry.clone());
+        }
         let lead = self.head(key, &holding, persistence);
         let Holding { subscription, outlet, inbound, tab, .. } = holding;
         let held = &mut self.held[key as usize];
@@ -69,6 +72,10 @@ impl Hall {
                 self.tally.answered(holding.status());
                 held.count(opening.plain);
                 let mut lead = head::stream(holding.status(), headers, persistence);
+                if let Some(entry) = &holding.entry {
+                    entry.status(holding.status());
+                    entry.head(lead.len() as u64);
+                }
                 lead.extend_from_slice(&opening.on_wire(persistence.raw));
                 lead.into()
             }
@@ -193,12 +200,7 @@ impl Hall {
             self.tally.polls.add(1);
         }
         let bytes: Bytes = match &outlet.style {
-            Style::Poll(framing) => {
-                let (status, headers, body) = framing.farewell(why, held.cursor, gone.as_ref());
-                let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
-                self.tally.answered(status);
-                head::whole(status, &headers, &more, held.close, &body)
-            }
+            Style::Poll(framing) => self.last_answer(key, framing, why, gone.as_ref()),
             // There is no other way to say that the message does not come.
             Style::Stream(framing) if framing.single() => {
                 held.close = true;
@@ -216,8 +218,29 @@ impl Hall {
                 [&last_words.concat()[..], last].concat().into()
             }
         };
+        let held = &mut self.held[key as usize];
         held.close |= held.raw;
         self.part_with(key, &bytes);
+    }
+
+    /// The whole answer of a poll that no message comes for.
+    fn last_answer(
+        &self,
+        key: u32,
+        framing: &LongPoll,
+        why: Farewell,
+        gone: Option<&ChannelId>,
+    ) -> Bytes {
+        let held = &self.held[key as usize];
+        let (status, headers, body) = framing.farewell(why, held.cursor, gone);
+        let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
+        let whole = head::whole(status, &headers, &more, held.close, &body);
+        self.tally.answered(status);
+        if let Some(entry) = held.entry() {
+            entry.status(status);
+            entry.head(whole.len().saturating_sub(body.len()) as u64);
+        }
+        whole
     }
 
     /// The last bytes of a response.

@@ -15,7 +15,7 @@ use std::{
 
 pub use listener::{BindError, Bound};
 pub use process::{PidFile, SetupError, settle};
-pub use signal::stop_signal;
+pub use signal::{at_reopen, stop_signal};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},

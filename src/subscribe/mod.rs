@@ -19,6 +19,7 @@ use crate::{
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
     hold::{Answer, Browsers, Holding, Inbound, Outlet, Style, Tally},
+    log::Entry,
     response::{Refusal, empty},
 };
 
@@ -57,6 +58,9 @@ impl Visit<'_> {
     pub async fn answer(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
         let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
         let transport = negotiate::transport(self.head, &self.subscriber.transports, polls)?;
+        if let Some(entry) = Entry::of(self.head) {
+            entry.transport(transport.name());
+        }
         let answer = self.by(transport, inbound).await?;
         self.tally.visited(transport);
         if matches!(transport, Transport::IntervalPoll | Transport::LongPoll)
