@@ -34,6 +34,7 @@ mod http;
 mod interval_poll;
 mod limits;
 mod listeners;
+mod logs;
 mod long_poll;
 mod malformed;
 mod parting;

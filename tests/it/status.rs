@@ -429,3 +429,97 @@ fn many_subscribers_are_counted_by_all_workers() {
     assert_eq!(document["transports"][0]["subscribers"], clients.len());
     assert_eq!(document["complete"], true);
 }
+
+/// What a browser asks for a WebSocket with.
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+#[test]
+fn everyone_who_waits_is_counted_by_transport_until_it_leaves() {
+    for hold in MODES {
+        let stream = "\n[[server.location]]\npath = \"= /one\"\npush_subscriber = [\"$\"]\n\
+                      push_channel_id = \"1\"\n";
+        let others = ["stream", "raw"]
+            .map(|name| stream.replace('$', name).replace("/one", &format!("/{name}")));
+        let gateway = start(hold, "", &(METRICS.to_owned() + &others.concat()));
+        let waits = [
+            ("long-poll", "/sub?id=1", ""),
+            ("event-source", "/sub?id=1", "Accept: text/event-stream\r\n"),
+            ("multipart", "/sub?id=1", "Accept: multipart/mixed\r\n"),
+            ("chunked", "/sub?id=1", "TE: chunked\r\n"),
+            ("websocket", "/sub?id=1", UPGRADE),
+            ("stream", "/stream", ""),
+            ("raw", "/raw", ""),
+        ];
+        let mut clients = Vec::new();
+        for (_, target, headers) in waits {
+            let mut client = gateway.connect();
+            client.get(target, headers);
+            clients.push(client);
+        }
+        wait_for(&gateway, "connections_held", 7.0);
+        for (transport, ..) in waits {
+            for name in ["subscribers", "visits_total"] {
+                let series = format!("{name}{{transport=\"{transport}\"}}");
+                assert_eq!(metric(&gateway, &series), 1.0, "{hold} {transport}");
+            }
+        }
+        gateway.publish("/pub?id=1", "four");
+        wait_for(&gateway, "delivered_messages_total", 7.0);
+        assert_eq!(metric(&gateway, "delivered_bytes_total"), 28.0);
+        // The poll has what it waited for.
+        wait_for(&gateway, "connections_held", 6.0);
+        drop(clients);
+        wait_for(&gateway, "connections_held", 0.0);
+        wait_for(&gateway, "connections_active", 1.0);
+    }
+}
+
+#[test]
+fn health_says_ready_until_the_shutdown_and_live_until_the_end() {
+    let health = "\n[[server.location]]\npath = \"= /live\"\npush_health = \"live\"\n\
+                  [[server.location]]\npath = \"= /ready\"\npush_health = \"ready\"\n";
+    let mut gateway = start_root("shutdown_delay = \"3s\"", "hall", "", health);
+    let asked = |gateway: &Gateway, target: &str| {
+        let answer = gateway.request("GET", target, "", "");
+        assert_eq!(answer.header("content-type"), Some("text/plain"));
+        (answer.status, answer.text().to_owned())
+    };
+    for target in ["/live", "/ready"] {
+        assert_eq!(asked(&gateway, target), (200, "ok".into()));
+    }
+    let mut events = listen(&gateway, "");
+    gateway.stop();
+    let begin = std::time::Instant::now();
+    while asked(&gateway, "/ready").0 == 200 {
+        assert!(begin.elapsed() < crate::harness::PATIENCE);
+    }
+    // It serves on for those who do not know yet.
+    assert_eq!(asked(&gateway, "/ready"), (503, "The server shuts down.".into()));
+    assert_eq!(gateway.request("GET", "/ready", "", "").header("retry-after"), Some("1"));
+    assert_eq!(asked(&gateway, "/live"), (200, "ok".into()));
+    gateway.publish("/pub?id=1", "x");
+    assert_eq!(events.chunk().unwrap(), event(0, "x"));
+    assert_eq!(events.chunk().unwrap(), b"event: close\ndata: shutdown\n\n");
+    gateway.join();
+}
+
+#[test]
+fn a_status_is_answered_over_pipelined_connections_and_while_a_list_is_long() {
+    let gateway = start_root("workers = 1", "hall", "", CHANNELS);
+    let mut client = gateway.connect();
+    for number in 0..200 {
+        client.request("PUT", &format!("/pub?id={number}"), "", "");
+        assert_eq!(client.response().status, 200);
+    }
+    for _ in 0..20 {
+        client.get("/channels?limit=1000", "");
+        client.get("/channels?id=1", "");
+    }
+    for _ in 0..20 {
+        let list: Value = serde_json::from_str(client.response().text()).unwrap();
+        assert_eq!(list["channels"].as_array().unwrap().len(), 200);
+        let one: Value = serde_json::from_str(client.response().text()).unwrap();
+        assert_eq!((&one["id"], &one["complete"]), (&"1".into(), &true.into()));
+    }
+}
