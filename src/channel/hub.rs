@@ -259,6 +259,7 @@ impl Hub {
             let budget = self.budget.clone();
             let message = Message::new(channel.id().clone(), id, previous, draft, budget);
             let message = message.numbered(state.ring.pushed() + 1);
+            self.budget.counts.loaded();
             state.append(Arc::new(message), &keep, Instant::now());
             *last = id.max(*last);
         }

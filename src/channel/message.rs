@@ -112,11 +112,6 @@ impl Message {
         self.draft.event_id.as_ref()
     }
 
-    /// It is kept from now on.
-    pub(super) fn stored(&self) {
-        self.charge.budget.counts.stored();
-    }
-
     /// It is no longer kept.
     pub(super) fn gone(&self, why: Gone) {
         self.charge.budget.counts.gone(why);

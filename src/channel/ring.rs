@@ -100,7 +100,6 @@ impl Ring {
         self.grace = keep.grace;
         self.pushed += 1;
         self.bytes += message.body().len();
-        message.stored();
         self.stored += usize::from(stored);
         let until = until.and_then(|after| now.checked_add(after));
         self.earliest = [self.earliest, until].into_iter().flatten().min();

@@ -1,6 +1,6 @@
 //! What has become of all messages, counted for the process as a whole.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Why a message is no longer kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,7 +42,7 @@ pub struct Traffic {
     /// The bytes of their bodies.
     pub published_bytes: u64,
     /// Messages that are kept.
-    pub stored: usize,
+    pub stored: u64,
     /// Bytes that messages and their frames take.
     pub memory_used: usize,
     /// `push_max_reserved_memory`.
@@ -56,7 +56,8 @@ pub struct Traffic {
 pub(super) struct Counts {
     published: AtomicU64,
     published_bytes: AtomicU64,
-    stored: AtomicUsize,
+    /// Messages that a store has given back.
+    loaded: AtomicU64,
     gone: [AtomicU64; Gone::ALL.len()],
 }
 
@@ -66,22 +67,25 @@ impl Counts {
         self.published_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    pub(super) fn stored(&self) {
-        self.stored.fetch_add(1, Relaxed);
+    pub(super) fn loaded(&self) {
+        self.loaded.fetch_add(1, Relaxed);
     }
 
     pub(super) fn gone(&self, why: Gone) {
-        self.stored.fetch_sub(1, Relaxed);
         self.gone[why as usize].fetch_add(1, Relaxed);
     }
 
     /// How things are, but for the memory.
     pub(super) fn read(&self) -> Traffic {
+        // What goes is read before what comes, so that no more can have gone than come.
+        let gone = Gone::ALL.map(|why| self.gone[why as usize].load(Relaxed));
+        let published = self.published.load(Relaxed);
+        let come = published + self.loaded.load(Relaxed);
         Traffic {
-            published: self.published.load(Relaxed),
+            published,
             published_bytes: self.published_bytes.load(Relaxed),
-            stored: self.stored.load(Relaxed),
-            gone: Gone::ALL.map(|why| self.gone[why as usize].load(Relaxed)),
+            stored: come.saturating_sub(gone.iter().sum()),
+            gone,
             ..Traffic::default()
         }
     }

@@ -171,7 +171,7 @@ struct Messages {
     published_bytes: u64,
     delivered: u64,
     delivered_bytes: u64,
-    stored: usize,
+    stored: u64,
     gone: Pairs,
 }
 

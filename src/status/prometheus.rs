@@ -97,7 +97,7 @@ fn messages(page: &mut Page, figures: &Figures) {
     let help = "Messages that subscribers have got, once for each of them.";
     page.counter("delivered_messages_total", help, figures.delivered);
     page.counter("delivered_bytes_total", "The bytes of their bodies.", figures.delivered_bytes);
-    page.gauge("stored_messages", "Messages that are kept.", stored as u64);
+    page.gauge("stored_messages", "Messages that are kept.", stored);
     let help = "Messages that are no longer kept, by the reason.";
     let gone = Gone::ALL.map(Gone::name).into_iter().zip(gone);
     page.labelled("gone_messages_total", Kind::Counter, help, "reason", gone);

@@ -190,9 +190,9 @@ fn who_goes_before_the_answer_and_what_cannot_be_understood_have_a_line_too() {
         let mut odd = daemon.connect();
         odd.send("GET / HTTP/1.1\r\nno header\r\n\r\n");
         answered(&mut odd, 400);
-        let mut long = daemon.connect();
-        long.send(format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(40_000)));
-        answered(&mut long, 431);
+        let mut endless = daemon.connect();
+        endless.send(format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(40_000)));
+        answered(&mut endless, 431);
         let lines = lines(daemon, &log);
         let of = |status: u16| {
             let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());

@@ -181,13 +181,13 @@ fn what_names_channels_is_for_this_machine_unless_rules_say_otherwise() {
 }
 
 /// The value of a metric.
-fn metric(gateway: &Gateway, series: &str) -> f64 {
+fn metric(gateway: &Gateway, series: &str) -> u64 {
     let page = gateway.request("GET", "/metrics", "", "");
     *prometheus::parse(page.text()).get(&format!("pushgate_{series}")).unwrap()
 }
 
 /// Waits until a metric has a value.
-fn wait_for(gateway: &Gateway, series: &str, value: f64) {
+fn wait_for(gateway: &Gateway, series: &str, value: u64) {
     let begin = std::time::Instant::now();
     while metric(gateway, series) != value {
         assert!(begin.elapsed() < crate::harness::PATIENCE, "{series} {}", metric(gateway, series));
@@ -208,12 +208,12 @@ fn what_ends_waits_is_counted_by_its_reason() {
         assert_eq!(gateway.request("DELETE", "/pub?id=1", "", "").status, 200);
         assert_eq!(second.chunk().unwrap(), b"event: close\ndata: deleted\n\n");
         for (series, value) in [
-            ("waits_ended_total{reason=\"conflict\"}", 1.0),
-            ("waits_ended_total{reason=\"deleted\"}", 1.0),
-            ("polls_answered_total", 1.0),
-            ("subscribers{transport=\"event-source\"}", 0.0),
-            ("subscribers{transport=\"long-poll\"}", 0.0),
-            ("visits_total{transport=\"long-poll\"}", 1.0),
+            ("waits_ended_total{reason=\"conflict\"}", 1),
+            ("waits_ended_total{reason=\"deleted\"}", 1),
+            ("polls_answered_total", 1),
+            ("subscribers{transport=\"event-source\"}", 0),
+            ("subscribers{transport=\"long-poll\"}", 0),
+            ("visits_total{transport=\"long-poll\"}", 1),
         ] {
             wait_for(&gateway, series, value);
         }
@@ -231,11 +231,11 @@ fn timeouts_and_connections_that_come_and_go_are_counted() {
         assert_eq!(poll.response().status, 304);
         while events.chunk().is_some() {}
         drop((poll, events));
-        wait_for(&gateway, "waits_ended_total{reason=\"timeout\"}", 2.0);
-        wait_for(&gateway, "responses_total{class=\"3xx\"}", 1.0);
-        wait_for(&gateway, "connections_held", 0.0);
+        wait_for(&gateway, "waits_ended_total{reason=\"timeout\"}", 2);
+        wait_for(&gateway, "responses_total{class=\"3xx\"}", 1);
+        wait_for(&gateway, "connections_held", 0);
         // The one that asks.
-        wait_for(&gateway, "connections_active", 1.0);
+        wait_for(&gateway, "connections_active", 1);
     }
 }
 
@@ -251,30 +251,30 @@ fn what_becomes_of_messages_adds_up() {
         gateway.publish("/pub?id=2", "x");
         gateway.request("DELETE", "/pub?id=1", "", "");
         for (series, value) in [
-            ("published_messages_total", 6.0),
-            ("published_bytes_total", 6.0),
-            ("gone_messages_total{reason=\"displaced\"}", 2.0),
-            ("gone_messages_total{reason=\"deleted\"}", 3.0),
-            ("stored_messages", 1.0),
-            ("channels", 1.0),
+            ("published_messages_total", 6),
+            ("published_bytes_total", 6),
+            ("gone_messages_total{reason=\"displaced\"}", 2),
+            ("gone_messages_total{reason=\"deleted\"}", 3),
+            ("stored_messages", 1),
+            ("channels", 1),
         ] {
             wait_for(&gateway, series, value);
         }
         let gateway = start(hold, "push_message_timeout = \"1ms\"", METRICS);
         gateway.publish("/pub?id=1", "x");
-        wait_for(&gateway, "gone_messages_total{reason=\"expired\"}", 1.0);
+        wait_for(&gateway, "gone_messages_total{reason=\"expired\"}", 1);
         let received = "push_delete_oldest_received_message = true\n\
                         push_min_message_buffer_length = 0";
         let gateway = start(hold, received, METRICS);
         gateway.publish("/pub?id=1", "x");
         assert_eq!(gateway.request("GET", "/sub?id=1", "", "").text(), "x");
-        wait_for(&gateway, "gone_messages_total{reason=\"received\"}", 1.0);
+        wait_for(&gateway, "gone_messages_total{reason=\"received\"}", 1);
         let root = "push_max_reserved_memory = \"64k\"";
         let gateway = start_root(root, hold, "", METRICS);
         for _ in 0..2 {
             gateway.publish("/pub?id=1", &"y".repeat(40_000));
         }
-        wait_for(&gateway, "gone_messages_total{reason=\"evicted\"}", 1.0);
+        wait_for(&gateway, "gone_messages_total{reason=\"evicted\"}", 1);
     }
 }
 
@@ -290,11 +290,11 @@ fn who_is_too_slow_is_counted_and_so_are_gaps() {
             gateway.publish("/pub?id=1", &"x".repeat(4 << 20));
         }
         while late.chunk().is_some() {}
-        wait_for(&gateway, "waits_ended_total{reason=\"slow\"}", 1.0);
+        wait_for(&gateway, "waits_ended_total{reason=\"slow\"}", 1);
         let answer =
             gateway.request("GET", "/sub?id=1", &format!("Last-Event-ID: {NOW}:0\r\n"), "");
         assert!(answer.header("x-push-gap").is_some());
-        wait_for(&gateway, "gaps_total", 1.0);
+        wait_for(&gateway, "gaps_total", 1);
     }
 }
 
@@ -313,7 +313,7 @@ fn pages(gateway: &Gateway, arguments: &str, mut between: impl FnMut(usize)) -> 
         let listed = document["channels"].as_array().unwrap();
         ids.extend(listed.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()));
         match document["next"].as_str() {
-            Some(next) => after = next.to_owned(),
+            Some(next) => next.clone_into(&mut after),
             None => break,
         }
         between(page);
@@ -457,21 +457,21 @@ fn everyone_who_waits_is_counted_by_transport_until_it_leaves() {
             client.get(target, headers);
             clients.push(client);
         }
-        wait_for(&gateway, "connections_held", 7.0);
+        wait_for(&gateway, "connections_held", 7);
         for (transport, ..) in waits {
             for name in ["subscribers", "visits_total"] {
                 let series = format!("{name}{{transport=\"{transport}\"}}");
-                assert_eq!(metric(&gateway, &series), 1.0, "{hold} {transport}");
+                assert_eq!(metric(&gateway, &series), 1, "{hold} {transport}");
             }
         }
         gateway.publish("/pub?id=1", "four");
-        wait_for(&gateway, "delivered_messages_total", 7.0);
-        assert_eq!(metric(&gateway, "delivered_bytes_total"), 28.0);
+        wait_for(&gateway, "delivered_messages_total", 7);
+        assert_eq!(metric(&gateway, "delivered_bytes_total"), 28);
         // The poll has what it waited for.
-        wait_for(&gateway, "connections_held", 6.0);
+        wait_for(&gateway, "connections_held", 6);
         drop(clients);
-        wait_for(&gateway, "connections_held", 0.0);
-        wait_for(&gateway, "connections_active", 1.0);
+        wait_for(&gateway, "connections_held", 0);
+        wait_for(&gateway, "connections_active", 1);
     }
 }
 
