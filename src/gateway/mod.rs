@@ -105,7 +105,8 @@ impl Handler for Arc<Gateway> {
     }
 }
 
-/// Tells the access log what is answered; of a request that waits, its wait does.
+/// Tells the access log what is answered, and whoever sends the answer keeps the entry until it has;
+/// of a request that waits, its wait does both.
 fn note(entry: &Entry, head: &request::Parts, answer: &mut Answer) {
     match answer {
         Answer::Respond(response) => {
@@ -113,6 +114,7 @@ fn note(entry: &Entry, head: &request::Parts, answer: &mut Answer) {
             let bodiless = head.method == Method::HEAD || response.status() == NOT_MODIFIED;
             let length = response.body().size_hint().exact();
             entry.sent(length.filter(|_| !bodiless).unwrap_or_default());
+            response.extensions_mut().insert(entry.clone());
         }
         Answer::Hold(holding) => holding.entry = Some(entry.clone()),
     }

@@ -27,7 +27,7 @@ use super::{
     Answer, Client, Handler, Holding, Tally, head::Persistence, request::RequestBody,
     respond::respond, stream::Outgoing, wire::Wire, worker::Shared,
 };
-use crate::log;
+use crate::log::{self, Entry};
 
 /// Hyper at work on one connection.
 pub(super) struct Exchange<H: Handler> {
@@ -61,6 +61,8 @@ struct State {
     /// The body of the latest request has not been read to its end.
     unread: Rc<Cell<bool>>,
     hold: RefCell<Option<(Box<Holding>, Persistence)>>,
+    /// The line of the access log whose response is being sent.
+    entry: RefCell<Option<Entry>>,
 }
 
 impl<H: Handler> Exchange<H> {
@@ -176,6 +178,8 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                 }
             };
             shared.tally.answered(response.status());
+            // Of a response that goes before this one all is with hyper.
+            state.entry.replace(response.extensions_mut().remove());
             // A stream to an HTTP/1.0 client has no other end.
             if state.unread.get() || (persistence.raw && state.streaming.get()) {
                 let close = HeaderValue::from_static("close");
