@@ -226,7 +226,7 @@ impl Hub {
             let most = self.settings.max_channels;
             *channel = self
                 .registry
-                .open(&channel.id().clone(), creation, most, true)
+                .open(&channel.id().clone(), creation, most, true, &*self.settings.clock)
                 .ok_or(TooManyChannels)?;
         }
     }
@@ -234,9 +234,10 @@ impl Hub {
     /// The channel, made if need be, with what the store has of it.
     async fn open(&self, id: &ChannelId, creation: Creation) -> Result<Arc<Channel>, OpenError> {
         let store = self.settings.store.as_ref();
+        let most = self.settings.max_channels;
         let channel = self
             .registry
-            .open(id, creation, self.settings.max_channels, store.is_none())
+            .open(id, creation, most, store.is_none(), &*self.settings.clock)
             .ok_or(OpenError::TooManyChannels)?;
         if let Some(store) = store
             && !channel.state().loaded

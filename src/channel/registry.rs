@@ -95,6 +95,7 @@ impl Registry {
         creation: Creation,
         most_in_all: usize,
         loaded: bool,
+        clock: &dyn Fn() -> u64,
     ) -> Option<Arc<Channel>> {
         let now = Instant::now();
         let mut shard = self.shard(id);
@@ -108,7 +109,7 @@ impl Registry {
         if !group.add_channel(creation.group_max_channels, most_in_all) {
             return None;
         }
-        let state = Mutex::new(State::new(creation.timeout, now, loaded));
+        let state = Mutex::new(State::new(creation.timeout, now, clock(), loaded));
         let channel = Arc::new(Channel { id: id.clone(), group, state });
         shard.insert(id.clone(), channel.clone());
         Some(channel)

@@ -21,7 +21,8 @@ pub(super) struct State {
     arriving_from: MessageId,
     /// Who took a seat before this ticket has to go.
     pub(super) dismissed: Option<(u32, Dismissal)>,
-    created: Instant,
+    /// Unix seconds.
+    created: u64,
     requested: Option<Instant>,
     idle_since: Instant,
     timeout: Duration,
@@ -43,7 +44,7 @@ struct Waiting {
 }
 
 impl State {
-    pub(super) fn new(timeout: Duration, now: Instant, loaded: bool) -> Self {
+    pub(super) fn new(timeout: Duration, now: Instant, created: u64, loaded: bool) -> Self {
         Self {
             ring: Ring::default(),
             workers: Vec::new(),
@@ -52,7 +53,7 @@ impl State {
             arriving: 0,
             arriving_from: MessageId::LAST,
             dismissed: None,
-            created: now,
+            created,
             requested: None,
             idle_since: now,
             timeout,
@@ -197,8 +198,7 @@ impl State {
     /// The same with what only an operator wants to know.
     pub(super) fn sketch(&mut self, channel: &ChannelId, now: Instant) -> Sketch {
         let info = self.info(channel, now);
-        let age = now.saturating_duration_since(self.created).as_secs();
-        Sketch { info, bytes: self.ring.bytes(), age }
+        Sketch { info, bytes: self.ring.bytes(), created: self.created }
     }
 
     /// Asks every worker that has subscribers here how they keep up.

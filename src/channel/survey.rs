@@ -16,8 +16,8 @@ pub struct Sketch {
     pub info: ChannelInfo,
     /// Bytes of the bodies of its messages.
     pub bytes: usize,
-    /// Seconds since it was made.
-    pub age: u64,
+    /// When it was made, in Unix seconds.
+    pub created: u64,
 }
 
 /// How those who wait on a channel keep up.

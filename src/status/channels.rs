@@ -179,7 +179,7 @@ async fn describe(hub: &Hub, id: &ChannelId) -> Option<Description> {
 
 impl Entry {
     fn new(sketch: &Sketch, now: u64) -> Self {
-        let Sketch { info, bytes, age } = sketch;
+        let Sketch { info, bytes, created } = sketch;
         let id = info.channel.as_bytes();
         let last = Some(info.last_message_id).filter(|id| *id > MessageId::ZERO);
         Self {
@@ -190,7 +190,7 @@ impl Entry {
             bytes: *bytes,
             published: info.published,
             subscribers: info.subscribers,
-            created: now.saturating_sub(*age),
+            created: *created,
             last_published: last.map(MessageId::time),
             last_requested: info.requested.map(|age| now.saturating_sub(age)),
             last_message_id: info.last_message_id.to_string(),
