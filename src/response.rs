@@ -1,17 +1,71 @@
 //! What is answered: the one body type, and every refusal with its status and its sentence.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 
-/// A response body: bytes in hand. What goes on is not a response but a hold.
-pub type Body = Full<Bytes>;
+/// A response body. What goes on with messages is not a response but a hold.
+pub enum Body {
+    /// Bytes in hand; their number is known.
+    Full(Full<Bytes>),
+    /// What comes from elsewhere, as fast as the client takes it.
+    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Cut>>>),
+}
 
-/// A body of bytes in hand; its length is known.
+/// A body that ends too early: the client must not take it for whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the application's answer ends too early")]
+pub struct Cut;
+
+/// A body of bytes in hand.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
+    Body::Full(Full::new(bytes.into()))
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(full) => full.fmt(f),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Self::Full(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
+            Self::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(full) => full.is_end_stream(),
+            Self::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(full) => full.size_hint(),
+            Self::Stream(stream) => stream.size_hint(),
+        }
+    }
 }
 
 /// A body of no bytes.
@@ -28,6 +82,10 @@ pub enum Refusal {
     /// 403: `push_dialect` reserves the id.
     #[error("Channel id not authorized for this method.")]
     ChannelIdReserved,
+    /// 502: the application cannot be reached, or its answer is none; the sentence says what happened
+    /// and not where.
+    #[error("{0}")]
+    BadGateway(Cow<'static, str>),
     /// 403: the channel id is longer than `push_max_channel_id_length`.
     #[error("The channel id is too long.")]
     ChannelIdTooLong,
@@ -43,6 +101,12 @@ pub enum Refusal {
     /// 403: access rules, origins and limits.
     #[error("{0}")]
     Forbidden(Cow<'static, str>),
+    /// 504: the application took longer than a `proxy_*_timeout`.
+    #[error("{0}")]
+    GatewayTimeout(Cow<'static, str>),
+    /// 500: `X-Accel-Redirect` leads from location to location without end.
+    #[error("The request is sent from one location to the next without end.")]
+    Cycle,
     /// 410: the channel was deleted.
     #[error("The channel was deleted.")]
     Gone,
@@ -92,6 +156,9 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::EmptyMessage => StatusCode::BAD_REQUEST,
+            Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Cycle => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BudgetSpent => StatusCode::INSUFFICIENT_STORAGE,
             Self::Conflict => StatusCode::CONFLICT,
             Self::ChannelIdReserved
@@ -165,9 +232,12 @@ mod tests {
 
     use super::*;
 
-    fn every_refusal() -> [(Refusal, u16, &'static str); 20] {
+    fn every_refusal() -> [(Refusal, u16, &'static str); 23] {
         [
             (Refusal::BadRequest("Why.".into()), 400, "Why."),
+            (Refusal::BadGateway("Why.".into()), 502, "Why."),
+            (Refusal::GatewayTimeout("Why.".into()), 504, "Why."),
+            (Refusal::Cycle, 500, "The request is sent from one location to the next without end."),
             (Refusal::BudgetSpent, 507, "The memory for messages is used up."),
             (Refusal::ChannelIdReserved, 403, "Channel id not authorized for this method."),
             (Refusal::ChannelIdTooLong, 403, "The channel id is too long."),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::variable::Template;
+use super::{proxy::Proxy, variable::Template};
 use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
@@ -18,13 +18,14 @@ use crate::{
 pub struct Location {
     /// `path`.
     pub pattern: Pattern,
-    /// `access`; of a publisher location without rules: loopback and Unix sockets.
+    /// `access`; of a publisher location without rules that is not internal: loopback and Unix
+    /// sockets.
     pub access: Access,
     /// `real_ip_from` and `real_ip_header`.
     pub real_ip: RealIp,
     /// `push_allowed_origins` and `push_allow_credentials`.
     pub cors: Cors,
-    /// `client_max_body_size` in bytes.
+    /// `client_max_body_size` in bytes; 0 is any size where `proxy` is.
     pub max_body_size: usize,
     /// `client_body_timeout`: between two reads of a body.
     pub body_timeout: Duration,
@@ -36,6 +37,10 @@ pub struct Location {
     pub publisher: Option<Publisher>,
     /// `push_subscriber`, `push_pubsub`.
     pub subscriber: Option<Subscriber>,
+    /// `proxy_pass`, without the roles above.
+    pub proxy: Option<Proxy>,
+    /// `internal`: reached through `X-Accel-Redirect` alone.
+    pub internal: bool,
 }
 
 /// Which channels a request means.

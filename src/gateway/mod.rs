@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use http::Request;
+use http::{Request, StatusCode};
 pub use refused::Refused;
 use site::Site;
 use veil::Veil;
@@ -22,6 +22,7 @@ use crate::{
     hold::{Answer, Browsers, Client, Handler, RequestBody},
     log,
     publish::host::Host,
+    upstream::{self, Group},
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -37,11 +38,21 @@ pub struct Gateway {
     requests: AtomicU64,
     veil: Veil,
     browsers: Browsers,
+    groups: Arc<[Group]>,
+}
+
+/// What answers the requests of one worker.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    gateway: Arc<Gateway>,
+    /// The worker's connections to applications.
+    upstreams: upstream::Client,
 }
 
 impl Gateway {
     /// Builds it; `by_listener` says which servers each listening socket serves.
     pub fn new(config: Config, by_listener: Vec<Vec<usize>>, hub: Hub) -> io::Result<Self> {
+        let groups = config.upstreams.iter().map(Group::new).collect();
         let sites = site::build(config.servers)?;
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
         let hub = Arc::new(hub);
@@ -54,6 +65,7 @@ impl Gateway {
             requests: AtomicU64::new(0),
             veil: Veil::default(),
             browsers: Browsers::default(),
+            groups,
         })
     }
 
@@ -61,30 +73,39 @@ impl Gateway {
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
+}
+
+impl Desk {
+    /// That of one worker; it stays on its thread.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        let upstreams = upstream::Client::new(gateway.groups.clone());
+        Self { gateway, upstreams }
+    }
 
     async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
-        let (head, body) = request.into_parts();
-        let site = self.site(client, &head);
-        let answer = self.walk(site, &head, body, client).await;
+        let (mut head, body) = request.into_parts();
+        let site = self.gateway.site(client, &head);
+        let answer = self.walk(site, &mut head, body, client).await;
         let answer =
             answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
         let status = match &answer {
             Answer::Respond(response) => response.status(),
             Answer::Hold(holding) => holding.status(),
+            Answer::Tunnel(_) => StatusCode::SWITCHING_PROTOCOLS,
         };
         log::access(&head, client.peer, status);
         answer
     }
 }
 
-impl Handler for Arc<Gateway> {
+impl Handler for Desk {
     fn respond(
         &self,
         request: Request<RequestBody>,
         client: Client,
     ) -> impl Future<Output = Answer> + 'static {
-        let gateway = self.clone();
-        async move { Gateway::respond(&gateway, request, client).await }
+        let desk = self.clone();
+        async move { Desk::respond(&desk, request, client).await }
     }
 }
 

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use http::{Method, header, request};
+use http::{Method, Uri, header, request};
 
 use super::{
-    Gateway, Refused,
+    Desk, Refused,
     methods::{check_host, check_method, options, same_origin, subscribes},
     site::Site,
 };
@@ -24,7 +24,18 @@ use crate::{
     response::Refusal,
     router::{Captures, normalize},
     subscribe::{Outlets, Visit},
+    upstream::{Passage, Passed, Redirect},
 };
+
+/// A request, wherever it is led.
+struct Way<'a> {
+    site: &'a Site,
+    client: Client,
+    /// The number of the request.
+    number: u64,
+    /// What the client asked for, once `X-Accel-Redirect` has led away from there.
+    asked: Option<Uri>,
+}
 
 /// Where the way of a request has led.
 struct Stop<'a> {
@@ -35,35 +46,104 @@ struct Stop<'a> {
 
 /// The scheme of every plain connection.
 const SCHEME: &str = "http";
+/// How often `X-Accel-Redirect` may lead a request on: as often as in nginx.
+const MAX_REDIRECTS: usize = 10;
 
-impl Gateway {
-    /// The way of a request, from its URI to its answer.
+impl Desk {
+    /// The way of a request, from its URI to its answer. The head is as it was, afterwards.
     pub(super) async fn walk<'a>(
         &self,
         site: &'a Site,
-        head: &request::Parts,
+        head: &mut request::Parts,
         body: RequestBody,
         client: Client,
     ) -> Result<Answer, Refused<'a>> {
         check_host(head)?;
+        let number = self.gateway.requests.fetch_add(1, Ordering::Relaxed);
+        let way = Way { site, client, number, asked: None };
+        match self.stop(&way, head, Some(body)).await? {
+            Passed::Answer(answer) => Ok(answer),
+            Passed::Redirect(redirect) => Box::pin(self.follow(way, head, *redirect)).await,
+        }
+    }
+
+    /// The rest of a way that the application has changed.
+    async fn follow<'a>(
+        &self,
+        mut way: Way<'a>,
+        head: &mut request::Parts,
+        mut redirect: Redirect,
+    ) -> Result<Answer, Refused<'a>> {
+        let asked = (head.method.clone(), head.uri.clone());
+        way.asked = Some(asked.1.clone());
+        let mut answer = Err(Refusal::Cycle.into());
+        for _ in 0..MAX_REDIRECTS {
+            head.uri = redirect.uri.clone();
+            let target = way.site.location(&head.uri);
+            // Only who publishes wants anything but GET; nginx makes a GET of everything but HEAD.
+            if target.is_none_or(|target| target.publisher.is_none()) && head.method != Method::HEAD
+            {
+                head.method = Method::GET;
+            }
+            let pushes = target.is_some_and(|target| target.proxy.is_none());
+            match self.stop(&way, head, redirect.body.take()).await {
+                Ok(Passed::Redirect(next)) => redirect = next.after(redirect),
+                Ok(Passed::Answer(mut last)) => {
+                    redirect.adorn(&mut last, pushes);
+                    answer = Ok(last);
+                    break;
+                }
+                Err(refused) => {
+                    answer = Err(refused);
+                    break;
+                }
+            }
+        }
+        (head.method, head.uri) = asked;
+        answer
+    }
+
+    /// One location of the way.
+    async fn stop<'a>(
+        &self,
+        way: &Way<'a>,
+        head: &request::Parts,
+        body: Option<RequestBody>,
+    ) -> Result<Passed, Refused<'a>> {
+        let Way { site, client, .. } = *way;
         let path = normalize(head.uri.path())
             .map_err(|error| Refusal::BadRequest(error.to_string().into()))?;
         let matched = site.server.router.find(&path).ok_or(Refusal::NotFound)?;
         let location = &site.server.locations[matched.location];
+        if location.internal && way.asked.is_none() {
+            return Err(Refusal::NotFound.into());
+        }
         let refused = |refusal: Refusal| Refused { refusal, location: Some(location) };
         let (peer, forwarded) = location.real_ip.resolve(client.peer, &head.headers);
         if !location.access.permits(peer, forwarded || client.forwarded) {
             return Err(refused(Refusal::Forbidden("Access denied.".into())));
         }
-        if head.method == Method::OPTIONS {
-            return Ok(options(location, head));
+        if head.method == Method::OPTIONS && location.proxy.is_none() {
+            return Ok(Passed::Answer(options(location, head)));
         }
         check_method(location, &head.method).map_err(refused)?;
-        let scope = self.scope(site, head, &path, &matched.captures, peer, client);
+        let scope = self.scope(way, head, &path, &matched.captures, peer);
+        if let Some(proxy) = &location.proxy {
+            let passage = Passage {
+                client: &self.upstreams,
+                location,
+                proxy,
+                head,
+                scope: &scope,
+                peer: client.peer,
+                redirected: way.asked.is_some(),
+            };
+            return Box::pin(passage.pass(body)).await.map_err(refused);
+        }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
         let stop = Stop { location, outlets, scope: &scope };
-        self.play(stop, &named, head, body).await.map_err(refused)
+        self.play(stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
     }
 
     /// The location's role.
@@ -72,15 +152,16 @@ impl Gateway {
         stop: Stop<'_>,
         named: &Named,
         head: &request::Parts,
-        body: RequestBody,
+        body: Option<RequestBody>,
     ) -> Result<Answer, Refusal> {
+        let gateway = &*self.gateway;
         let Stop { location, outlets, scope } = stop;
         match (&location.publisher, &location.subscriber, outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let hub = &*self.hub;
-                let browsers = &self.browsers;
+                let hub = &*gateway.hub;
+                let browsers = &gateway.browsers;
                 let visit =
                     Visit { hub, location, subscriber, outlets, head, scope, named, browsers };
                 let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
@@ -88,7 +169,10 @@ impl Gateway {
             }
             (Some(publisher), ..) => {
                 same_origin(location, head)?;
-                let errand = Errand { hub: &self.hub, host: &self.host, location, publisher, head };
+                let (hub, host) = (&*gateway.hub, &gateway.host);
+                let errand = Errand { hub, host, location, publisher, head };
+                // Too much of it has gone to the application already.
+                let body = body.ok_or(Refusal::TooLarge)?;
                 let mut response = errand.answer(&named.channels, body).await?;
                 let origin = head.headers.get(header::ORIGIN);
                 location.cors.append_to(response.headers_mut(), origin);
@@ -100,30 +184,30 @@ impl Gateway {
 
     /// What takes the messages of a WebSocket's client.
     fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
-        Rc::new(publish::Inbox::new(self.hub.clone(), location.clone(), channels.to_vec()))
+        Rc::new(publish::Inbox::new(self.gateway.hub.clone(), location.clone(), channels.to_vec()))
     }
 
     fn scope<'a>(
         &self,
-        site: &'a Site,
+        way: &'a Way<'_>,
         head: &'a request::Parts,
         path: &'a [u8],
         captures: &'a Captures<'a>,
         peer: Peer,
-        client: Client,
     ) -> Scope<'a> {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let gateway = &self.gateway;
         Scope {
             method: &head.method,
             uri: &head.uri,
+            asked: way.asked.as_ref().unwrap_or(&head.uri),
             path,
             headers: &head.headers,
             captures,
             peer,
-            connection: self.veil.number(client.connection),
-            request_id: u128::from(self.seed) << 64 | u128::from(number),
+            connection: gateway.veil.number(way.client.connection),
+            request_id: u128::from(gateway.seed) << 64 | u128::from(way.number),
             scheme: SCHEME,
-            server_name: site.server.name(),
+            server_name: way.site.server.name(),
             push: Push::default(),
         }
     }

@@ -15,7 +15,6 @@ use std::{
 };
 
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::Either;
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -23,8 +22,9 @@ use hyper::{
 };
 
 use super::{
-    Answer, Client, Handler, Holding,
+    Answer, Client, Handler, Holding, Tunnel,
     head::Persistence,
+    passing,
     request::RequestBody,
     stream::{self, Outgoing},
     wire::Wire,
@@ -46,6 +46,8 @@ pub(super) enum Step {
     Idle,
     /// The request waits for messages.
     Hold(Box<Holding>, Persistence),
+    /// The connection is the application's.
+    Tunnel(Box<Tunnel>),
     /// The connection ends.
     Closed,
 }
@@ -54,13 +56,21 @@ pub(super) enum Step {
 struct State {
     /// Requests being answered.
     busy: Cell<bool>,
-    /// A poll waits for a message.
-    polling: Cell<bool>,
+    /// A poll waits for a message, or another request for something that only its client wants.
+    polling: Rc<Cell<bool>>,
     /// Streams being sent.
     streaming: Rc<Cell<bool>>,
     /// The body of the latest request has not been read to its end.
     unread: Rc<Cell<bool>>,
-    hold: RefCell<Option<(Box<Holding>, Persistence)>>,
+    /// The request leaves hyper.
+    leaving: RefCell<Option<Leaving>>,
+}
+
+/// What a request leaves hyper for.
+#[derive(Debug)]
+enum Leaving {
+    Hold(Box<Holding>, Persistence),
+    Tunnel(Box<Tunnel>),
 }
 
 impl<H: Handler> Exchange<H> {
@@ -91,8 +101,10 @@ impl<H: Handler> Exchange<H> {
         if self.wire.dirty() {
             return Step::Wait;
         }
-        if let Some((holding, persistence)) = state.hold.take() {
-            return Step::Hold(holding, persistence);
+        match state.leaving.take() {
+            Some(Leaving::Hold(holding, persistence)) => return Step::Hold(holding, persistence),
+            Some(Leaving::Tunnel(tunnel)) => return Step::Tunnel(tunnel),
+            None => {}
         }
         let free = !state.busy.get() && !state.streaming.get();
         match (free, state.unread.get()) {
@@ -103,10 +115,10 @@ impl<H: Handler> Exchange<H> {
     }
 
     /// Whether the client of a waiting request has gone. Hyper looks for that only as long as it
-    /// has read nothing ahead.
+    /// has read nothing ahead. As long as a body is coming, hyper reads.
     fn abandoned(&self, cx: &mut Context<'_>) -> bool {
         let waits = self.state.polling.get() || self.state.streaming.get();
-        waits && self.wire.poll_end(cx).is_ready()
+        waits && !self.state.unread.get() && self.wire.poll_end(cx).is_ready()
     }
 
     /// The present answer is the last.
@@ -141,11 +153,14 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
         let (shared, state) = (self.shared.clone(), self.state.clone());
         state.busy.set(true);
         let persistence = Persistence::of(request.version(), request.headers());
-        let request = request.map(|body| RequestBody::new(body, state.unread.clone()));
+        let request = request.map(|body| RequestBody::new(body, &state.unread, &state.polling));
         let answer = self.shared.handler.respond(request, self.client);
         Box::pin(async move {
             let mut response = match answer.await {
-                Answer::Respond(response) => response.map(Either::Left),
+                Answer::Respond(response) => {
+                    state.polling.set(false);
+                    passing::outgoing(response, &state.streaming)
+                }
                 Answer::Hold(holding) if holding.as_body => {
                     state.polling.set(true);
                     let hall = shared.hall.clone();
@@ -156,7 +171,12 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                 Answer::Hold(holding) => {
                     // What follows an unread body is no request.
                     let close = persistence.close || state.unread.get();
-                    state.hold.replace(Some((holding, Persistence { close, ..persistence })));
+                    let persistence = Persistence { close, ..persistence };
+                    state.leaving.replace(Some(Leaving::Hold(holding, persistence)));
+                    std::future::pending().await
+                }
+                Answer::Tunnel(tunnel) => {
+                    state.leaving.replace(Some(Leaving::Tunnel(tunnel)));
                     std::future::pending().await
                 }
             };

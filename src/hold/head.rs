@@ -46,6 +46,13 @@ pub(super) fn stream(status: StatusCode, headers: &HeaderMap, persistence: Persi
     head
 }
 
+/// The head of a response with which the connection changes its protocol.
+pub(super) fn switching(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let mut head = lines(status, headers);
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
 /// A whole response; `more` are further header lines.
 pub(super) fn whole(
     status: StatusCode,

@@ -17,6 +17,7 @@ mod held;
 mod inbound;
 mod local;
 mod outlet;
+mod passing;
 mod pause;
 mod phase;
 mod proxied;
@@ -26,6 +27,7 @@ mod shelf;
 mod socket;
 mod stream;
 mod tabs;
+mod tunnel;
 mod wait;
 mod wheel;
 mod wire;
@@ -41,6 +43,7 @@ pub use inbound::{Inbound, Incoming, Received, Taking};
 pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use tabs::{Browsers, Tab, Tabs};
+pub use tunnel::Tunnel;
 pub use worker::Worker;
 
 use crate::{access::Peer, response::Body};
@@ -75,4 +78,6 @@ pub enum Answer {
     Respond(Response<Body>),
     /// It waits for messages.
     Hold(Box<Holding>),
+    /// Its connection is the application's from now on.
+    Tunnel(Box<Tunnel>),
 }

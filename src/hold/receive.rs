@@ -13,7 +13,8 @@ use super::{
     exchange::{Exchange, Step, complete},
     head,
     held::Phase,
-    wire::AHEAD,
+    tunnel,
+    wire::{AHEAD, Wire},
     worker::Shared,
 };
 use crate::response::Refusal;
@@ -184,8 +185,15 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
         Err(_) => Step::Closed,
     };
     let (fd, rest) = exchange.finish();
-    if let Some(fd) = fd {
-        come_back(shared, fd, client, step, rest);
+    match (fd, step) {
+        (Some(fd), Step::Tunnel(tunnel)) => {
+            let wire = Wire::new(fd, rest);
+            if wire.become_task().is_ok() {
+                tunnel::run(wire, *tunnel, shared.closing()).await;
+            }
+        }
+        (Some(fd), step) => come_back(shared, fd, client, step, rest),
+        (None, _) => {}
     }
 }
 
@@ -238,7 +246,8 @@ impl super::hall::Hall {
                     self.say_goodbye_to(key);
                 }
             }
-            Step::Wait | Step::Closed => self.linger(key),
+            // A tunnel follows an answer of the application, and that only a task can wait for.
+            Step::Wait | Step::Closed | Step::Tunnel(_) => self.linger(key),
         }
     }
 

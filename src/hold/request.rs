@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    collections::VecDeque,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -15,14 +16,38 @@ use hyper::body::Incoming;
 /// body was left unread is not used again: what follows on it is no request.
 #[derive(Debug)]
 pub struct RequestBody {
+    /// What has been read before, and is to be read again.
+    again: VecDeque<Bytes>,
     incoming: Incoming,
     unread: Rc<Cell<bool>>,
+    forsakable: Rc<Cell<bool>>,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, unread: Rc<Cell<bool>>) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        unread: &Rc<Cell<bool>>,
+        forsakable: &Rc<Cell<bool>>,
+    ) -> Self {
         unread.set(!incoming.is_end_stream());
-        Self { incoming, unread }
+        let (unread, forsakable) = (unread.clone(), forsakable.clone());
+        Self { again: VecDeque::new(), incoming, unread, forsakable }
+    }
+
+    /// From now on, until the answer is there, the request ends when its client leaves. Without this
+    /// what a client has asked for is done even if it does not wait for the answer.
+    pub fn ends_with_client(&self) {
+        self.forsakable.set(true);
+    }
+
+    /// Takes back what [`RequestBody::ends_with_client`] said.
+    pub fn outlasts_client(&self) {
+        self.forsakable.set(false);
+    }
+
+    /// Puts back what has been read of it, all of it, in the order in which it came.
+    pub fn put_back(&mut self, frames: impl IntoIterator<Item = Bytes>) {
+        self.again.extend(frames);
     }
 }
 
@@ -34,6 +59,9 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(bytes) = self.again.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
         let frame = Pin::new(&mut self.incoming).poll_frame(cx);
         if matches!(frame, Poll::Ready(None)) || self.incoming.is_end_stream() {
             self.unread.set(false);
@@ -42,10 +70,17 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.again.is_empty() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let again: u64 = self.again.iter().map(|bytes| bytes.len() as u64).sum();
+        let rest = self.incoming.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + again);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + again);
+        }
+        hint
     }
 }

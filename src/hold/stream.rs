@@ -18,15 +18,16 @@ use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    Holding, Outlet, Style, Tab, batch::enough, bodies::Letter, pause::PAUSE, worker::HallCell,
+    Holding, Outlet, Style, Tab, batch::enough, bodies::Letter, passing::Passing, pause::PAUSE,
+    worker::HallCell,
 };
 use crate::{
     channel::{ChannelId, Checksum, Frame, Message, MessageId},
     framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
 };
 
-/// What hyper is given to send: bytes in hand, or a stream.
-pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
+/// What hyper is given to send: bytes in hand, what comes from elsewhere, or messages.
+pub(super) type Outgoing = Either<Full<Bytes>, Either<Passing, Stream>>;
 
 /// What one poll of a body finds.
 enum Event {
@@ -242,7 +243,7 @@ pub(super) async fn respond(
             let streaming = streaming.clone();
             let (begun, sent) = (false, Checksum::default());
             let stream = Stream { wait: Some(wait), opening, begun, sent, streaming };
-            *response.body_mut() = Either::Right(stream);
+            *response.body_mut() = Either::Right(Either::Right(stream));
         }
         Style::Poll(framing) => once(&mut response, &mut wait, framing).await,
     }

@@ -219,6 +219,11 @@ impl Client {
         }
     }
 
+    /// Whether anything comes before the end of the stream.
+    pub fn has_more(&mut self) -> bool {
+        !self.input.is_empty() || self.fill()
+    }
+
     /// Everything up to and with `pattern`.
     pub fn until(&mut self, pattern: &[u8]) -> Vec<u8> {
         loop {

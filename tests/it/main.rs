@@ -21,6 +21,7 @@ mod ledger;
 mod locations;
 
 mod access;
+mod app;
 mod bodies;
 mod buffers;
 mod cursorless;
@@ -38,6 +39,7 @@ mod long_poll;
 mod malformed;
 mod parting;
 mod process;
+mod proxy;
 mod proxy_protocol;
 mod publisher;
 mod resume;

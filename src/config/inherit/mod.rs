@@ -1,6 +1,7 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
 mod idle;
+mod proxy;
 mod subscriber;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use super::{
     directive::Block,
     error::{Faults, Place, Reason},
     location::{Channels, Location, Publisher, Transport},
+    upstream::Upstreams,
     value::{At, or},
     variable::Template,
 };
@@ -34,10 +36,15 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The keys that give a location something to do.
-const ROLES: [&str; 3] = ["push_publisher", "push_subscriber", "push_pubsub"];
+const ROLES: [&str; 4] = ["push_publisher", "push_subscriber", "push_pubsub", "proxy_pass"];
 
 /// Builds a location of a block with what it inherits; none if it cannot be one.
-pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Option<Location> {
+pub(super) fn location(
+    block: &Block,
+    table: Place,
+    upstreams: &mut Upstreams,
+    faults: &mut Faults,
+) -> Option<Location> {
     let Some(At { value: pattern, .. }) = &block.path else {
         if !block.is_suspect(&["path"]) {
             faults.add_key(table, "path", Reason::Missing("every location needs one"));
@@ -46,15 +53,21 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
     };
     let mut build = Build { block, pattern, faults };
     let (publisher, transports) = build.roles();
-    build.note_missing(table, publisher || !transports.is_empty());
+    let proxied = build.block.proxy_pass.is_some();
+    if !proxied {
+        build.note_missing(table, publisher || !transports.is_empty());
+    }
+    build.note_idle_proxy();
     build.note_idle(&transports);
     let channels = build.channels();
     let retention = build.retention();
     let subscriber = build.subscriber(transports);
     let cors = build.cors();
+    let proxy = build.proxy(upstreams);
+    let internal = or(block.internal.as_ref(), false);
     Some(Location {
         pattern: pattern.clone(),
-        access: access(block, publisher),
+        access: access(block, publisher && !internal),
         real_ip: real_ip(block),
         cors,
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
@@ -66,10 +79,13 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
             retention,
         }),
         subscriber,
+        proxy,
+        internal,
     })
 }
 
-/// Without rules a publisher admits this machine only, and any other location everyone.
+/// Without rules a publisher admits this machine only, and any other location everyone; so does an
+/// internal one, because it is the application that sends requests there.
 fn access(block: &Block, publisher: bool) -> Access {
     let rules = block.access.as_ref().map(|at| at.value.clone()).unwrap_or_default();
     if publisher && rules.is_empty() { Access::local() } else { Access::new(rules) }
@@ -94,6 +110,9 @@ impl Build<'_> {
     fn roles(&mut self) -> (bool, Vec<Transport>) {
         let Block { push_publisher, push_subscriber, .. } = self.block;
         let publisher = push_publisher.as_ref().map(|at| (at.value, at.place));
+        if self.passes() {
+            return (false, Vec::new());
+        }
         let publisher = self.role(publisher);
         let listed = push_subscriber.as_ref().map(|at| (!at.value.is_empty(), at.place));
         let transports = match (self.role(listed), push_subscriber) {
@@ -132,7 +151,7 @@ impl Build<'_> {
     fn note_missing(&mut self, table: Place, has_role: bool) {
         if !has_role {
             if !self.block.is_suspect(&ROLES) {
-                let roles = "push_publisher, push_subscriber or push_pubsub";
+                let roles = "push_publisher, push_subscriber, push_pubsub or proxy_pass";
                 self.faults.add(table, Reason::Missing(roles));
             }
             return;

@@ -34,8 +34,10 @@ enum Part {
 pub struct Scope<'a> {
     /// `$request_method`.
     pub method: &'a Method,
-    /// `$request_uri`, `$args`, `$arg_NAME`.
+    /// `$args`, `$arg_NAME`; after `X-Accel-Redirect` those of the new target.
     pub uri: &'a Uri,
+    /// `$request_uri`, `$host`: the target as the client wrote it.
+    pub asked: &'a Uri,
     /// `$uri`: the path as [`crate::router::normalize`] returned it.
     pub path: &'a [u8],
     /// `$http_NAME`, `$cookie_NAME`, `$host`.

@@ -132,7 +132,7 @@ impl Known {
             Self::RequestId => shown(Some(format!("{:032x}", scope.request_id))),
             Self::RequestMethod => bytes(scope.method.as_str()),
             Self::RequestUri => {
-                bytes(scope.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str))
+                bytes(scope.asked.path_and_query().map_or("", http::uri::PathAndQuery::as_str))
             }
             Self::Scheme => bytes(scope.scheme),
             Self::ServerName => bytes(scope.server_name),
@@ -180,7 +180,7 @@ fn header_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, [u8]> 
 
 /// The host that was asked for, without port and in lower case, else the server's name.
 fn host<'a>(scope: &Scope<'a>) -> Cow<'a, [u8]> {
-    let host = requested_host(scope.uri, scope.headers).trim_end_matches('.');
+    let host = requested_host(scope.asked, scope.headers).trim_end_matches('.');
     match host {
         "" => bytes(scope.server_name),
         _ if host.bytes().any(|byte| byte.is_ascii_uppercase()) => {

@@ -55,6 +55,7 @@ impl Request {
         let scope = Scope {
             method: &self.method,
             uri: &self.uri,
+            asked: &self.uri,
             path: self.path.as_bytes(),
             headers: &self.headers,
             captures: &captures,
@@ -161,6 +162,7 @@ fn one_part_alone_is_not_copied() {
     let scope = Scope {
         method: &request.method,
         uri: &request.uri,
+        asked: &request.uri,
         path: b"/",
         headers: &request.headers,
         captures: &captures,
