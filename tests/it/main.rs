@@ -40,6 +40,7 @@ mod malformed;
 mod parting;
 mod process;
 mod proxy;
+mod proxy_faults;
 mod proxy_protocol;
 mod publisher;
 mod resume;
