@@ -1,14 +1,17 @@
 //! An application that does what a test says, byte by byte.
 
 use std::{
-    net::{SocketAddr, TcpListener},
-    os::{fd::OwnedFd, unix::net::UnixListener},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixListener, UnixStream},
+    },
     path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use crate::harness::{Client, Gateway};
@@ -19,6 +22,8 @@ pub struct App {
     pub address: SocketAddr,
     connections: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
+    wake: Box<dyn Fn()>,
+    accepting: Option<JoinHandle<Vec<JoinHandle<()>>>>,
 }
 
 /// A request as the application gets it.
@@ -61,7 +66,8 @@ impl App {
     ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
-        Self::run(address, serve, move || listener.accept().unwrap().0.into())
+        let wake = move || drop(TcpStream::connect(address));
+        Self::run(address, serve, move || listener.accept().unwrap().0.into(), wake)
     }
 
     /// The same on a Unix socket.
@@ -71,30 +77,35 @@ impl App {
     ) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let nowhere = "127.0.0.1:0".parse().unwrap();
-        Self::run(nowhere, serve, move || listener.accept().unwrap().0.into())
+        let path = path.to_owned();
+        let wake = move || drop(UnixStream::connect(&path));
+        Self::run(nowhere, serve, move || listener.accept().unwrap().0.into(), wake)
     }
 
     fn run(
         address: SocketAddr,
         serve: impl Fn(&mut Client, usize) + Send + Sync + 'static,
         accept: impl Fn() -> OwnedFd + Send + 'static,
+        wake: impl Fn() + 'static,
     ) -> Self {
         let connections = Arc::new(AtomicUsize::new(0));
         let stopped = Arc::new(AtomicBool::new(false));
         let (counted, told) = (connections.clone(), stopped.clone());
         let serve = Arc::new(serve);
-        thread::spawn(move || {
+        let accepting = thread::spawn(move || {
+            let mut serving = Vec::new();
             loop {
                 let stream = accept();
                 if told.load(Ordering::SeqCst) {
-                    return;
+                    return serving;
                 }
                 let number = counted.fetch_add(1, Ordering::SeqCst);
                 let serve = serve.clone();
-                thread::spawn(move || serve(&mut Client::new(stream), number));
+                serving.push(thread::spawn(move || serve(&mut Client::new(stream), number)));
             }
         });
-        Self { address, connections, stopped }
+        let accepting = Some(accepting);
+        Self { address, connections, stopped, wake: Box::new(wake), accepting }
     }
 
     /// Answers every request of every connection with what `answer` makes of it.
@@ -128,11 +139,18 @@ impl App {
     }
 }
 
+/// A gateway that is dropped before has ended all connections. What went wrong on one of them fails
+/// the test.
 impl Drop for App {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
-        let _ = std::net::TcpStream::connect(self.address);
+        (self.wake)();
+        if thread::panicking() {
+            return;
+        }
+        for serving in self.accepting.take().unwrap().join().unwrap() {
+            serving.join().unwrap();
+        }
     }
 }
 
@@ -142,17 +160,43 @@ pub fn ok(body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// The next request of a connection; none at its end.
+/// The next request of a connection; none if the connection ends before the request does.
 pub fn asked(client: &mut Client) -> Option<Asked> {
-    if !client.has_more() {
-        return None;
+    loop {
+        if let Some((asked, length)) = parse(client.seen()) {
+            client.exactly(length);
+            return Some(asked);
+        }
+        if !client.fill() {
+            return None;
+        }
     }
-    let head = client.head();
-    let body = if header(&head, "transfer-encoding").is_some() {
-        std::iter::from_fn(|| client.chunk()).flatten().collect()
+}
+
+/// A request at the beginning of bytes, and how many of them it has; none if there are too few.
+fn parse(bytes: &[u8]) -> Option<(Asked, usize)> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8(bytes[..end - 2].to_vec()).unwrap();
+    let (mut at, mut body) = (end, Vec::new());
+    if header(&head, "transfer-encoding").is_some() {
+        loop {
+            let line = bytes[at..].windows(2).position(|window| window == b"\r\n")?;
+            let size = std::str::from_utf8(&bytes[at..at + line]).unwrap();
+            let size = usize::from_str_radix(size, 16).unwrap();
+            at += line + 2;
+            body.extend(bytes.get(at..at + size)?);
+            at += size;
+            assert_eq!(bytes.get(at..at + 2)?, b"\r\n");
+            at += 2;
+            if size == 0 {
+                break;
+            }
+        }
     } else {
-        let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-        client.exactly(length)
-    };
-    Some(Asked { head, body })
+        let length: usize =
+            header(&head, "content-length").map_or(0, |value| value.parse().unwrap());
+        body.extend(bytes.get(at..at + length)?);
+        at += length;
+    }
+    Some((Asked { head, body }, at))
 }

@@ -219,6 +219,11 @@ impl Client {
         }
     }
 
+    /// What has been received and not been looked at.
+    pub fn seen(&self) -> &[u8] {
+        &self.input
+    }
+
     /// Forgets what has been received and not been looked at; returns how many bytes that was.
     pub fn buffered(&mut self) -> usize {
         std::mem::take(&mut self.input).len()

@@ -51,4 +51,5 @@ mod slow;
 mod smoke;
 mod stream;
 mod transports;
+mod tunnel;
 mod websocket;
