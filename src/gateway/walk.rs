@@ -129,15 +129,10 @@ impl Desk {
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(way, head, &path, &matched.captures, peer);
         if let Some(proxy) = &location.proxy {
-            let passage = Passage {
-                client: &self.upstreams,
-                location,
-                proxy,
-                head,
-                scope: &scope,
-                peer: client.peer,
-                redirected: way.asked.is_some(),
-            };
+            let (upstreams, scope, peer) = (&self.upstreams, &scope, client.peer);
+            let redirected = way.asked.is_some();
+            let passage =
+                Passage { client: upstreams, location, proxy, head, scope, peer, redirected };
             return Box::pin(passage.pass(body)).await.map_err(refused);
         }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;

@@ -53,14 +53,12 @@ pub(super) fn location(
     };
     let mut build = Build { block, pattern, faults };
     let (publisher, transports) = build.roles();
-    let proxied = build.block.proxy_pass.is_some();
-    if !proxied {
-        build.note_missing(table, publisher || !transports.is_empty());
-    }
+    build.note_missing(table, publisher || !transports.is_empty());
     build.note_idle_proxy();
     build.note_idle(&transports);
     let channels = build.channels();
     let retention = build.retention();
+    let status = block.push_publish_status.as_ref().map(|at| at.value);
     let subscriber = build.subscriber(transports);
     let cors = build.cors();
     let proxy = build.proxy(upstreams);
@@ -74,10 +72,7 @@ pub(super) fn location(
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
         channels,
-        publisher: publisher.then(|| Publisher {
-            status: block.push_publish_status.as_ref().map(|at| at.value),
-            retention,
-        }),
+        publisher: publisher.then_some(Publisher { status, retention }),
         subscriber,
         proxy,
         internal,
@@ -149,6 +144,9 @@ impl Build<'_> {
 
     /// Notes what every location needs; where something could not be read, it may be just that.
     fn note_missing(&mut self, table: Place, has_role: bool) {
+        if self.block.proxy_pass.is_some() {
+            return;
+        }
         if !has_role {
             if !self.block.is_suspect(&ROLES) {
                 let roles = "push_publisher, push_subscriber, push_pubsub or proxy_pass";
