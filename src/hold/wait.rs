@@ -6,11 +6,11 @@ use super::{
     Holding, Outlet, Style,
     hall::{Hall, Sent},
     head::{self, Persistence},
-    held::{Member, Phase, Place, earlier},
+    held::{Member, Phase, Place},
     phase::SEND_TIMEOUT,
 };
 use crate::{
-    channel::{Dismissal, MessageId, Subscription, read},
+    channel::{MessageId, Subscription, read},
     framing::{Farewell, LAST_CHUNK, http1::write_headers},
 };
 
@@ -124,30 +124,6 @@ impl Hall {
         if sent < bytes.len() {
             self.held[key as usize].rare().unsent = bytes.slice(sent..);
             self.set_blocked(key, true);
-        }
-    }
-
-    /// Those whom a channel has dismissed have to go.
-    pub(super) fn dismiss(&mut self, local: u32) {
-        let Some(entry) = self.locals.get(local) else { return };
-        let Some((before, why)) = entry.channel.dismissed() else { return };
-        let why = match why {
-            Dismissal::Conflict => Farewell::Conflict,
-            Dismissal::Deleted => Farewell::Deleted,
-        };
-        for key in entry.subscribers.clone() {
-            if self.dismiss_body(key, local, before, why) {
-                continue;
-            }
-            let Some(held) = self.held.get(key as usize) else { continue };
-            let ticket = match &held.place {
-                Place::Many(members) => members.iter().find(|m| m.local == local).map(|m| m.ticket),
-                Place::One(..) => Some(held.ticket),
-                Place::Nowhere => None,
-            };
-            if ticket.is_some_and(|ticket| earlier(ticket, before)) {
-                self.send_away(key, why);
-            }
         }
     }
 

@@ -1,0 +1,59 @@
+//! What a request has to be before a location looks at it, and the methods that locations take.
+
+use http::{HeaderValue, Method, Response, Version, header, request};
+
+use crate::{
+    config::Location,
+    hold::Answer,
+    publish,
+    response::{Refusal, empty},
+    subscribe,
+};
+
+/// A request names its host once, unless it is of HTTP/1.0 (RFC 9112 section 3.2).
+pub(super) fn check_host(head: &request::Parts) -> Result<(), Refusal> {
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    if hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11) {
+        return Ok(());
+    }
+    Err(Refusal::BadRequest("The request has to name its host once.".into()))
+}
+
+/// What a location does not take is refused before anything else is asked of the request.
+pub(super) fn check_method(location: &Location, method: &Method) -> Result<(), Refusal> {
+    let publishes = matches!(*method, Method::POST | Method::PUT | Method::DELETE);
+    if subscribes(method) || (publishes && location.publisher.is_some()) {
+        return Ok(());
+    }
+    Err(Refusal::MethodNotAllowed { allow: allow(location) })
+}
+
+/// The methods that a location takes.
+fn allow(location: &Location) -> &'static str {
+    if location.publisher.is_some() { publish::ALLOW } else { subscribe::ALLOW }
+}
+
+/// The methods by which a location with both roles is listened to.
+pub(super) fn subscribes(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// A page of another site must not publish with its visitor's rights.
+pub(super) fn same_origin(location: &Location, head: &request::Parts) -> Result<(), Refusal> {
+    let (origin, host) = (head.headers.get(header::ORIGIN), head.headers.get(header::HOST));
+    if subscribes(&head.method) || location.cors.permits(origin, host) {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden("Pages of this origin may not publish here.".into()))
+}
+
+/// OPTIONS, and the question of a browser before it asks across origins.
+pub(super) fn options(location: &Location, head: &request::Parts) -> Answer {
+    let allow = allow(location);
+    let mut response = Response::new(empty());
+    let wanted = head.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let origin = head.headers.get(header::ORIGIN);
+    *response.headers_mut() = location.cors.preflight(origin, wanted, allow);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    Answer::Respond(response)
+}
