@@ -87,7 +87,7 @@ pub enum TokenError {
     #[error("The token is not valid yet.")]
     Early,
     /// A claim is missing or not as it has to be.
-    #[error("The token's claim `{0}` is missing or not the expected one.")]
+    #[error("The token's claim {0} is missing or not the expected one.")]
     Claim(String),
 }
 

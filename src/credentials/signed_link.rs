@@ -73,9 +73,9 @@ mod tests {
 
     use super::*;
 
-    // printf 1000:/listen/:5 | openssl dgst -sha256 -hmac key
-    const HEX: &str = "2dac42c8a9d12740785e30008fac637158c25e32acfbe2fed36127d3b88482ca";
-    const BASE64: &str = "LaxCyKnRJ0B4XjAAj6xjcVjCXjKs--L-02En07iEgso";
+    // printf 1000:room:5 | openssl dgst -sha256 -hmac key
+    const HEX: &str = "7991d20dc8b8b30b4a457374a45c411b851d009f6a4af719ada9a59b7b399108";
+    const BASE64: &str = "eZHSDci4swtKRXN0pFxBG4UdAJ9qSvcZramlm3s5kQg";
 
     fn verify(value: &str, text: &str, now: u64) -> Result<(), LinkError> {
         let secret = Secret::parse("text:key").unwrap();
@@ -87,25 +87,25 @@ mod tests {
     fn a_signature_holds_until_its_second_in_either_writing() {
         for signature in [HEX, &HEX.to_uppercase(), BASE64, &format!("{BASE64}=")] {
             let value = format!("{signature},1000");
-            assert_eq!(verify(&value, "/listen/:5", 999), Ok(()), "{signature}");
-            assert_eq!(verify(&value, "/listen/:5", 1000), Err(LinkError::Expired));
+            assert_eq!(verify(&value, "room:5", 999), Ok(()), "{signature}");
+            assert_eq!(verify(&value, "room:5", 1000), Err(LinkError::Expired));
         }
     }
 
     #[test]
     fn nothing_of_what_is_signed_can_be_changed() {
         for (value, text) in [
-            (format!("{BASE64},1000"), "/listen/:6"),
-            (format!("{BASE64},1001"), "/listen/:5"),
-            (format!("{BASE64},1000:/listen/"), "5"),
-            (format!("{},1000", &BASE64[1..]), "/listen/:5"),
-            (format!("{HEX}00,1000"), "/listen/:5"),
-            ("!,1000".to_owned(), "/listen/:5"),
+            (format!("{BASE64},1000"), "room:6"),
+            (format!("{BASE64},1001"), "room:5"),
+            (format!("{BASE64},1000:room"), "5"),
+            (format!("{},1000", &BASE64[1..]), "room:5"),
+            (format!("{HEX}00,1000"), "room:5"),
+            ("!,1000".to_owned(), "room:5"),
         ] {
             assert_eq!(verify(&value, text, 0), Err(LinkError::Wrong), "{value} {text}");
         }
         for value in ["", ",", "abc", "abc,", ",1000"] {
-            assert_eq!(verify(value, "/listen/:5", 0), Err(LinkError::Missing), "{value}");
+            assert_eq!(verify(value, "room:5", 0), Err(LinkError::Missing), "{value}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use http::{Method, header, request};
 
 use super::{
-    Gateway, Refused,
+    Gateway, Refused, admit,
     methods::{check_host, check_method, options, same_origin, subscribes},
     site::Site,
 };
@@ -60,7 +60,10 @@ impl Gateway {
         }
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(site, head, &path, &matched.captures, peer, client);
+        let token = admit::token(location, &scope).map_err(refused)?;
+        let scope = Scope { token: token.as_ref(), ..scope };
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
+        admit::channels(location, &scope, &named.channels).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
         let stop = Stop { location, outlets, scope: &scope };
         self.play(stop, &named, head, body).await.map_err(refused)
@@ -124,6 +127,7 @@ impl Gateway {
             request_id: u128::from(self.seed) << 64 | u128::from(number),
             scheme: SCHEME,
             server_name: site.server.name(),
+            token: None,
             push: Push::default(),
         }
     }

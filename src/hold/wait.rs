@@ -19,7 +19,7 @@ impl Hall {
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
         let persistence = self.persistence(key, &holding.outlet, persistence);
         let lead = self.head(key, &holding, persistence);
-        let Holding { subscription, outlet, inbound, tab, .. } = holding;
+        let Holding { subscription, outlet, inbound, timeout, tab, .. } = holding;
         let held = &mut self.held[key as usize];
         held.phase = Phase::Held;
         (held.close, held.raw) = (persistence.close, persistence.raw);
@@ -28,7 +28,7 @@ impl Hall {
         self.open_socket(key, inbound);
         let channels = subscription.channels().to_vec();
         self.join(key, subscription);
-        self.set_deadline(key, outlet.timeout);
+        self.set_deadline(key, timeout);
         if tab.is_some() {
             self.held[key as usize].rare().tab = tab;
         }

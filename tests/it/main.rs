@@ -23,6 +23,7 @@ mod locations;
 mod access;
 mod bodies;
 mod buffers;
+mod credentials;
 mod cursorless;
 mod dialects;
 mod dialects_clients;

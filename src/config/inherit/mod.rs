@@ -1,5 +1,6 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
+mod credentials;
 mod idle;
 mod subscriber;
 
@@ -52,6 +53,7 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
     let retention = build.retention();
     let subscriber = build.subscriber(transports);
     let cors = build.cors();
+    let (jwt, secure_link) = (build.jwt(), build.secure_link());
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, publisher),
@@ -61,6 +63,8 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
         channels,
+        jwt,
+        secure_link,
         publisher: publisher.then(|| Publisher {
             status: block.push_publish_status.as_ref().map(|at| at.value),
             retention,
