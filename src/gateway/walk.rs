@@ -81,12 +81,13 @@ impl Desk {
             head.uri = redirect.uri.clone();
             let target = way.site.location(&head.uri);
             // Only who publishes wants anything but GET; nginx makes a GET of everything but HEAD.
-            if target.is_none_or(|target| target.publisher.is_none()) && head.method != Method::HEAD
-            {
+            let publishes = target.is_some_and(|target| target.publisher.is_some());
+            if !publishes && head.method != Method::HEAD {
                 head.method = Method::GET;
             }
+            let body = redirect.body.take().filter(|_| publishes);
             let pushes = target.is_some_and(|target| target.proxy.is_none());
-            match self.stop(&way, head, redirect.body.take()).await {
+            match self.stop(&way, head, body).await {
                 Ok(Passed::Redirect(next)) => redirect = next.after(redirect),
                 Ok(Passed::Answer(mut last)) => {
                     redirect.adorn(&mut last, pushes);

@@ -15,8 +15,8 @@ use tracing::warn;
 use super::pool::Lease;
 use crate::response::Cut;
 
-/// A body that is read as fast as it is taken. At its end its connection is free again; dropped before
-/// that, the connection is closed. Trailers are left out.
+/// A body that is read as fast as it is taken. At its end its connection is free again. Trailers are
+/// left out.
 #[derive(Debug)]
 pub struct Download {
     incoming: Incoming,
@@ -45,6 +45,14 @@ impl Download {
         warn!(why, "the application's answer ends too early");
         self.lease = None;
         Cut
+    }
+}
+
+/// What is left of a body that nobody wants is thrown away if it is there already, else hyper closes
+/// the connection.
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
