@@ -88,7 +88,7 @@ impl Desk {
             let body = redirect.body.take().filter(|_| publishes);
             let pushes = target.is_some_and(|target| target.proxy.is_none());
             match self.stop(&way, head, body).await {
-                Ok(Passed::Redirect(next)) => redirect = next.after(redirect),
+                Ok(Passed::Redirect(next)) => redirect = next.after(&redirect),
                 Ok(Passed::Answer(mut last)) => {
                     redirect.adorn(&mut last, pushes);
                     answer = Ok(last);

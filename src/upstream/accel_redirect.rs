@@ -55,7 +55,7 @@ impl Redirect {
 
     /// A redirect to what the header says.
     pub(super) fn new(
-        target: HeaderValue,
+        target: &HeaderValue,
         answer: &HeaderMap,
         body: Option<RequestBody>,
     ) -> Result<Self, Refusal> {
@@ -77,7 +77,7 @@ impl Redirect {
 
     /// The same behind an earlier one, whose headers count, too.
     #[must_use]
-    pub fn after(mut self, earlier: Self) -> Self {
+    pub fn after(mut self, earlier: &Self) -> Self {
         for (name, value) in &earlier.headers {
             if name == header::SET_COOKIE || !self.headers.contains_key(name) {
                 self.headers.append(name, value.clone());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{Request, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
@@ -169,10 +169,12 @@ async fn attempt(
         let sent = failed.take_message().is_none();
         Failure { error: explain(failed.error(), &upload), sent, received }
     })?;
-    let asked = head.headers.contains_key(http::header::UPGRADE);
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !asked {
+    let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switched && !head.headers.contains_key(header::UPGRADE) {
         return Err(Failure { error: UpstreamError::Malformed, sent: true, received });
     }
+    // What has changed its protocol takes no further request.
+    let lease = Some(lease).filter(|_| !switched);
     Ok(answer.map(|incoming| Download::new(incoming, lease, timeouts.read)))
 }
 

@@ -27,8 +27,8 @@ pub struct Download {
 }
 
 impl Download {
-    pub(super) fn new(incoming: Incoming, lease: Lease, patience: Duration) -> Self {
-        let mut download = Self { incoming, lease: Some(lease), patience, timer: None };
+    pub(super) fn new(incoming: Incoming, lease: Option<Lease>, patience: Duration) -> Self {
+        let mut download = Self { incoming, lease, patience, timer: None };
         if download.incoming.is_end_stream() {
             download.finish();
         }

@@ -379,7 +379,8 @@ fn a_large_body_of_the_application_is_not_fetched() {
         let head = "HTTP/1.1 200 OK\r\nX-Accel-Redirect: /inside/sub?id=1\r\n";
         client.send(format!("{head}Content-Length: 1000000000\r\n\r\n"));
         let mut written = 0;
-        while let Ok(length) = client.stream.write(&[0; 65536]) {
+        let block = vec![0; 65536];
+        while let Ok(length) = client.stream.write(&block) {
             written += length;
         }
         told.lock().unwrap().send(written).unwrap();

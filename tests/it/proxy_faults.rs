@@ -159,7 +159,8 @@ fn an_application_that_does_not_read_is_504() {
     let length = 1_u64 << 40;
     client.send(format!("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n"));
     let mut writer = client.stream.try_clone().unwrap();
-    let uploading = std::thread::spawn(move || while writer.write_all(&[0; 65536]).is_ok() {});
+    let block = vec![0; 65536];
+    let uploading = std::thread::spawn(move || while writer.write_all(&block).is_ok() {});
     let answer = client.response();
     assert_refused(&answer, 504, "The application did not take the request in time.");
     assert_eq!(answer.header("connection"), Some("close"));
@@ -246,8 +247,8 @@ fn an_answer_before_the_end_of_the_request_arrives() {
     client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100000000\r\n\r\n");
     let mut writer = client.stream.try_clone().unwrap();
     let uploading = std::thread::spawn(move || {
-        let mut left = 100_000_000;
-        while left > 0 && writer.write_all(&[0; 100_000]).is_ok() {
+        let (mut left, block) = (100_000_000, vec![0; 100_000]);
+        while left > 0 && writer.write_all(&block).is_ok() {
             left -= 100_000;
         }
     });
