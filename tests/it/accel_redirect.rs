@@ -339,7 +339,7 @@ fn a_target_that_is_no_path_of_this_server_is_404() {
 
 #[test]
 fn the_rules_of_the_new_location_hold() {
-    let app = handing("");
+    let app = handing("Set-Cookie: a=b\r\nCache-Control: public\r\n");
     let gateway = Gateway::start(&format!(
         "{}\n[[server.location]]\npath = \"/inside/\"\ninternal = true\npush_subscriber = true\n\
          push_channel_id = \"$arg_id\"\naccess = [\"deny all\"]\n",
@@ -347,6 +347,9 @@ fn the_rules_of_the_new_location_hold() {
     ));
     let answer = gateway.request("GET", SUB, "", "");
     assert_eq!((answer.status, answer.text()), (403, "Access denied."));
+    // The application's cookies are set all the same.
+    assert_eq!(answer.header("set-cookie"), Some("a=b"));
+    assert_eq!(answer.header("cache-control"), Some("no-cache"));
 }
 
 #[test]
