@@ -24,15 +24,21 @@ pub struct Download {
     /// `proxy_read_timeout`.
     patience: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    late: bool,
 }
 
 impl Download {
     pub(super) fn new(incoming: Incoming, lease: Option<Lease>, patience: Duration) -> Self {
-        let mut download = Self { incoming, lease, patience, timer: None };
+        let mut download = Self { incoming, lease, patience, timer: None, late: false };
         if download.incoming.is_end_stream() {
             download.finish();
         }
         download
+    }
+
+    /// Whether it has failed because nothing came for too long.
+    pub(super) fn is_late(&self) -> bool {
+        self.late
     }
 
     fn finish(&mut self) {
@@ -88,6 +94,7 @@ impl Body for Download {
         let patience = self.patience;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
         std::task::ready!(timer.as_mut().poll(cx));
+        self.late = true;
         Poll::Ready(Some(Err(self.fail("nothing came for proxy_read_timeout"))))
     }
 
