@@ -134,6 +134,24 @@ fn an_answer_with_both_lengths_is_sent_with_one() {
 }
 
 #[test]
+fn an_answer_that_nobody_asked_for_is_nobodys() {
+    let app = App::start(|client, number| {
+        while let Some(asked) = asked(client) {
+            let target = asked.line().split(' ').nth(1).unwrap();
+            let stray = if number == 0 { ok(b"somebody else's") } else { Vec::new() };
+            client.send([ok(target.as_bytes()), stray].concat());
+        }
+    });
+    let gateway = app.gateway("");
+    let mut client = gateway.connect();
+    for target in ["/a", "/b", "/c"] {
+        client.get(target, "");
+        assert_eq!(client.response().text(), target);
+    }
+    assert_eq!(app.connections(), 2);
+}
+
+#[test]
 fn an_application_that_hangs_is_504() {
     let app = App::start(|client, _| {
         asked(client);
