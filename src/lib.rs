@@ -14,6 +14,9 @@
 //! GET  -> hold: bytes -> hyper in place -> gateway: route, access -> subscribe
 //!      -> something to read? answer. nothing yet? hold: the socket stays, with a cursor
 //!
+//! What is the application's: hold -> gateway: route, access -> upstream -> the application
+//!      -> its answer goes back as it comes; or it names another location, which answers
+//!
 //! WebSocket: the same as GET; frames that come from the client -> hold -> publish
 //! ```
 //!

@@ -70,8 +70,7 @@ impl Pass {
             let base = format!("http://{text}").into();
             return name.map(|name| Self { name: Some(name), address: None, base, uri: None });
         };
-        let (host, uri) = if rest.starts_with("unix:") {
-            let path = &rest["unix:".len()..];
+        let (host, uri) = if let Some(path) = rest.strip_prefix("unix:") {
             let end = path.find(':').map_or(rest.len(), |colon| "unix:".len() + colon);
             (&rest[..end], rest[end..].strip_prefix(':'))
         } else {

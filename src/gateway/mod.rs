@@ -87,8 +87,7 @@ impl Desk {
         let (mut head, body) = request.into_parts();
         let site = self.gateway.site(client, &head);
         let answer = self.walk(site, &mut head, body, client).await;
-        let answer =
-            answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
+        let answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
         let status = match &answer {
             Answer::Respond(response) => response.status(),
             Answer::Hold(holding) => holding.status(),

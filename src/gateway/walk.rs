@@ -63,43 +63,47 @@ impl Desk {
         let way = Way { site, client, number, asked: None };
         match self.stop(&way, head, Some(body)).await? {
             Passed::Answer(answer) => Ok(answer),
-            Passed::Redirect(redirect) => Box::pin(self.follow(way, head, *redirect)).await,
+            Passed::Redirect(redirect) => Ok(Box::pin(self.follow(way, head, *redirect)).await),
         }
     }
 
     /// The rest of a way that the application has changed.
-    async fn follow<'a>(
+    async fn follow(
         &self,
-        mut way: Way<'a>,
+        mut way: Way<'_>,
         head: &mut request::Parts,
         mut redirect: Redirect,
-    ) -> Result<Answer, Refused<'a>> {
+    ) -> Answer {
         let asked = (head.method.clone(), head.uri.clone());
         way.asked = Some(asked.1.clone());
-        let mut answer = Err(Refusal::Cycle.into());
+        let mut end = Err(Refusal::Cycle.into());
+        let mut pushes = true;
         for _ in 0..MAX_REDIRECTS {
             head.uri = redirect.uri.clone();
             let target = way.site.location(&head.uri);
             // Only who publishes wants anything but GET; nginx makes a GET of everything but HEAD.
-            if target.is_none_or(|target| target.publisher.is_none()) && head.method != Method::HEAD
-            {
+            let publishes = target.is_some_and(|target| target.publisher.is_some());
+            if !publishes && head.method != Method::HEAD {
                 head.method = Method::GET;
             }
-            let pushes = target.is_some_and(|target| target.proxy.is_none());
-            match self.stop(&way, head, redirect.body.take()).await {
-                Ok(Passed::Redirect(next)) => redirect = next.after(redirect),
-                Ok(Passed::Answer(mut last)) => {
-                    redirect.adorn(&mut last, pushes);
-                    answer = Ok(last);
+            pushes = target.is_none_or(|target| target.proxy.is_none());
+            let body = redirect.body.take().filter(|_| publishes);
+            match self.stop(&way, head, body).await {
+                Ok(Passed::Redirect(next)) => redirect = next.after(&redirect),
+                Ok(Passed::Answer(answer)) => {
+                    end = Ok(answer);
                     break;
                 }
                 Err(refused) => {
-                    answer = Err(refused);
+                    end = Err(refused);
                     break;
                 }
             }
         }
         (head.method, head.uri) = asked;
+        pushes |= end.is_err();
+        let mut answer = end.unwrap_or_else(|refused| refused.answer(&head.headers));
+        redirect.adorn(&mut answer, pushes);
         answer
     }
 

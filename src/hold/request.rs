@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    collections::VecDeque,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -17,7 +16,7 @@ use hyper::body::Incoming;
 #[derive(Debug)]
 pub struct RequestBody {
     /// What has been read before, and is to be read again.
-    again: VecDeque<Bytes>,
+    again: Bytes,
     incoming: Incoming,
     unread: Rc<Cell<bool>>,
     forsakable: Rc<Cell<bool>>,
@@ -31,7 +30,7 @@ impl RequestBody {
     ) -> Self {
         unread.set(!incoming.is_end_stream());
         let (unread, forsakable) = (unread.clone(), forsakable.clone());
-        Self { again: VecDeque::new(), incoming, unread, forsakable }
+        Self { again: Bytes::new(), incoming, unread, forsakable }
     }
 
     /// From now on, until the answer is there, the request ends when its client leaves. Without this
@@ -45,9 +44,9 @@ impl RequestBody {
         self.forsakable.set(false);
     }
 
-    /// Puts back what has been read of it, all of it, in the order in which it came.
-    pub fn put_back(&mut self, frames: impl IntoIterator<Item = Bytes>) {
-        self.again.extend(frames);
+    /// Puts back what has been read of it, all of it.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.again = bytes;
     }
 }
 
@@ -59,8 +58,9 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(bytes) = self.again.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        if !self.again.is_empty() {
+            let again = std::mem::take(&mut self.again);
+            return Poll::Ready(Some(Ok(Frame::data(again))));
         }
         let frame = Pin::new(&mut self.incoming).poll_frame(cx);
         if matches!(frame, Poll::Ready(None)) || self.incoming.is_end_stream() {
@@ -74,7 +74,7 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let again: u64 = self.again.iter().map(|bytes| bytes.len() as u64).sum();
+        let again = self.again.len() as u64;
         let rest = self.incoming.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + again);

@@ -55,7 +55,7 @@ impl Redirect {
 
     /// A redirect to what the header says.
     pub(super) fn new(
-        target: HeaderValue,
+        target: &HeaderValue,
         answer: &HeaderMap,
         body: Option<RequestBody>,
     ) -> Result<Self, Refusal> {
@@ -77,7 +77,7 @@ impl Redirect {
 
     /// The same behind an earlier one, whose headers count, too.
     #[must_use]
-    pub fn after(mut self, earlier: Self) -> Self {
+    pub fn after(mut self, earlier: &Self) -> Self {
         for (name, value) in &earlier.headers {
             if name == header::SET_COOKIE || !self.headers.contains_key(name) {
                 self.headers.append(name, value.clone());
@@ -122,7 +122,25 @@ fn uri(target: &[u8]) -> Option<Uri> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::router::normalize;
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_a_path_that_stays_where_it_begins(
+            target in "/?[a-z%./2eEfF0?# \\\\\\x00-\\x1f\\x80-\\xff]{0,20}",
+        ) {
+            let Some(uri) = uri(target.as_bytes()) else { return Ok(()) };
+            prop_assert!(uri.path().starts_with('/') && uri.host().is_none());
+            prop_assert!(uri.to_string().bytes().all(|byte| byte.is_ascii_graphic()));
+            if let Ok(path) = normalize(uri.path()) {
+                let climbs = path.split(|byte| *byte == b'/').any(|part| part == b"..");
+                prop_assert!(!climbs);
+            }
+        }
+    }
 
     #[test]
     fn a_path_and_its_arguments_are_taken_as_they_are() {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{Request, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
@@ -94,7 +94,8 @@ impl Client {
         Err(last)
     }
 
-    /// As [`Client::request`], and reads the answer to its end, which has at most `limit` bytes.
+    /// As [`Client::request`], and reads the answer to its end. Its body may have at most `limit` bytes;
+    /// one that has more is not read, and its connection is closed.
     pub async fn fetch(
         &self,
         upstream: usize,
@@ -105,7 +106,10 @@ impl Client {
         let (head, mut body) = self.request(upstream, request, timeouts).await?.into_parts();
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| UpstreamError::Closed)?;
+            let Ok(frame) = frame else {
+                let late = body.is_late();
+                return Err(if late { UpstreamError::ReadTimeout } else { UpstreamError::Closed });
+            };
             let data = frame.into_data().unwrap_or_default();
             if bytes.len() + data.len() > limit {
                 return Err(UpstreamError::TooLarge);
@@ -169,10 +173,12 @@ async fn attempt(
         let sent = failed.take_message().is_none();
         Failure { error: explain(failed.error(), &upload), sent, received }
     })?;
-    let asked = head.headers.contains_key(http::header::UPGRADE);
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS && !asked {
+    let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switched && !head.headers.contains_key(header::UPGRADE) {
         return Err(Failure { error: UpstreamError::Malformed, sent: true, received });
     }
+    // What has changed its protocol takes no further request.
+    let lease = Some(lease).filter(|_| !switched);
     Ok(answer.map(|incoming| Download::new(incoming, lease, timeouts.read)))
 }
 
@@ -226,5 +232,148 @@ fn explain(error: &hyper::Error, upload: &Upload) -> UpstreamError {
         UpstreamError::Malformed
     } else {
         UpstreamError::Closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{SocketAddr, TcpListener},
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+        time::Duration,
+    };
+
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::config::{Address, Upstream};
+
+    const LIMIT: usize = 10;
+
+    /// A server that answers whatever comes with these bytes; connections are counted.
+    fn server(answer: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = count.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut bytes) = (stream.unwrap(), [0; 4096]);
+                counter.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    while stream.read(&mut bytes).is_ok_and(|length| length > 0) {
+                        if answer.is_empty() || stream.write_all(answer.as_bytes()).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        (address, count)
+    }
+
+    fn client(servers: &[SocketAddr]) -> Client {
+        let address = |at: &SocketAddr| Address::Tcp(at.ip().to_string().into(), at.port());
+        let upstream = Upstream {
+            name: "app".into(),
+            servers: servers.iter().map(address).collect(),
+            max_fails: 1,
+            fail_timeout: Duration::from_secs(10),
+            keepalive: 4,
+        };
+        Client::new([Group::new(&upstream)].into())
+    }
+
+    async fn fetch(
+        client: &Client,
+        method: &str,
+        body: &'static str,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let upload = Upload::bytes(body.into());
+        let request = Request::builder().method(method).uri("/").header(header::HOST, "app");
+        let timeouts = Timeouts { read: Duration::from_millis(200), ..Timeouts::default() };
+        client.fetch(0, request.body(upload).unwrap(), &timeouts, LIMIT).await
+    }
+
+    #[tokio::test]
+    async fn a_small_answer_is_collected_over_connections_that_stay() {
+        let chunked = "HTTP/1.1 403 Forbidden\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n\
+                       5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n";
+        let (address, connections) = server(chunked);
+        let all = async {
+            let client = client(&[address]);
+            for method in ["GET", "POST", "DELETE"] {
+                let answer = fetch(&client, method, "body").await.unwrap();
+                assert_eq!(
+                    (answer.status(), &answer.headers()["x"]),
+                    (StatusCode::FORBIDDEN, &"1".parse().unwrap())
+                );
+                assert_eq!(answer.body(), "helloworld");
+            }
+        };
+        LocalSet::new().run_until(all).await;
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_above_the_limit_is_an_error_and_so_is_half_of_one() {
+        for (answer, expected) in [
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world",
+                "The application's answer is too large.",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",
+                "The application did not answer in time.",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+                "The application closed the connection without an answer.",
+            ),
+            ("", "The application closed the connection without an answer."),
+        ] {
+            let (address, _) = server(answer);
+            let all = async {
+                let error = fetch(&client(&[address]), "GET", "").await.unwrap_err();
+                assert_eq!(error.to_string(), expected);
+            };
+            LocalSet::new().run_until(all).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bytes_in_hand_are_sent_again_to_the_next_server_if_that_does_no_harm() {
+        let fine = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for (method, succeeds) in [("PUT", true), ("POST", false)] {
+            let ((silent, _), (good, connections)) = (server(""), server(fine));
+            let all = async {
+                let answer = fetch(&client(&[silent, good]), method, "body").await;
+                assert_eq!(answer.is_ok(), succeeds, "{method}");
+            };
+            LocalSet::new().run_until(all).await;
+            assert_eq!(connections.load(Ordering::SeqCst), usize::from(succeeds));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_caller_gives_up_ends_its_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            // Ends only if the connection does.
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        });
+        let all = async {
+            let client = client(&[address]);
+            let asking =
+                tokio::time::timeout(Duration::from_millis(100), fetch(&client, "GET", ""));
+            asking.await.unwrap_err();
+            tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap();
+        };
+        LocalSet::new().run_until(all).await;
     }
 }

@@ -25,6 +25,9 @@ async fn connect(peer: &Peer) -> io::Result<Stream> {
         Ok(stream) => return Ok(stream),
         Err(error) => error,
     };
+    if !peer.may_look_up() {
+        return Err(failed);
+    }
     // The name may have got another address since it was looked up.
     let found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
     if found == known {

@@ -15,8 +15,8 @@ use tracing::warn;
 use super::pool::Lease;
 use crate::response::Cut;
 
-/// A body that is read as fast as it is taken. At its end its connection is free again; dropped before
-/// that, the connection is closed. Trailers are left out.
+/// A body that is read as fast as it is taken. At its end its connection is free again. Trailers are
+/// left out.
 #[derive(Debug)]
 pub struct Download {
     incoming: Incoming,
@@ -24,15 +24,21 @@ pub struct Download {
     /// `proxy_read_timeout`.
     patience: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    late: bool,
 }
 
 impl Download {
-    pub(super) fn new(incoming: Incoming, lease: Lease, patience: Duration) -> Self {
-        let mut download = Self { incoming, lease: Some(lease), patience, timer: None };
+    pub(super) fn new(incoming: Incoming, lease: Option<Lease>, patience: Duration) -> Self {
+        let mut download = Self { incoming, lease, patience, timer: None, late: false };
         if download.incoming.is_end_stream() {
             download.finish();
         }
         download
+    }
+
+    /// Whether it has failed because nothing came for too long.
+    pub(super) fn is_late(&self) -> bool {
+        self.late
     }
 
     fn finish(&mut self) {
@@ -45,6 +51,14 @@ impl Download {
         warn!(why, "the application's answer ends too early");
         self.lease = None;
         Cut
+    }
+}
+
+/// What is left of a body that nobody wants is thrown away if it is there already, else hyper closes
+/// the connection.
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
@@ -80,6 +94,7 @@ impl Body for Download {
         let patience = self.patience;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(patience)));
         std::task::ready!(timer.as_mut().poll(cx));
+        self.late = true;
         Poll::Ready(Some(Err(self.fail("nothing came for proxy_read_timeout"))))
     }
 

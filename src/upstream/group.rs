@@ -15,6 +15,9 @@ use tracing::warn;
 
 use crate::config::{Address, Upstream};
 
+/// Between two look-ups of one name.
+const LOOK_UP: Duration = Duration::from_secs(1);
+
 /// An `[[upstream]]`, or the one address of a `proxy_pass`.
 #[derive(Debug)]
 pub struct Group {
@@ -39,6 +42,7 @@ pub(super) struct Peer {
 struct State {
     /// What its name meant when it was last looked up.
     resolved: Vec<SocketAddr>,
+    looked_up: Option<Instant>,
     /// Failures since the first of them, and when that and the last one were.
     fails: usize,
     since: Option<Instant>,
@@ -110,6 +114,18 @@ impl Peer {
     /// What its name meant when it was last looked up.
     pub(super) fn resolved(&self) -> Vec<SocketAddr> {
         self.state().resolved.clone()
+    }
+
+    /// Whether its name may be looked up again: not at once, or a server that is down would make each
+    /// request ask for it.
+    pub(super) fn may_look_up(&self) -> bool {
+        let (mut state, now) = (self.state(), Instant::now());
+        let lately = |last: Instant| now.duration_since(last) < LOOK_UP;
+        let may = !state.looked_up.is_some_and(lately);
+        if may {
+            state.looked_up = Some(now);
+        }
+        may
     }
 
     /// Its name means this now.

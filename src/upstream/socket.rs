@@ -148,16 +148,12 @@ impl Write for Socket {
         if self.broken {
             return Poll::Ready(Ok(bytes.len()));
         }
-        match ready!(self.stream.poll_write(cx, bytes)) {
-            Ok(written) => {
-                self.meter.touch();
-                Poll::Ready(Ok(written))
-            }
-            Err(_) => {
-                self.broken = true;
-                Poll::Ready(Ok(bytes.len()))
-            }
+        if let Ok(written) = ready!(self.stream.poll_write(cx, bytes)) {
+            self.meter.touch();
+            return Poll::Ready(Ok(written));
         }
+        self.broken = true;
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

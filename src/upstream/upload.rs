@@ -32,9 +32,10 @@ pub struct Upload {
 struct Inner {
     attempt: u32,
     client: Option<RequestBody>,
-    /// What has been read from the client, as long as it is kept.
-    kept: Vec<Bytes>,
-    /// Of the kept frames, how many this attempt has sent.
+    /// What has been read from the client, as long as it is kept: a copy, because frames may be much
+    /// smaller than what they cost.
+    kept: Vec<u8>,
+    /// Of the kept bytes, how many this attempt has sent.
     at: usize,
     /// Bytes read from the client.
     taken: usize,
@@ -74,8 +75,7 @@ impl Upload {
 
     /// Bytes in hand.
     pub fn bytes(bytes: Bytes) -> Self {
-        let kept = if bytes.is_empty() { Vec::new() } else { vec![bytes] };
-        Self::new(None, kept, None, Duration::ZERO)
+        Self::new(None, bytes.into(), None, Duration::ZERO)
     }
 
     /// What a client sends: at most so many bytes, with at most so long between two of them.
@@ -85,7 +85,7 @@ impl Upload {
 
     fn new(
         client: Option<RequestBody>,
-        kept: Vec<Bytes>,
+        kept: Vec<u8>,
         limit: Option<usize>,
         patience: Duration,
     ) -> Self {
@@ -148,7 +148,7 @@ impl Upload {
     pub(super) fn answered(&self) {
         let mut inner = self.inner.borrow_mut();
         inner.answered = true;
-        if !inner.kept.is_empty() && inner.at >= inner.kept.len() {
+        if inner.client.is_some() && inner.at >= inner.kept.len() {
             (inner.kept, inner.at, inner.lost) = (Vec::new(), 0, true);
         }
     }
@@ -159,7 +159,7 @@ impl Upload {
         inner.attempt += 1;
         let kept = std::mem::take(&mut inner.kept);
         let mut body = inner.client.take().filter(|_| !inner.lost && inner.failure.is_none())?;
-        body.put_back(kept);
+        body.put_back(kept.into());
         Some(body)
     }
 }
@@ -170,9 +170,10 @@ impl Inner {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Refusal>>> {
-        if let Some(bytes) = self.kept.get(self.at) {
-            self.at += 1;
-            return Poll::Ready(Some(Ok(bytes.clone())));
+        if self.at < self.kept.len() {
+            let again = Bytes::copy_from_slice(&self.kept[self.at..]);
+            self.at = self.kept.len();
+            return Poll::Ready(Some(Ok(again)));
         }
         let Some(client) = &mut self.client else { return Poll::Ready(None) };
         loop {
@@ -203,8 +204,8 @@ impl Inner {
             (self.kept, self.at, self.lost) = (Vec::new(), 0, true);
         }
         if !self.lost {
-            self.kept.push(bytes.clone());
-            self.at += 1;
+            self.kept.extend_from_slice(&bytes);
+            self.at = self.kept.len();
         }
         Ok(bytes)
     }
@@ -239,7 +240,7 @@ impl Body for Upload {
 
     fn size_hint(&self) -> SizeHint {
         let inner = self.inner.borrow();
-        let again: u64 = inner.kept[inner.at..].iter().map(|bytes| bytes.len() as u64).sum();
+        let again = (inner.kept.len() - inner.at) as u64;
         let rest = inner.client.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + again);

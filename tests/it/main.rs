@@ -20,6 +20,7 @@ mod ledger;
 #[path = "../load/locations.rs"]
 mod locations;
 
+mod accel_redirect;
 mod access;
 mod app;
 mod bodies;

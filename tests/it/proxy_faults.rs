@@ -134,6 +134,24 @@ fn an_answer_with_both_lengths_is_sent_with_one() {
 }
 
 #[test]
+fn an_answer_that_nobody_asked_for_is_nobodys() {
+    let app = App::start(|client, number| {
+        while let Some(asked) = asked(client) {
+            let target = asked.line().split(' ').nth(1).unwrap();
+            let stray = if number == 0 { ok(b"somebody else's") } else { Vec::new() };
+            client.send([ok(target.as_bytes()), stray].concat());
+        }
+    });
+    let gateway = app.gateway("");
+    let mut client = gateway.connect();
+    for target in ["/a", "/b", "/c"] {
+        client.get(target, "");
+        assert_eq!(client.response().text(), target);
+    }
+    assert_eq!(app.connections(), 2);
+}
+
+#[test]
 fn an_application_that_hangs_is_504() {
     let app = App::start(|client, _| {
         asked(client);
@@ -159,7 +177,8 @@ fn an_application_that_does_not_read_is_504() {
     let length = 1_u64 << 40;
     client.send(format!("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n"));
     let mut writer = client.stream.try_clone().unwrap();
-    let uploading = std::thread::spawn(move || while writer.write_all(&[0; 65536]).is_ok() {});
+    let block = vec![0; 65536];
+    let uploading = std::thread::spawn(move || while writer.write_all(&block).is_ok() {});
     let answer = client.response();
     assert_refused(&answer, 504, "The application did not take the request in time.");
     assert_eq!(answer.header("connection"), Some("close"));
@@ -246,8 +265,8 @@ fn an_answer_before_the_end_of_the_request_arrives() {
     client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100000000\r\n\r\n");
     let mut writer = client.stream.try_clone().unwrap();
     let uploading = std::thread::spawn(move || {
-        let mut left = 100_000_000;
-        while left > 0 && writer.write_all(&[0; 100_000]).is_ok() {
+        let (mut left, block) = (100_000_000, vec![0; 100_000]);
+        while left > 0 && writer.write_all(&block).is_ok() {
             left -= 100_000;
         }
     });

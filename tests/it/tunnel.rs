@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    app::{App, asked, header, ok},
+    app::{App, asked, ok},
     harness::{Client, Gateway, PATIENCE},
     websocket::HANDSHAKE,
 };
@@ -22,9 +22,9 @@ const MUCH: usize = 1 << 20;
 fn app(talk: impl Fn(&mut Client) + Send + Sync + 'static) -> App {
     App::start(move |client, _| {
         let asked = asked(client).unwrap();
-        assert_eq!(header(&asked.head, "upgrade"), Some("websocket"), "{asked:?}");
-        assert_eq!(header(&asked.head, "connection"), Some("Upgrade"));
-        assert_eq!(header(&asked.head, "sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
+        assert_eq!(asked.header("upgrade"), Some("websocket"), "{asked:?}");
+        assert_eq!(asked.header("connection"), Some("Upgrade"));
+        assert_eq!(asked.header("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
         client.send(format!("{SWITCHED}\r\nwelcome"));
         talk(client);
     })
@@ -80,16 +80,19 @@ fn a_megabyte_goes_each_way_and_each_side_ends_by_itself() {
 
 #[test]
 fn the_application_may_end_first() {
-    let app = app(|client| {
+    let (told, tell) = mpsc::channel();
+    let told = Mutex::new(told);
+    let app = app(move |client| {
         assert_eq!(client.exactly(5), b"early");
         client.finish();
-        assert_eq!(client.rest(), b"still here");
+        told.lock().unwrap().send(client.rest()).unwrap();
     });
     let gateway = app.gateway("");
     let mut client = open(&gateway);
     client.assert_closed();
     client.send("still here");
     client.finish();
+    assert_eq!(tell.recv_timeout(PATIENCE).unwrap(), b"still here");
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn one_side_that_does_not_read_stops_the_other() {
 #[test]
 fn what_is_no_upgrade_is_an_answer_like_any_other() {
     let app = App::answering(|asked| {
-        let upgrade = header(&asked.head, "upgrade").unwrap();
+        let upgrade = asked.header("upgrade").unwrap();
         let body = format!("no {upgrade}");
         let head = "HTTP/1.1 426 Upgrade Required\r\nUpgrade: other\r\nConnection: Upgrade";
         format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into()
@@ -169,8 +172,7 @@ fn what_is_no_upgrade_is_an_answer_like_any_other() {
 
 #[test]
 fn other_protocols_pass_but_not_those_that_bring_requests_past_the_rules() {
-    let app =
-        App::answering(|asked| ok(header(&asked.head, "upgrade").unwrap_or("none").as_bytes()));
+    let app = App::answering(|asked| ok(asked.header("upgrade").unwrap_or("none").as_bytes()));
     let gateway = app.gateway("");
     let asks = |protocol: &str, more: &str| {
         let headers = format!("Connection: Upgrade\r\nUpgrade: {protocol}\r\n{more}");

@@ -73,17 +73,17 @@ impl Passage<'_> {
         let response = self.client.request(proxy.upstream, request, &proxy.timeouts).await?;
         if let Some(target) = Redirect::target(response.headers()) {
             let body = upload.reclaim();
-            let redirect = Redirect::new(target, response.headers(), body)?;
+            let redirect = Redirect::new(&target, response.headers(), body)?;
             return Ok(Passed::Redirect(Box::new(redirect)));
         }
         upload.answered();
-        self.answer(response).map(Passed::Answer)
+        Ok(Passed::Answer(self.answer(response)))
     }
 
     /// The answer as the client gets it.
-    fn answer(&self, mut response: Response<Download>) -> Result<Answer, Refusal> {
+    fn answer(&self, mut response: Response<Download>) -> Answer {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Answer::Tunnel(Box::new(self.tunnel(&mut response))));
+            return Answer::Tunnel(Box::new(self.tunnel(&mut response)));
         }
         let reason = response.extensions_mut().remove::<ReasonPhrase>();
         let (parts, body) = response.into_parts();
@@ -95,7 +95,7 @@ impl Passage<'_> {
         if let Some(reason) = reason {
             answer.extensions_mut().insert(reason);
         }
-        Ok(Answer::Respond(answer))
+        Answer::Respond(answer)
     }
 
     /// What becomes of an upgraded connection.
