@@ -1,9 +1,14 @@
 //! What is answered: the one body type, and every refusal with its status and its sentence.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::Full;
 
 /// A response body: bytes in hand. What goes on is not a response but a hold.
@@ -12,6 +17,14 @@ pub type Body = Full<Bytes>;
 /// A body of bytes in hand; its length is known.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into())
+}
+
+/// The bytes of a body, if they are in hand.
+pub fn in_hand(mut body: Body) -> Result<Bytes, Body> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(frame) = Pin::new(&mut body).poll_frame(&mut cx) else { return Err(body) };
+    let frame = frame.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
+    Ok(frame.unwrap_or_default())
 }
 
 /// A body of no bytes.

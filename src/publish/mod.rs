@@ -160,6 +160,9 @@ async fn read(mut body: RequestBody, limit: usize, patience: Duration) -> Result
     if declared > limit as u64 {
         return Err(Refusal::TooLarge);
     }
+    if let Some(bytes) = body.in_hand() {
+        return Ok(bytes);
+    }
     let mut bytes = Vec::new();
     while let Some(frame) = next_frame(&mut body, patience).await? {
         if bytes.is_empty() {

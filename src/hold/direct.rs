@@ -1,0 +1,112 @@
+//! Simple requests, which nearly all are: answered without hyper, whose state costs more to build
+//! and to drop than they do.
+
+use std::{
+    cell::Cell,
+    future::ready,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header, response};
+
+use super::{
+    Answer, Handler, Worker,
+    exchange::{Begun, Step},
+    hall::{Hall, Sent},
+    head::{self, Persistence},
+    request::RequestBody,
+    simple,
+};
+use crate::response::in_hand;
+
+impl<H: Handler> Worker<H> {
+    /// Answers the request that `bytes` begin with, if it is simple. Returns whether it is.
+    ///
+    /// Where the answer has to wait, or goes on as a body, hyper gets the same bytes with what has
+    /// been begun.
+    pub(super) fn direct(&mut self, key: u32, bytes: &[u8]) -> bool {
+        let hall = self.shared.hall.borrow();
+        let Some(held) = hall.held.get(key as usize) else { return false };
+        let client = held.client;
+        let listening = &hall.listening[usize::from(client.listener)];
+        if held.has_input() || listening.keepalive_timeout.is_zero() {
+            return false;
+        }
+        let parsed = simple::parse(bytes, listening.max_header_size);
+        drop(hall);
+        let Some((request, length)) = parsed else { return false };
+        let unread = Rc::new(Cell::new(false));
+        let request = request.map(|body| RequestBody::whole(body, unread.clone()));
+        let mut answering = Box::pin(self.shared.handler.respond(request, client));
+        let answer = match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                self.exchange(key, bytes.to_vec(), Some(Begun { answer: answering, unread }));
+                return true;
+            }
+        };
+        let after = After { close: unread.get(), rest: &bytes[length..] };
+        let goes_on = self.shared.hall.borrow_mut().complete(key, answer, &after);
+        if let Some(answer) = goes_on {
+            let answer = Box::pin(ready(answer));
+            self.exchange(key, bytes.to_vec(), Some(Begun { answer, unread }));
+        }
+        true
+    }
+}
+
+/// What comes after an answer.
+struct After<'a> {
+    /// The body was not read: what follows it is no request.
+    close: bool,
+    /// What the client has sent ahead.
+    rest: &'a [u8],
+}
+
+impl Hall {
+    /// Does what an answer asks for; returns one that goes on as a body.
+    fn complete(&mut self, key: u32, answer: Answer, after: &After<'_>) -> Option<Answer> {
+        match answer {
+            Answer::Hold(holding) if !holding.as_body => {
+                let persistence = Persistence { close: after.close, raw: false };
+                self.settle(key, Step::Hold(holding, persistence), after.rest.to_vec());
+                None
+            }
+            Answer::Respond(response) => {
+                let (parts, body) = response.into_parts();
+                match in_hand(body) {
+                    Ok(body) => {
+                        self.respond(key, &parts, &body, after);
+                        None
+                    }
+                    Err(body) => Some(Answer::Respond(Response::from_parts(parts, body))),
+                }
+            }
+            answer @ Answer::Hold(_) => Some(answer),
+        }
+    }
+
+    /// Sends a whole response.
+    fn respond(&mut self, key: u32, parts: &response::Parts, body: &Bytes, after: &After<'_>) {
+        let said = closes(&parts.headers);
+        let close = said || after.close || self.closing;
+        let bytes = head::answer(parts.status, &parts.headers, close && !said, body);
+        let held = &mut self.held[key as usize];
+        held.close = close;
+        if !close && !after.rest.is_empty() {
+            held.rare().input = after.rest.to_vec();
+        }
+        match self.send(key, &bytes) {
+            Sent::Bytes(sent) => self.end(key, bytes.slice(sent..)),
+            Sent::Gone => self.close(key),
+        }
+    }
+}
+
+/// Whether a response says that the connection ends with it.
+fn closes(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
+    values.into_iter().any(|value| value.eq_ignore_ascii_case(b"close"))
+}
