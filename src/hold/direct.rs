@@ -110,3 +110,90 @@ fn closes(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
     values.into_iter().any(|value| value.eq_ignore_ascii_case(b"close"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        os::unix::net::{UnixListener, UnixStream},
+        thread,
+        time::Duration,
+    };
+
+    use http::Request;
+    use http_body_util::BodyExt;
+
+    use super::{
+        super::{Client, Listener, Listening},
+        *,
+    };
+    use crate::response::full;
+
+    /// Answers after a while with the number of the request and its body; that of `/unread` stays
+    /// unread.
+    struct Slow(Cell<usize>);
+
+    impl Handler for Slow {
+        fn respond(
+            &self,
+            request: Request<RequestBody>,
+            _: Client,
+        ) -> impl Future<Output = Answer> + 'static {
+            self.0.set(self.0.get() + 1);
+            let number = self.0.get().to_string();
+            async move {
+                tokio::task::yield_now().await;
+                let (head, body) = request.into_parts();
+                let read = head.uri.path() != "/unread";
+                let body =
+                    if read { body.collect().await.unwrap().to_bytes() } else { Bytes::new() };
+                Answer::Respond(Response::new(full([number.as_bytes(), &body].concat())))
+            }
+        }
+    }
+
+    /// What comes for some bytes until the end.
+    fn answered(input: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listening = Listening {
+            header_timeout: Duration::from_mins(1),
+            keepalive_timeout: Duration::from_mins(1),
+            max_header_size: 1000,
+            proxies: None,
+        };
+        let listeners = vec![Listener::new(listener)];
+        let worker = Worker::new(0, Slow(Cell::new(0)), listeners, [listening].into()).unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let input = input.to_owned();
+        let client = thread::spawn(move || {
+            let mut client = UnixStream::connect(path).unwrap();
+            client.write_all(input.as_bytes()).unwrap();
+            let mut output = String::new();
+            client.read_to_string(&mut output).unwrap();
+            stop.send(()).unwrap();
+            output
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let stopped = async { stopped.await.unwrap() };
+        runtime.block_on(worker.run(stopped, Duration::ZERO)).unwrap();
+        client.join().unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_has_to_wait_is_begun_once_and_comes_through_hyper() {
+        let post = |path| format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+        let twice = format!("{}hi{}ho", post("/"), post("/"));
+        let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let output = answered(&format!("{twice}{last}"));
+        let bodies: Vec<_> = output.split("HTTP/1.1 200 OK").skip(1).collect();
+        assert_eq!(bodies.len(), 3, "{output}");
+        let ends = ["\r\n\r\n1hi", "\r\n\r\n2ho", "\r\n\r\n3"];
+        assert!(bodies.iter().zip(ends).all(|(body, end)| body.ends_with(end)), "{output}");
+        let output = answered(&format!("{}{last}", post("/unread")));
+        assert!(output.contains("Connection: close\r\n"), "{output}");
+        assert!(output.ends_with("\r\n\r\n1"), "{output}");
+    }
+}

@@ -150,10 +150,13 @@ impl<H: Handler> Call<H> {
         let Some(begun) = self.begun.take() else {
             return Box::pin(self.shared.handler.respond(request, self.client));
         };
+        let unread = self.state.unread.clone();
         Box::pin(async move {
-            let answer = begun.answer.await;
+            // What hyper has of the body is what the answer was begun with.
             let mut body = request.into_body();
-            while !begun.unread.get() && body.frame().await.is_some_and(|frame| frame.is_ok()) {}
+            while body.frame().await.is_some_and(|frame| frame.is_ok()) {}
+            let answer = begun.answer.await;
+            unread.set(begun.unread.get());
             answer
         })
     }

@@ -2,7 +2,8 @@
 //!
 //! Every plain connection lives in its worker's [`Hall`] from accept to close. When bytes arrive,
 //! hyper runs over them in place ([`exchange`]) and is dropped again; who waits stays, as one
-//! entry of a slab, until [`deliver`] writes to it.
+//! entry of a slab, until [`deliver`] writes to it. A request that is simple ([`simple`]) and can be
+//! answered at once goes past hyper ([`direct`]).
 
 mod accept;
 mod batch;
