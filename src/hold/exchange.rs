@@ -15,6 +15,7 @@ use std::{
 };
 
 use http::{HeaderValue, Request, Response, Version, header};
+use http_body_util::BodyExt;
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -80,10 +81,15 @@ impl<H: Handler> Exchange<H> {
         fd: OwnedFd,
         input: Vec<u8>,
         client: Client,
+        begun: Option<Begun>,
     ) -> Self {
         let wire = Wire::new(fd, input);
-        let state = Rc::new(State::default());
-        let call = Call { shared: shared.clone(), state: state.clone(), client };
+        let mut state = State::default();
+        if let Some(begun) = &begun {
+            state.polling = begun.forsakable.clone();
+        }
+        let (state, begun) = (Rc::new(state), Cell::new(begun));
+        let call = Call { shared: shared.clone(), state: state.clone(), client, begun };
         let connection = builder.serve_connection(wire.clone(), call);
         Self { connection, wire, state }
     }
@@ -137,11 +143,41 @@ impl<H: Handler> Exchange<H> {
     }
 }
 
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// An answer that was begun before hyper saw the request.
+pub(super) struct Begun {
+    pub(super) answer: Answering,
+    /// The body that it has got has not been read.
+    pub(super) unread: Rc<Cell<bool>>,
+    /// Only its client wants it.
+    pub(super) forsakable: Rc<Cell<bool>>,
+}
+
 /// The service that hyper calls for each request.
 struct Call<H: Handler> {
     shared: Rc<Shared<H>>,
     state: Rc<State>,
     client: Client,
+    /// What becomes of the first request, if that has been begun.
+    begun: Cell<Option<Begun>>,
+}
+
+impl<H: Handler> Call<H> {
+    fn answer(&self, request: Request<RequestBody>) -> Answering {
+        let Some(begun) = self.begun.take() else {
+            return Box::pin(self.shared.handler.respond(request, self.client));
+        };
+        let unread = self.state.unread.clone();
+        Box::pin(async move {
+            // What hyper has of the body is what the answer was begun with.
+            let mut body = request.into_body();
+            while body.frame().await.is_some_and(|frame| frame.is_ok()) {}
+            let answer = begun.answer.await;
+            unread.set(begun.unread.get());
+            answer
+        })
+    }
 }
 
 impl<H: Handler> Service<Request<Incoming>> for Call<H> {
@@ -154,7 +190,7 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
         state.busy.set(true);
         let persistence = Persistence::of(request.version(), request.headers());
         let request = request.map(|body| RequestBody::new(body, &state.unread, &state.polling));
-        let answer = self.shared.handler.respond(request, self.client);
+        let answer = self.answer(request);
         Box::pin(async move {
             let mut response = match answer.await {
                 Answer::Respond(response) => {

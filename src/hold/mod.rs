@@ -2,12 +2,14 @@
 //!
 //! Every plain connection lives in its worker's [`Hall`] from accept to close. When bytes arrive,
 //! hyper runs over them in place ([`exchange`]) and is dropped again; who waits stays, as one
-//! entry of a slab, until [`deliver`] writes to it.
+//! entry of a slab, until [`deliver`] writes to it. A request that is simple ([`simple`]) and can be
+//! answered at once goes past hyper ([`direct`]).
 
 mod accept;
 mod batch;
 mod bodies;
 mod deliver;
+mod direct;
 mod dismiss;
 mod exchange;
 mod expire;
@@ -25,6 +27,7 @@ mod proxied;
 mod receive;
 mod request;
 mod shelf;
+mod simple;
 mod socket;
 mod stream;
 mod tabs;

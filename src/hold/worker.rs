@@ -67,8 +67,8 @@ pub struct Worker<H> {
     connections: u64,
 }
 
-/// Events looked at in one turn.
-const EVENTS: usize = 256;
+/// Events looked at in one turn: what everybody else waits for is about a millisecond.
+const EVENTS: usize = 128;
 /// Connections accepted in one turn.
 const ACCEPTS: usize = 64;
 /// One read, in bytes.
