@@ -226,7 +226,8 @@ impl RealIp {
         (client, !named && forwarded())
     }
 
-    fn trusts(&self, peer: Peer) -> bool {
+    /// Whether the peer is one of the trusted proxies.
+    pub fn trusts(&self, peer: Peer) -> bool {
         self.from.iter().any(|network| network.contains(peer))
     }
 }

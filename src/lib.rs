@@ -14,6 +14,9 @@
 //! GET  -> hold: bytes -> hyper in place -> gateway: route, access -> subscribe
 //!      -> something to read? answer. nothing yet? hold: the socket stays, with a cursor
 //!
+//! What is the application's: hold -> gateway: route, access -> upstream -> the application
+//!      -> its answer goes back as it comes; or it names another location, which answers
+//!
 //! WebSocket: the same as GET; frames that come from the client -> hold -> publish
 //! ```
 //!
@@ -26,11 +29,11 @@
 //! 7  cli
 //! 6  server                                   sockets, threads, signals
 //! 5  gateway                                  one request, on one screen
-//! 4  publish status subscribe                 a location's role
+//! 4  publish status subscribe upstream        a location's role
 //! 3  hold                                     connections, and hyper over them
 //! 2  config framing                           plain data; messages to bytes
 //! 1  channel                                  the heart
-//! 0  access cors dialect log proxy_protocol
+//! 0  access cors credentials dialect log proxy_protocol
 //!    response router websocket
 //! ```
 
@@ -39,6 +42,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod cors;
+pub mod credentials;
 pub mod dialect;
 pub mod framing;
 pub mod gateway;
@@ -51,4 +55,5 @@ pub mod router;
 pub mod server;
 pub mod status;
 pub mod subscribe;
+pub mod upstream;
 pub mod websocket;

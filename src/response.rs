@@ -1,17 +1,82 @@
 //! What is answered: the one body type, and every refusal with its status and its sentence.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 
-/// A response body: bytes in hand. What goes on is not a response but a hold.
-pub type Body = Full<Bytes>;
+/// A response body. What goes on with messages is not a response but a hold.
+pub enum Body {
+    /// Bytes in hand; their number is known.
+    Full(Full<Bytes>),
+    /// What comes from elsewhere, as fast as the client takes it.
+    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Cut>>>),
+}
 
-/// A body of bytes in hand; its length is known.
+/// A body that ends too early: the client must not take it for whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the application's answer ends too early")]
+pub struct Cut;
+
+/// A body of bytes in hand.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
+    Body::Full(Full::new(bytes.into()))
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(full) => full.fmt(f),
+            Self::Stream(_) => f.write_str("Stream"),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Self::Full(full) => Pin::new(full).poll_frame(cx).map_err(|never| match never {}),
+            Self::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(full) => full.is_end_stream(),
+            Self::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(full) => full.size_hint(),
+            Self::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
+/// The bytes of a body, if they are in hand.
+pub fn in_hand(body: Body) -> Result<Bytes, Body> {
+    let Body::Full(mut full) = body else { return Err(body) };
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(Ok(frame))) = http_body::Body::poll_frame(Pin::new(&mut full), &mut cx)
+    else {
+        return Ok(Bytes::new());
+    };
+    Ok(frame.into_data().unwrap_or_default())
 }
 
 /// A body of no bytes.
@@ -28,6 +93,10 @@ pub enum Refusal {
     /// 403: `push_dialect` reserves the id.
     #[error("Channel id not authorized for this method.")]
     ChannelIdReserved,
+    /// 502: the application cannot be reached, or its answer is none; the sentence says what happened
+    /// and not where.
+    #[error("{0}")]
+    BadGateway(Cow<'static, str>),
     /// 403: the channel id is longer than `push_max_channel_id_length`.
     #[error("The channel id is too long.")]
     ChannelIdTooLong,
@@ -43,12 +112,21 @@ pub enum Refusal {
     /// 403: access rules, origins and limits.
     #[error("{0}")]
     Forbidden(Cow<'static, str>),
+    /// 504: the application took longer than a `proxy_*_timeout`.
+    #[error("{0}")]
+    GatewayTimeout(Cow<'static, str>),
+    /// 500: `X-Accel-Redirect` leads from location to location without end.
+    #[error("The request is sent from one location to the next without end.")]
+    Cycle,
     /// 410: the channel was deleted.
     #[error("The channel was deleted.")]
     Gone,
     /// 431: the head is larger than `large_client_header_buffers`.
     #[error("The request's head is too large.")]
     HeadTooLarge,
+    /// 410: a signed link was good once.
+    #[error("The link has expired.")]
+    LinkExpired,
     /// 405, with what the location does take in `Allow` (RFC 9110 section 10.2.1).
     #[error("The location takes {allow}.")]
     MethodNotAllowed {
@@ -61,12 +139,21 @@ pub enum Refusal {
     /// 404 without a sentence, as the push module answers it.
     #[error("No such channel.")]
     NoSuchChannel,
+    /// 403: the token does not grant one of the channels (RFC 6750 section 3.1).
+    #[error("The token does not grant the channel.")]
+    NotGranted,
     /// 404: no location matches.
     #[error("No such location.")]
     NotFound,
     /// 408: `client_header_timeout` or `client_body_timeout` has passed.
     #[error("The request took too long.")]
     Timeout,
+    /// 401: there is no token (RFC 6750 section 3).
+    #[error("A token is needed.")]
+    TokenNeeded,
+    /// 401: the token does not hold (RFC 6750 section 3.1).
+    #[error("{0}")]
+    TokenRefused(Cow<'static, str>),
     /// 413: the body is larger than `client_max_body_size`.
     #[error("The message is larger than the location allows.")]
     TooLarge,
@@ -92,20 +179,25 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::EmptyMessage => StatusCode::BAD_REQUEST,
+            Self::BadGateway(_) => StatusCode::BAD_GATEWAY,
+            Self::GatewayTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Cycle => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BudgetSpent => StatusCode::INSUFFICIENT_STORAGE,
             Self::Conflict => StatusCode::CONFLICT,
             Self::ChannelIdReserved
             | Self::ChannelIdTooLong
             | Self::Forbidden(_)
+            | Self::NotGranted
             | Self::TooManyChannels
             | Self::TooManySubscribers
             | Self::UnknownChannel => StatusCode::FORBIDDEN,
-            Self::Gone => StatusCode::GONE,
+            Self::Gone | Self::LinkExpired => StatusCode::GONE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoChannelId | Self::NoSuchChannel | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TokenNeeded | Self::TokenRefused(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         }
@@ -144,6 +236,11 @@ impl From<Refusal> for Response<Body> {
             Refusal::MethodNotAllowed { allow } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
+            Refusal::NotGranted => challenge(headers, "insufficient_scope", &body),
+            Refusal::TokenNeeded => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Refusal::TokenRefused(_) => challenge(headers, "invalid_token", &body),
             Refusal::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -159,15 +256,26 @@ impl From<Refusal> for Response<Body> {
     }
 }
 
+/// What is wrong with a token (RFC 6750 section 3).
+fn challenge(headers: &mut HeaderMap, error: &str, description: &str) {
+    let value = format!("Bearer error=\"{error}\", error_description=\"{description}\"");
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
 
-    fn every_refusal() -> [(Refusal, u16, &'static str); 20] {
+    fn every_refusal() -> [(Refusal, u16, &'static str); 27] {
         [
             (Refusal::BadRequest("Why.".into()), 400, "Why."),
+            (Refusal::BadGateway("Why.".into()), 502, "Why."),
+            (Refusal::GatewayTimeout("Why.".into()), 504, "Why."),
+            (Refusal::Cycle, 500, "The request is sent from one location to the next without end."),
             (Refusal::BudgetSpent, 507, "The memory for messages is used up."),
             (Refusal::ChannelIdReserved, 403, "Channel id not authorized for this method."),
             (Refusal::ChannelIdTooLong, 403, "The channel id is too long."),
@@ -181,6 +289,10 @@ mod tests {
                 405,
                 "The location takes GET, POST.",
             ),
+            (Refusal::LinkExpired, 410, "The link has expired."),
+            (Refusal::NotGranted, 403, "The token does not grant the channel."),
+            (Refusal::TokenNeeded, 401, "A token is needed."),
+            (Refusal::TokenRefused("Why.".into()), 401, "Why."),
             (Refusal::NoChannelId, 404, "No channel id provided."),
             (Refusal::NoSuchChannel, 404, ""),
             (Refusal::NotFound, 404, "No such location."),

@@ -71,6 +71,14 @@ impl Pattern {
         Ok(Self { kind: Kind::Regex { regex, ignore_case }, text: source.into() })
     }
 
+    /// The path that is meant, or its beginning; none: a regular expression says which.
+    pub fn path(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Exact | Kind::Prefix { .. } => Some(&self.text),
+            Kind::Regex { .. } => None,
+        }
+    }
+
     /// The names of the groups of a regular expression, from the first on; else none.
     pub fn groups(&self) -> Vec<Option<String>> {
         match &self.kind {

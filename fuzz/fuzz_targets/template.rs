@@ -57,6 +57,7 @@ fn variables(text: &str, path: &str, target: &str, header: &[u8]) {
     let scope = variable::Scope {
         method: &Method::GET,
         uri: &uri,
+        asked: &uri,
         path: &path,
         headers: &headers,
         captures: &found.captures,

@@ -133,6 +133,7 @@ impl Registry {
         for shard in self.shards.iter().skip(turn % SWEEPS).step_by(SWEEPS) {
             let mut shard = locked(shard);
             shard.retain(|id, channel| {
+                channel.state().sweep(now);
                 let idle = close_idle(channel, now);
                 if idle {
                     channel.group.remove_channel();

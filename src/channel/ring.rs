@@ -116,7 +116,8 @@ impl Ring {
         let served = served.min(self.asked.floor(now, self.grace));
         while let Some(front) = self.slots.front() {
             let surplus = front.stored && self.stored > self.max_messages;
-            if front.message.id() > served || !(surplus || front.expired(now)) {
+            // The message itself comes last: an old one is far away in memory.
+            if !(surplus || front.expired(now)) || front.message.id() > served {
                 break;
             }
             self.evict(if surplus { Gone::Displaced } else { Gone::Expired });
@@ -127,8 +128,8 @@ impl Ring {
     pub(super) fn sweep(&mut self, served: MessageId, now: Instant) {
         self.trim(served, now);
         let served = served.min(self.asked.floor(now, self.grace));
-        let droppable = self.oldest().is_some_and(|oldest| oldest <= served);
-        if droppable && self.earliest.is_some_and(|earliest| earliest <= now) {
+        let expired = self.earliest.is_some_and(|earliest| earliest <= now);
+        if expired && self.oldest().is_some_and(|oldest| oldest <= served) {
             let bytes = &mut self.bytes;
             self.slots.retain(|slot| {
                 let kept = slot.message.id() > served || !slot.expired(now);

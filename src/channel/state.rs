@@ -177,10 +177,12 @@ impl State {
 
     /// Nothing is kept, nobody waits, and `push_channel_timeout` has passed.
     pub(super) fn idle(&mut self, now: Instant) -> bool {
+        let waits = now.saturating_duration_since(self.idle_since) < self.timeout;
+        if waits || self.subscribers > 0 {
+            return false;
+        }
         self.sweep(now);
-        self.subscribers == 0
-            && self.ring.oldest().is_none()
-            && now.saturating_duration_since(self.idle_since) >= self.timeout
+        self.ring.oldest().is_none()
     }
 
     pub(super) fn info(&mut self, channel: &ChannelId, now: Instant) -> ChannelInfo {

@@ -10,14 +10,17 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::{
     error::Level,
     location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
+    proxy::Pass,
     server::{Listen, ServerName},
     status::{Health, StatusFormat},
+    upstream::Address,
     value::{self, At, Read, Reader, Value},
 };
 use crate::{
     access::{Network, Rule},
     channel::{Concurrency, First},
     cors::Origins,
+    credentials::{Key, Secret},
     dialect::Dialect,
     log::{Format, Target},
     router::Pattern,
@@ -36,6 +39,8 @@ enum Levels {
     Outer,
     /// The server only.
     Server,
+    /// The upstream only.
+    Upstream,
 }
 
 impl Levels {
@@ -44,6 +49,7 @@ impl Levels {
             Level::Root | Level::Override => matches!(self, Self::Any | Self::Outer | Self::Root),
             Level::Server => matches!(self, Self::Any | Self::Outer | Self::Server),
             Level::Location => matches!(self, Self::Any | Self::Location),
+            Level::Upstream => matches!(self, Self::Upstream),
         }
     }
 
@@ -55,6 +61,7 @@ impl Levels {
             Self::Root => "on the root level, above the first [[server]]",
             Self::Outer => "on the root level or in a [[server]]",
             Self::Server => "in a [[server]]",
+            Self::Upstream => "in an [[upstream]]",
         }
     }
 }
@@ -143,6 +150,12 @@ directives! {
     push_max_channels: usize = count, Root;
     push_max_subscribers: usize = count, Root;
 
+    name: String = upstream_name, Upstream;
+    servers: Vec<At<Address>> = addresses, Upstream;
+    max_fails: usize = count, Upstream;
+    fail_timeout: Duration = some_time, Upstream;
+    keepalive: usize = count, Upstream;
+
     listen: Vec<At<Listen>> = listen, Server;
     server_name: Vec<At<ServerName>> = server_names, Server;
     client_header_timeout: Duration = some_time, Outer;
@@ -151,6 +164,7 @@ directives! {
     proxy_protocol: bool = flag, Outer;
 
     path: Pattern = pattern, Location;
+    internal: bool = flag, Location;
 
     access: Vec<Rule> = rules, Any;
     real_ip_from: Vec<Network> = networks, Any;
@@ -160,6 +174,12 @@ directives! {
     client_body_timeout: Duration = some_time, Any;
     gzip: bool = flag, Any;
     gzip_min_length: usize = size, Any;
+
+    proxy_pass: Pass = pass, Location;
+    proxy_set_header: Vec<(HeaderName, At<String>)> = set_headers, Any;
+    proxy_connect_timeout: Duration = some_time, Any;
+    proxy_send_timeout: Duration = some_time, Any;
+    proxy_read_timeout: Duration = some_time, Any;
 
     push_publisher: bool = flag, Any;
     push_subscriber: Vec<Transport> = transports, Any;
@@ -210,6 +230,15 @@ directives! {
     push_websocket_max_message: usize = some_size, Any;
     push_websocket_deflate: bool = flag, Any;
     push_hold: Hold = hold, Any;
+
+    push_jwt: Vec<Key> = jwt_keys, Any;
+    push_jwt_token: Vec<At<String>> = texts, Any;
+    push_jwt_claim: String = text, Any;
+    push_jwt_issuer: Vec<At<String>> = texts, Any;
+    push_jwt_audience: Vec<At<String>> = texts, Any;
+    push_secure_link: String = text, Any;
+    push_secure_link_text: String = text, Any;
+    push_secure_link_secret: Secret = secret, Any;
 
     push_allowed_origins: Origins = origins, Any;
     push_allow_credentials: bool = flag, Any;

@@ -69,6 +69,9 @@ pub enum Reason {
     /// A malformed rule of `access` or entry of `real_ip_from`.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A secret or a key that cannot be had; the text does not show it.
+    #[error("the value {0}")]
+    Credentials(String),
     /// Two values that exclude each other.
     #[error("conflicts with `{0}`")]
     Conflict(&'static str),
@@ -94,6 +97,14 @@ pub enum Reason {
     /// A key that has to be there.
     #[error("missing: {0}")]
     Missing(&'static str),
+    /// A `proxy_pass` that is no URL and names no upstream.
+    #[error("there is no upstream {name:?}{}", did_you_mean(nearest.as_deref()))]
+    NoUpstream {
+        /// The name.
+        name: String,
+        /// The known one that is nearest to it.
+        nearest: Option<String>,
+    },
     /// A key without what it is for.
     #[error("without effect: {0}")]
     NoEffect(&'static str),
@@ -151,6 +162,8 @@ pub(super) enum Level {
     Server,
     /// `[[server.location]]`.
     Location,
+    /// `[[upstream]]`, which inherits nothing.
+    Upstream,
 }
 
 /// Where something is written.

@@ -9,8 +9,9 @@ use super::{
     value::{Reader, Value, kind},
 };
 
-/// The table of servers, and within one that of locations.
+/// The tables of servers and of upstreams, and within a server that of locations.
 const SERVER: &str = "server";
+const UPSTREAM: &str = "upstream";
 const LOCATION: &str = "location";
 
 /// The file as it is written.
@@ -18,15 +19,16 @@ const LOCATION: &str = "location";
 pub(super) struct Written {
     pub(super) root: Block,
     pub(super) servers: Vec<Table>,
+    pub(super) upstreams: Vec<Table>,
 }
 
-/// A `[[server]]` or `[[server.location]]`.
+/// A `[[server]]`, `[[server.location]]` or `[[upstream]]`.
 #[derive(Debug)]
 pub(super) struct Table {
     /// Its heading.
     pub(super) place: Place,
     pub(super) block: Block,
-    /// The locations of a server.
+    /// The locations of a server; of the root its servers and upstreams.
     pub(super) tables: Vec<Table>,
 }
 
@@ -34,15 +36,19 @@ pub(super) struct Table {
 ///
 /// None if the file is no TOML: then what is missing in it means nothing.
 pub(super) fn read(sources: &[Source<'_>], faults: &mut Faults) -> Option<Written> {
-    let mut written = Written { root: Block::default(), servers: Vec::new() };
+    let mut written =
+        Written { root: Block::default(), servers: Vec::new(), upstreams: Vec::new() };
     let mut sound = true;
     for (source, text) in sources.iter().enumerate() {
         let (table, errors) = DeTable::parse_recoverable(text.text);
         let level = if source == 0 { Level::Root } else { Level::Override };
         let mut walk = Walk { faults: &mut *faults, source };
-        let read = walk.table(table.get_ref(), table.span().start, level, SERVER);
+        let read = walk.table(table.get_ref(), table.span().start, level, &[SERVER, UPSTREAM]);
         written.root = read.block.within(&written.root);
-        written.servers.extend(read.tables);
+        let (servers, upstreams): (Vec<_>, _) =
+            read.tables.into_iter().partition(|table| table.place.key == SERVER);
+        written.servers.extend(servers);
+        written.upstreams.extend(upstreams);
         sound &= source > 0 || errors.is_empty();
         note_syntax(source, text.text, &errors, faults);
     }
@@ -79,21 +85,23 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reads a table whose tables within it are called `inner`, if there may be any.
+    /// Reads a table whose tables within it are called one of `inner`.
     fn table(
         &mut self,
         table: &DeTable<'_>,
         offset: usize,
         level: Level,
-        inner: &'static str,
+        inner: &[&'static str],
     ) -> Table {
         let place = Place { key: "", level, source: self.source, offset };
         let mut read = Table { place, block: Block::default(), tables: Vec::new() };
         for (key, value) in table {
             let name: &str = key.get_ref();
             let place = Place { offset: key.span().start, ..place };
-            if name == inner && level != Level::Override {
-                read.tables = self.tables(place, value, inner);
+            if let Some(inner) = inner.iter().find(|inner| **inner == name)
+                && level != Level::Override
+            {
+                read.tables.extend(self.tables(place, value, inner));
                 continue;
             }
             match directive::find(name, level) {
@@ -114,13 +122,14 @@ impl Walk<'_> {
         read
     }
 
-    /// Reads `[[server]]` or `[[server.location]]`.
+    /// Reads `[[server]]`, `[[server.location]]` or `[[upstream]]`.
     fn tables(&mut self, place: Place, value: &Value<'_>, key: &'static str) -> Vec<Table> {
-        let (level, inner) =
-            if key == SERVER { (Level::Server, LOCATION) } else { (Level::Location, "") };
+        let (level, inner, expected): (_, &[_], _) = match key {
+            SERVER => (Level::Server, &[LOCATION], "tables [[server]]"),
+            UPSTREAM => (Level::Upstream, &[], "tables [[upstream]]"),
+            _ => (Level::Location, &[], "tables [[server.location]]"),
+        };
         let place = Place { key, ..place };
-        let expected =
-            if key == SERVER { "tables [[server]]" } else { "tables [[server.location]]" };
         let DeValue::Array(array) = value.get_ref() else {
             let found = kind(value.get_ref());
             self.faults.add(place, Reason::Type { expected, found });
@@ -149,9 +158,12 @@ fn misplaced(name: &str, found: &Found) -> (Reason, Option<&'static str>) {
     match (found, name) {
         (Found::Misplaced(key, home), _) => (Reason::Misplaced(home), Some(key)),
         (_, SERVER) => (Reason::Misplaced("on the root level of the file, as [[server]]"), None),
+        (_, UPSTREAM) => {
+            (Reason::Misplaced("on the root level of the file, as [[upstream]]"), None)
+        }
         (_, LOCATION) => (Reason::Misplaced("in a [[server]], as [[server.location]]"), None),
         _ => {
-            let nearest = nearest(name, KEYS.iter().copied().chain([SERVER, LOCATION]));
+            let nearest = nearest(name, KEYS.iter().copied().chain([SERVER, UPSTREAM, LOCATION]));
             (Reason::UnknownKey(nearest), nearest)
         }
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::{status::Status, variable::Template};
+use super::{proxy::Proxy, status::Status, variable::Template};
 use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
     cors::Cors,
+    credentials::{Expected, Key, Secret},
     dialect::Dialect,
     router::Pattern,
 };
@@ -18,13 +19,14 @@ use crate::{
 pub struct Location {
     /// `path`.
     pub pattern: Pattern,
-    /// `access`; of a publisher location without rules: loopback and Unix sockets.
+    /// `access`; of a publisher location without rules that is not internal: loopback and Unix
+    /// sockets.
     pub access: Access,
     /// `real_ip_from` and `real_ip_header`.
     pub real_ip: RealIp,
     /// `push_allowed_origins` and `push_allow_credentials`.
     pub cors: Cors,
-    /// `client_max_body_size` in bytes.
+    /// `client_max_body_size` in bytes; 0 is any size where `proxy` is.
     pub max_body_size: usize,
     /// `client_body_timeout`: between two reads of a body.
     pub body_timeout: Duration,
@@ -32,10 +34,18 @@ pub struct Location {
     pub dialect: &'static Dialect,
     /// Which channels a request means.
     pub channels: Channels,
+    /// `push_jwt`: who comes has to bring a token.
+    pub jwt: Option<Jwt>,
+    /// `push_secure_link`: who comes has to come by a signed link.
+    pub secure_link: Option<SecureLink>,
     /// `push_publisher`, `push_pubsub`.
     pub publisher: Option<Publisher>,
     /// `push_subscriber`, `push_pubsub`.
     pub subscriber: Option<Subscriber>,
+    /// `proxy_pass`, without the roles above.
+    pub proxy: Option<Proxy>,
+    /// `internal`: reached through `X-Accel-Redirect` alone.
+    pub internal: bool,
     /// `push_status`, `push_channels_status`, `push_health`; then it has no other role.
     pub status: Option<Status>,
 }
@@ -55,6 +65,30 @@ pub struct Channels {
     pub group_max_channels: usize,
     /// `push_group_max_subscribers`: 0 is any number.
     pub group_max_subscribers: usize,
+}
+
+/// The tokens that a location asks for.
+#[derive(Debug)]
+pub struct Jwt {
+    /// `push_jwt`.
+    pub keys: Vec<Key>,
+    /// `push_jwt_token`: where a token may be; the first that is not empty counts.
+    pub token: Vec<Template>,
+    /// `push_jwt_claim`: which channels it grants; `None`: any.
+    pub claim: Option<Box<str>>,
+    /// `push_jwt_issuer` and `push_jwt_audience`.
+    pub expected: Expected,
+}
+
+/// The signed links that a location asks for.
+#[derive(Debug)]
+pub struct SecureLink {
+    /// `push_secure_link`: where signature and time of expiry are.
+    pub signed: Template,
+    /// `push_secure_link_text`: what is signed, beside the time.
+    pub text: Template,
+    /// `push_secure_link_secret`.
+    pub secret: Secret,
 }
 
 /// The publisher's half of a location.

@@ -12,9 +12,11 @@ mod named;
 mod nearest;
 mod origin;
 mod process;
+mod proxy;
 mod server;
 mod status;
 mod unit;
+mod upstream;
 mod value;
 pub mod variable;
 
@@ -24,15 +26,19 @@ pub use directive::KEYS;
 pub use error::{Error, Errors, Reason};
 use error::{Faults, Level, Place, Source};
 pub use location::{
-    Batch, Channels, Hold, Location, PollFormat, Preset, Publisher, SlowSubscriber, StreamFormat,
-    Subscriber, Transport, WebSocket,
+    Batch, Channels, Hold, Jwt, Location, PollFormat, Preset, Publisher, SecureLink,
+    SlowSubscriber, StreamFormat, Subscriber, Transport, WebSocket,
 };
 pub use named::Named;
 pub use process::Process;
+pub use proxy::{Proxy, Timeouts};
 pub use server::{Listen, Server, ServerName};
 pub use status::{Health, Status, StatusFormat};
 pub use unit::UnitError;
+pub use upstream::{Address, Upstream};
 pub use variable::{Push, Scope, Template, TemplateError};
+
+use upstream::Upstreams;
 
 /// The name of what is given on the command line, for errors.
 const OVERRIDE: &str = "-g";
@@ -44,6 +50,8 @@ pub struct Config {
     pub process: Process,
     /// `[[server]]`, at least one, in the order of the file.
     pub servers: Vec<Server>,
+    /// `[[upstream]]`, and one for each address that a `proxy_pass` names itself.
+    pub upstreams: Vec<Upstream>,
 }
 
 impl Config {
@@ -76,14 +84,15 @@ impl Config {
         let mut faults = Faults::default();
         let config = file::read(&sources, &mut faults).map(|written| {
             let root = &written.root;
-            let build = |table| server::build(table, root, &mut faults);
+            let mut upstreams = Upstreams::build(&written.upstreams, &mut faults);
+            let build = |table| server::build(table, root, &mut upstreams, &mut faults);
             let servers: Vec<_> = written.servers.iter().map(build).collect();
             server::note_conflicts(&written.servers, &servers, &mut faults);
             if servers.is_empty() && faults.count() == 0 {
                 let root = Place { key: "server", level: Level::Root, source: 0, offset: 0 };
                 faults.add(root, Reason::Missing("a file needs at least one [[server]]"));
             }
-            Self { process: Process::build(root), servers }
+            Self { process: Process::build(root), servers, upstreams: upstreams.all }
         });
         match (faults.into_errors(&sources), config) {
             (None, Some(config)) => Ok(config),

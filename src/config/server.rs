@@ -14,6 +14,7 @@ use super::{
     file::Table,
     inherit,
     location::Location,
+    upstream::Upstreams,
     value::{At, or},
 };
 use crate::{
@@ -150,14 +151,20 @@ impl fmt::Display for Listen {
 }
 
 /// Builds a server; what it has is inherited from the root.
-pub(super) fn build(table: &Table, root: &Block, faults: &mut Faults) -> Server {
+pub(super) fn build(
+    table: &Table,
+    root: &Block,
+    upstreams: &mut Upstreams,
+    faults: &mut Faults,
+) -> Server {
     let block = table.block.within(root);
     let mut locations = Vec::new();
     let mut patterns: Vec<(Pattern, Place)> = Vec::new();
     for table in &table.tables {
         let inherited = table.block.within(&block);
         note_duplicate(&inherited, &mut patterns, faults);
-        locations.extend(inherit::location(&inherited, table.place, faults).map(Arc::new));
+        let location = inherit::location(&inherited, table.place, upstreams, faults);
+        locations.extend(location.map(Arc::new));
     }
     let listen = or_listed(block.listen.as_ref(), faults);
     note_unbelieved(&block, faults);

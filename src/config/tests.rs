@@ -82,7 +82,7 @@ fn what_is_not_said_is_as_in_the_push_module() {
 
 #[test]
 fn the_process_and_its_servers_have_defaults() {
-    let Config { process, servers } = parse("[[server]]");
+    let Config { process, servers, .. } = parse("[[server]]");
     assert!(process.workers >= 1);
     assert_eq!((process.user, process.pid_file), (None, None));
     assert_eq!((process.error_log, process.access_log), (Target::Stderr, Target::Off));
@@ -101,7 +101,7 @@ fn the_root_says_what_concerns_the_process() {
                 error_log = '/var/log/x'\naccess_log = 'stdout'\nshutdown_timeout = 0\nshutdown_delay = '2s'\n\
                 push_max_reserved_memory = '1g'\npush_max_channels = 5\npush_max_subscribers = 6\n\
                 client_header_timeout = '5s'\n[[server]]\nkeepalive_timeout = 0\n";
-    let Config { process, servers } = parse(text);
+    let Config { process, servers, .. } = parse(text);
     let expected = Process {
         workers: 3,
         user: Some("www".into()),
@@ -645,7 +645,7 @@ fn every_error_is_reported_with_its_place() {
             "f:17:31: access: \"permit all\" is no rule, write it like \"allow 10.0.0.0/8\" or \"deny all\"",
             "f:17:45: access: expected a string, found a number",
             "f:18:1: location: missing: push_publisher, push_subscriber, push_pubsub, push_status, \
-             push_channels_status or push_health",
+             push_channels_status, push_health or proxy_pass",
             "f:20:1: push_channel_id: missing: publishers and subscribers need one",
             "f:21:8: path: \"^~ /b\" is already taken by an earlier location",
             "f:23:18: push_publisher: conflicts with `push_pubsub = true`",
@@ -735,8 +735,12 @@ fn uncommented() -> String {
 
 #[test]
 fn the_examples_of_the_reference_are_sound() {
-    // This one sets two others, and conflicts with them.
-    parse(&uncommented().replace("\npush_message_buffer_length = 10\n", "\n"));
+    // These two conflict with what they are meant to replace.
+    let text = uncommented().replace("\npush_message_buffer_length = 10\n", "\n");
+    parse(&text.replace("\nproxy_pass = \"http://127.0.0.1:8000\"\n", "\n"));
+    let keys = ["push_publisher = false", "push_subscriber = false", "push_pubsub = true"];
+    let role = |line: &&str| !keys.contains(line);
+    parse(&text.lines().filter(role).collect::<Vec<_>>().join("\n"));
 }
 
 proptest! {
@@ -851,4 +855,226 @@ fn what_does_not_go_with_a_status_is_an_error() {
     ] {
         assert_eq!(location_errors(own), [expected], "{own}");
     }
+}
+
+/// A location with these keys, whose errors begin in line 3.
+fn onward(keys: &str) -> String {
+    format!("[[server]]\n[[server.location]]\n{keys}\n")
+}
+
+#[test]
+fn requests_go_on_to_an_address_or_an_upstream() {
+    let app = "[[upstream]]\nname = 'app'\nservers = ['a:1', 'unix:/b']\nmax_fails = 2\n\
+               fail_timeout = '5s'\nkeepalive = 0\n";
+    for (pass, upstream, uri) in [
+        ("app", "app", None),
+        ("http://app", "app", None),
+        ("http://app/x/", "app", Some("/x/")),
+        ("http://app:80", "app:80", None),
+        ("http://127.0.0.1:8000/", "127.0.0.1:8000", Some("/")),
+        ("http://unix:/run/a.sock:/x", "unix:/run/a.sock", Some("/x")),
+    ] {
+        let config =
+            parse(&format!("{app}{}", onward(&format!("path = '/'\nproxy_pass = '{pass}'"))));
+        let location = &config.servers[0].locations[0];
+        let proxy = location.proxy.as_ref().unwrap();
+        assert_eq!(&*config.upstreams[proxy.upstream].name, upstream);
+        assert_eq!(proxy.uri.as_deref(), uri);
+        assert_eq!(proxy.timeouts, Timeouts::default());
+        assert!(location.publisher.is_none() && location.subscriber.is_none());
+    }
+    let upstream = &parse(&format!(
+        "{app}{}",
+        onward("path = '/'\npush_pubsub = true\npush_channel_id = 'x'")
+    ))
+    .upstreams[0];
+    assert_eq!((upstream.max_fails, upstream.keepalive), (2, 0));
+    assert_eq!(upstream.fail_timeout, seconds(5));
+    let servers: Vec<_> = upstream.servers.iter().map(Address::to_string).collect();
+    assert_eq!(servers, ["a:1", "unix:/b"]);
+}
+
+#[test]
+fn one_address_is_one_upstream_wherever_it_is_named() {
+    let two = "path = '/a'\nproxy_pass = 'http://x:1'\n[[server.location]]\npath = '/b'\n\
+               proxy_pass = 'http://x:1/y'";
+    let config = parse(&onward(two));
+    assert_eq!(config.upstreams.len(), 1);
+    assert_eq!((config.upstreams[0].max_fails, config.upstreams[0].keepalive), (1, 32));
+}
+
+#[test]
+fn a_nearer_table_of_headers_replaces_the_other() {
+    let root = "proxy_set_header = { Host = '$host', X-A = '1' }\nproxy_read_timeout = '1h'\n";
+    let own = "path = '/'\nproxy_pass = 'http://x'";
+    let names = |keys: &str| {
+        let config = parse(&format!("{root}{}", onward(&format!("{own}\n{keys}"))));
+        let proxy = config.servers[0].locations[0].proxy.as_ref().unwrap();
+        assert_eq!(proxy.timeouts.read, seconds(3600));
+        proxy.set_headers.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(""), ["host", "x-a"]);
+    assert_eq!(names("proxy_set_header = { X-B = '' }"), ["x-b"]);
+    assert_eq!(names("proxy_set_header = {}"), [""; 0]);
+    assert_eq!(names("[server.location.proxy_set_header]\nX-C = '$arg_x'"), ["x-c"]);
+}
+
+#[test]
+fn roles_of_the_levels_around_yield_to_proxy_pass_and_its_own_do_not() {
+    let root = "push_pubsub = true\npush_channel_id = 'x'\n";
+    let config = parse(&format!("{root}{}", onward("path = '/'\nproxy_pass = 'http://x'")));
+    let location = &config.servers[0].locations[0];
+    assert!(location.proxy.is_some() && location.publisher.is_none());
+    assert_eq!(location.access, Access::default());
+    for role in ["push_publisher", "push_subscriber", "push_pubsub"] {
+        let keys =
+            format!("path = '/'\npush_channel_id = 'x'\nproxy_pass = 'http://x'\n{role} = true");
+        let expected = format!("f:6:{}: {role}: conflicts with `proxy_pass`", role.len() + 4);
+        assert_eq!(errors(&onward(&keys)), [expected]);
+    }
+}
+
+#[test]
+fn an_internal_publisher_admits_whom_the_application_sends() {
+    let keys = "path = '/'\npush_channel_id = 'x'\npush_publisher = true\ninternal = true";
+    let config = parse(&onward(keys));
+    let location = &config.servers[0].locations[0];
+    assert!(location.internal);
+    assert_eq!(location.access, Access::default());
+}
+
+#[test]
+fn wrong_words_about_the_application_are_named() {
+    let own = |keys: &str| errors(&onward(&format!("path = '/'\n{keys}")));
+    for (keys, reason) in [
+        ("proxy_pass = 'https://x'", "f:4:14: proxy_pass: \"https://x\" is not an URL like"),
+        ("proxy_pass = 'http://x:y'", "f:4:14: proxy_pass: \"http://x:y\" is not an URL like"),
+        ("proxy_pass = 'http://$host'", "f:4:14: proxy_pass: \"http://$host\" is not an URL like"),
+        ("proxy_pass = 'app'", "f:4:14: proxy_pass: there is no upstream \"app\""),
+        ("proxy_pass = 1", "f:4:14: proxy_pass: expected a string, found a number"),
+        (
+            "proxy_pass = 'http://x'\nproxy_set_header = 'x'",
+            "f:5:20: proxy_set_header: expected a table like { Host = \"$host\" }, found a string",
+        ),
+        (
+            "proxy_pass = 'http://x'\nproxy_set_header = { 'a b' = 'x' }",
+            "f:5:22: proxy_set_header: \"a b\" is not the name of a header",
+        ),
+        (
+            "proxy_pass = 'http://x'\nproxy_set_header = { Connection = 'x' }",
+            "f:5:22: proxy_set_header: \"Connection\" is not a header that can be set",
+        ),
+        (
+            "proxy_pass = 'http://x'\nproxy_set_header = { A = '1', a = '2' }",
+            "f:5:31: proxy_set_header: \"a\" is already taken in this table",
+        ),
+        (
+            "proxy_pass = 'http://x'\nproxy_set_header = { A = '$nothing' }",
+            "f:5:26: proxy_set_header: unknown variable `$nothing`",
+        ),
+        (
+            "proxy_pass = 'http://x'\nproxy_read_timeout = 0",
+            "f:5:22: proxy_read_timeout: must be more than 0",
+        ),
+    ] {
+        let errors = own(keys);
+        assert!(errors.len() == 1 && errors[0].starts_with(reason), "{keys}: {errors:?}");
+    }
+    let role = "push_publisher = true\npush_channel_id = 'x'\n";
+    for key in [
+        "proxy_set_header = {}",
+        "proxy_connect_timeout = '1s'",
+        "proxy_send_timeout = '1s'",
+        "proxy_read_timeout = '1s'",
+    ] {
+        let errors = own(&format!("{role}{key}"));
+        assert!(
+            errors[0].ends_with("without effect: the location has no proxy_pass"),
+            "{errors:?}"
+        );
+    }
+    let regex = errors(&onward("path = '~ ^/x'\nproxy_pass = 'http://x/y'"));
+    assert!(
+        regex[0].contains("an URL without a path, which a regular expression cannot replace"),
+        "{regex:?}"
+    );
+    let outside = errors("proxy_pass = 'http://x'\ninternal = true\nname = 'x'\n");
+    assert_eq!(outside.len(), 3);
+    assert!(outside[2].ends_with("this key belongs in an [[upstream]]"), "{outside:?}");
+}
+
+#[test]
+fn wrong_upstreams_are_named() {
+    let with = |table: &str| {
+        errors(&format!("[[upstream]]\n{table}\n{}", onward("path = '/'\nproxy_pass = 'http://x'")))
+    };
+    for (table, expected) in [
+        ("name = 'a'", "f:1:1: servers: missing: every upstream needs one"),
+        ("servers = ['a']", "f:1:1: name: missing: every upstream needs one"),
+        ("name = 'a'\nservers = []", "f:1:1: servers: missing: every upstream needs one"),
+        (
+            "name = 'a b'\nservers = ['a']",
+            "f:2:8: name: \"a b\" is not a name of letters, digits, \"-\", \"_\" and \".\"",
+        ),
+        (
+            "name = 'a'\nservers = ['a', 'a:80']",
+            "f:3:17: servers: \"a:80\" is already taken in this list",
+        ),
+        (
+            "name = 'a'\nservers = ['a']\n[[upstream]]\nname = 'a'\nservers = ['b']",
+            "f:5:8: name: \"a\" is already taken by an earlier upstream",
+        ),
+        (
+            "name = 'a'\nservers = ['a']\nmax_fail = 1",
+            "f:4:1: max_fail: unknown key, did you mean `max_fails`?",
+        ),
+        (
+            "name = 'a'\nservers = ['a']\npath = '/'",
+            "f:4:1: path: this key belongs in a [[server.location]]",
+        ),
+    ] {
+        assert_eq!(with(table), [expected], "{table}");
+    }
+    // One that could not be read may be the one that is meant.
+    let unread = "[[upstream]]\nname = 'app'\nservers = ['::']\n";
+    let errors = errors(&format!("{unread}{}", onward("path = '/'\nproxy_pass = 'app'")));
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].starts_with("f:3:12: servers: \"::\" is not an address like"), "{errors:?}");
+    let typo = "[[upstream]]\nname = 'django'\nservers = ['a']\n";
+    let text = format!("{typo}{}", onward("path = '/'\nproxy_pass = 'jango'"));
+    let errors = super::Config::parse("f", &text, &[]).unwrap_err();
+    assert!(
+        errors.to_string().ends_with("there is no upstream \"jango\", did you mean `django`?"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn what_visitors_bring_is_asked_for_as_it_is_written() {
+    let secret = "text:0123456789abcdef0123456789abcdef";
+    let own = format!(
+        "push_jwt = ['HS256 {secret}']\npush_jwt_issuer = 'me'\npush_secure_link = '$arg_s,$arg_e'\n\
+         push_secure_link_secret = 'text:x'"
+    );
+    let location = location("", &own);
+    let (jwt, link) = (location.jwt.as_ref().unwrap(), location.secure_link.as_ref().unwrap());
+    assert_eq!((jwt.keys.len(), jwt.token.len()), (1, 2));
+    assert_eq!(jwt.claim.as_deref(), Some("channels"));
+    assert_eq!(jwt.expected.issuers, ["me"]);
+    assert_eq!(link.text.to_string(), "${push_channel_id}");
+}
+
+#[test]
+fn keys_and_secrets_that_are_none_are_said_and_not_shown() {
+    let errors = location_errors(
+        "push_publisher = true\n\
+         push_jwt = ['HS256 text:short', 'none text:x', 'RS256 file:/nonexistent/key']\n\
+         push_secure_link = '$arg_s,$arg_e'",
+    );
+    assert_eq!(errors.len(), 4, "{errors:?}");
+    assert!(errors[0].contains("push_jwt: the value is a secret shorter than the 32 bytes"));
+    assert!(errors[1].contains("push_jwt: the value names no algorithm of HS256"));
+    assert!(errors[2].contains("push_jwt: the value names a file that cannot be read"));
+    assert!(errors[3].contains("push_secure_link_secret: missing: push_secure_link needs it"));
+    assert!(!errors.concat().contains("text:short"));
 }

@@ -7,7 +7,7 @@ use crate::{
     hold::Answer,
     publish,
     response::{Refusal, empty},
-    subscribe,
+    subscribe, upstream,
 };
 
 /// A request names its host once, unless it is of HTTP/1.0 (RFC 9112 section 3.2).
@@ -21,8 +21,12 @@ pub(super) fn check_host(head: &request::Parts) -> Result<(), Refusal> {
 
 /// What a location does not take is refused before anything else is asked of the request.
 pub(super) fn check_method(location: &Location, method: &Method) -> Result<(), Refusal> {
+    if location.proxy.is_some() && upstream::takes(method) {
+        return Ok(());
+    }
     let publishes = matches!(*method, Method::POST | Method::PUT | Method::DELETE);
-    if subscribes(method) || (publishes && location.publisher.is_some()) {
+    if location.proxy.is_none() && subscribes(method) || (publishes && location.publisher.is_some())
+    {
         return Ok(());
     }
     Err(Refusal::MethodNotAllowed { allow: allow(location) })
@@ -30,7 +34,11 @@ pub(super) fn check_method(location: &Location, method: &Method) -> Result<(), R
 
 /// The methods that a location takes.
 fn allow(location: &Location) -> &'static str {
-    if location.publisher.is_some() { publish::ALLOW } else { subscribe::ALLOW }
+    match (&location.proxy, &location.publisher) {
+        (Some(_), _) => upstream::ALLOW,
+        (None, Some(_)) => publish::ALLOW,
+        (None, None) => subscribe::ALLOW,
+    }
 }
 
 /// The methods by which a location with both roles is listened to.

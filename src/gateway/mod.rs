@@ -1,5 +1,6 @@
 //! One request: route, access, channels, role.
 
+mod admit;
 mod methods;
 mod refused;
 mod site;
@@ -12,7 +13,7 @@ use std::{
 };
 
 use http::{Method, Request, StatusCode, request};
-use http_body::Body;
+use http_body::Body as _;
 pub use refused::Refused;
 use site::Site;
 use veil::Veil;
@@ -23,7 +24,9 @@ use crate::{
     hold::{Answer, Browsers, Client, Handler, RequestBody, Tally},
     log::{self, Entry},
     publish::host::Host,
+    response::Body,
     status::Monitor,
+    upstream::{self, Group},
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -39,7 +42,16 @@ pub struct Gateway {
     requests: AtomicU64,
     veil: Veil,
     browsers: Browsers,
+    groups: Arc<[Group]>,
     monitor: Monitor,
+}
+
+/// What answers the requests of one worker.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    gateway: Arc<Gateway>,
+    /// The worker's connections to applications.
+    upstreams: upstream::Client,
 }
 
 const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
@@ -53,6 +65,7 @@ impl Gateway {
         hub: Hub,
         tallies: Vec<Arc<Tally>>,
     ) -> io::Result<Self> {
+        let groups = config.upstreams.iter().map(Group::new).collect();
         let sites = site::build(config.servers)?;
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
         let hub = Arc::new(hub);
@@ -66,6 +79,7 @@ impl Gateway {
             requests: AtomicU64::new(0),
             veil: Veil::default(),
             browsers: Browsers::default(),
+            groups,
             monitor,
         })
     }
@@ -79,29 +93,34 @@ impl Gateway {
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
+}
 
-    async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
-        let (mut head, body) = request.into_parts();
-        log::begin(&mut head, client.peer);
-        let site = self.site(client, &head);
-        let answer = self.walk(site, &head, body, client).await;
-        let mut answer =
-            answer.unwrap_or_else(|refused| Answer::Respond(refused.into_response(&head.headers)));
-        if let Some(entry) = Entry::of(&head) {
-            note(entry, &head, &mut answer);
-        }
-        answer
+impl Desk {
+    /// That of one worker; it stays on its thread.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        let upstreams = upstream::Client::new(gateway.groups.clone());
+        Self { gateway, upstreams }
     }
 }
 
-impl Handler for Arc<Gateway> {
+impl Handler for Desk {
     fn respond(
         &self,
         request: Request<RequestBody>,
         client: Client,
     ) -> impl Future<Output = Answer> + 'static {
-        let gateway = self.clone();
-        async move { Gateway::respond(&gateway, request, client).await }
+        let desk = self.clone();
+        async move {
+            let (mut head, body) = request.into_parts();
+            log::begin(&mut head, client.peer);
+            let site = desk.gateway.site(client, &head);
+            let answer = desk.walk(site, &mut head, body, client).await;
+            let mut answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
+            if let Some(entry) = Entry::of(&head) {
+                note(entry, &head, &mut answer);
+            }
+            answer
+        }
     }
 }
 
@@ -112,11 +131,14 @@ fn note(entry: &Entry, head: &request::Parts, answer: &mut Answer) {
         Answer::Respond(response) => {
             entry.status(response.status());
             let bodiless = head.method == Method::HEAD || response.status() == NOT_MODIFIED;
-            let length = response.body().size_hint().exact();
-            entry.sent(length.filter(|_| !bodiless).unwrap_or_default());
+            if let (Body::Full(body), false) = (response.body(), bodiless) {
+                entry.sent(body.size_hint().lower());
+            }
             response.extensions_mut().insert(entry.clone());
         }
         Answer::Hold(holding) => holding.entry = Some(entry.clone()),
+        // Its line is written now.
+        Answer::Tunnel(_) => entry.status(StatusCode::SWITCHING_PROTOCOLS),
     }
 }
 

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use crate::{
     config::Location,
     dialect::{Dialect, PUSH_MODULE, Words},
+    hold::Answer,
     response::{Body, Refusal, empty, full},
 };
 
@@ -23,13 +24,14 @@ impl From<Refusal> for Refused<'_> {
 }
 
 impl Refused<'_> {
-    pub(super) fn into_response(self, headers: &HeaderMap) -> Response<Body> {
+    /// What is answered to a request with these headers.
+    pub(super) fn answer(self, headers: &HeaderMap) -> Answer {
         let dialect = self.location.map_or(&PUSH_MODULE, |location| location.dialect);
         let mut response = spell(self.refusal, dialect);
         if let Some(location) = self.location {
             location.cors.append_to(response.headers_mut(), headers.get(header::ORIGIN));
         }
-        response
+        Answer::Respond(response)
     }
 }
 

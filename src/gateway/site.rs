@@ -2,12 +2,13 @@
 
 use std::io;
 
-use http::request;
+use http::{Uri, request};
 
 use super::Gateway;
 use crate::{
-    config::{Server, variable::requested_host},
+    config::{Location, Server, variable::requested_host},
     hold::Client,
+    router::normalize,
     subscribe::Outlets,
 };
 
@@ -17,6 +18,15 @@ pub(super) struct Site {
     pub(super) server: Server,
     /// Of each location that has subscribers.
     pub(super) outlets: Vec<Option<Outlets>>,
+}
+
+impl Site {
+    /// The location of an URI.
+    pub(super) fn location(&self, uri: &Uri) -> Option<&Location> {
+        let path = normalize(uri.path()).ok()?;
+        let found = self.server.router.find(&path)?;
+        Some(&self.server.locations[found.location])
+    }
 }
 
 /// Prepares servers; locations are numbered through all of them.

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use http::{Method, Response, header, request};
+use http::{Method, Response, Uri, header, request};
 
 use super::{
-    Gateway, Refused,
+    Desk, Refused, admit,
     methods::{check_host, check_method, options, same_origin, subscribes},
     site::Site,
 };
@@ -25,7 +25,18 @@ use crate::{
     response::{Body, Refusal},
     router::{Captures, normalize},
     subscribe::{Outlets, Visit},
+    upstream::{Passage, Passed, Redirect},
 };
+
+/// A request, wherever it is led.
+struct Way<'a> {
+    site: &'a Site,
+    client: Client,
+    /// The number of the request.
+    number: u64,
+    /// What the client asked for, once `X-Accel-Redirect` has led away from there.
+    asked: Option<Uri>,
+}
 
 /// Where the way of a request has led.
 struct Stop<'a> {
@@ -37,21 +48,82 @@ struct Stop<'a> {
 
 /// The scheme of every plain connection.
 const SCHEME: &str = "http";
+/// How often `X-Accel-Redirect` may lead a request on: as often as in nginx.
+const MAX_REDIRECTS: usize = 10;
 
-impl Gateway {
-    /// The way of a request, from its URI to its answer.
+impl Desk {
+    /// The way of a request, from its URI to its answer. The head is as it was, afterwards.
     pub(super) async fn walk<'a>(
         &self,
         site: &'a Site,
-        head: &request::Parts,
+        head: &mut request::Parts,
         body: RequestBody,
         client: Client,
     ) -> Result<Answer, Refused<'a>> {
         check_host(head)?;
+        let number = self.gateway.requests.fetch_add(1, Ordering::Relaxed);
+        let way = Way { site, client, number, asked: None };
+        match self.stop(&way, head, Some(body)).await? {
+            Passed::Answer(answer) => Ok(answer),
+            Passed::Redirect(redirect) => Ok(Box::pin(self.follow(way, head, *redirect)).await),
+        }
+    }
+
+    /// The rest of a way that the application has changed.
+    async fn follow(
+        &self,
+        mut way: Way<'_>,
+        head: &mut request::Parts,
+        mut redirect: Redirect,
+    ) -> Answer {
+        let asked = (head.method.clone(), head.uri.clone());
+        way.asked = Some(asked.1.clone());
+        let mut end = Err(Refusal::Cycle.into());
+        let mut pushes = true;
+        for _ in 0..MAX_REDIRECTS {
+            head.uri = redirect.uri.clone();
+            let target = way.site.location(&head.uri);
+            // Only who publishes wants anything but GET; nginx makes a GET of everything but HEAD.
+            let publishes = target.is_some_and(|target| target.publisher.is_some());
+            if !publishes && head.method != Method::HEAD {
+                head.method = Method::GET;
+            }
+            pushes = target.is_none_or(|target| target.proxy.is_none());
+            let body = redirect.body.take().filter(|_| publishes);
+            match self.stop(&way, head, body).await {
+                Ok(Passed::Redirect(next)) => redirect = next.after(&redirect),
+                Ok(Passed::Answer(answer)) => {
+                    end = Ok(answer);
+                    break;
+                }
+                Err(refused) => {
+                    end = Err(refused);
+                    break;
+                }
+            }
+        }
+        (head.method, head.uri) = asked;
+        pushes |= end.is_err();
+        let mut answer = end.unwrap_or_else(|refused| refused.answer(&head.headers));
+        redirect.adorn(&mut answer, pushes);
+        answer
+    }
+
+    /// One location of the way.
+    async fn stop<'a>(
+        &self,
+        way: &Way<'a>,
+        head: &request::Parts,
+        body: Option<RequestBody>,
+    ) -> Result<Passed, Refused<'a>> {
+        let Way { site, client, .. } = *way;
         let path = normalize(head.uri.path())
             .map_err(|error| Refusal::BadRequest(error.to_string().into()))?;
         let matched = site.server.router.find(&path).ok_or(Refusal::NotFound)?;
         let location = &site.server.locations[matched.location];
+        if location.internal && way.asked.is_none() {
+            return Err(Refusal::NotFound.into());
+        }
         let refused = |refusal: Refusal| Refused { refusal, location: Some(location) };
         let (peer, forwarded) = location.real_ip.resolve(client.peer, &head.headers);
         if let Some(entry) = Entry::of(head) {
@@ -60,23 +132,34 @@ impl Gateway {
         if !location.access.permits(peer, forwarded || client.forwarded) {
             return Err(refused(Refusal::Forbidden("Access denied.".into())));
         }
-        if head.method == Method::OPTIONS {
-            return Ok(options(location, head));
+        if head.method == Method::OPTIONS && location.proxy.is_none() {
+            return Ok(Passed::Answer(options(location, head)));
         }
         check_method(location, &head.method).map_err(refused)?;
-        let scope = self.scope(site, head, &path, &matched.captures, peer, client);
+        let scope = self.scope(way, head, &path, &matched.captures, peer);
         if let Some(status) = location.status {
-            let answer = self.monitor.answer(status, head, &scope).await;
-            return answer.map(|response| shared(location, head, response)).map_err(refused);
+            let response = self.gateway.monitor.answer(status, head, &scope).await;
+            let answer = response.map(|response| shared(location, head, response));
+            return answer.map(Passed::Answer).map_err(refused);
         }
+        if let Some(proxy) = &location.proxy {
+            let (upstreams, scope, peer) = (&self.upstreams, &scope, client.peer);
+            let redirected = way.asked.is_some();
+            let passage =
+                Passage { client: upstreams, location, proxy, head, scope, peer, redirected };
+            return Box::pin(passage.pass(body)).await.map_err(refused);
+        }
+        let token = admit::token(location, &scope).map_err(refused)?;
+        let scope = Scope { token: token.as_ref(), ..scope };
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
+        admit::channels(location, &scope, &named.channels).map_err(refused)?;
         if let Some(entry) = Entry::of(head) {
             entry.channels(named.channels.iter().map(|id| (id.group(), id.as_bytes())));
         }
         let outlets = site.outlets[matched.location].as_ref();
-        let tally = self.monitor.tally(client);
+        let tally = self.gateway.monitor.tally(client);
         let stop = Stop { location, outlets, scope: &scope, tally };
-        self.play(stop, &named, head, body).await.map_err(refused)
+        self.play(stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
     }
 
     /// The location's role.
@@ -85,15 +168,16 @@ impl Gateway {
         stop: Stop<'_>,
         named: &Named,
         head: &request::Parts,
-        body: RequestBody,
+        body: Option<RequestBody>,
     ) -> Result<Answer, Refusal> {
+        let gateway = &*self.gateway;
         let Stop { location, outlets, scope, tally } = stop;
         match (&location.publisher, &location.subscriber, outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let hub = &*self.hub;
-                let browsers = &self.browsers;
+                let hub = &*gateway.hub;
+                let browsers = &gateway.browsers;
                 let visit = Visit {
                     hub,
                     location,
@@ -110,7 +194,10 @@ impl Gateway {
             }
             (Some(publisher), ..) => {
                 same_origin(location, head)?;
-                let errand = Errand { hub: &self.hub, host: &self.host, location, publisher, head };
+                let (hub, host) = (&*gateway.hub, &gateway.host);
+                let errand = Errand { hub, host, location, publisher, head };
+                // Too much of it has gone to the application already.
+                let body = body.ok_or(Refusal::TooLarge)?;
                 let response = errand.answer(&named.channels, body).await?;
                 Ok(shared(location, head, response))
             }
@@ -120,30 +207,31 @@ impl Gateway {
 
     /// What takes the messages of a WebSocket's client.
     fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
-        Rc::new(publish::Inbox::new(self.hub.clone(), location.clone(), channels.to_vec()))
+        Rc::new(publish::Inbox::new(self.gateway.hub.clone(), location.clone(), channels.to_vec()))
     }
 
     fn scope<'a>(
         &self,
-        site: &'a Site,
+        way: &'a Way<'_>,
         head: &'a request::Parts,
         path: &'a [u8],
         captures: &'a Captures<'a>,
         peer: Peer,
-        client: Client,
     ) -> Scope<'a> {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let gateway = &self.gateway;
         Scope {
             method: &head.method,
             uri: &head.uri,
+            asked: way.asked.as_ref().unwrap_or(&head.uri),
             path,
             headers: &head.headers,
             captures,
             peer,
-            connection: self.veil.number(client.connection),
-            request_id: u128::from(self.seed) << 64 | u128::from(number),
+            connection: gateway.veil.number(way.client.connection),
+            request_id: u128::from(gateway.seed) << 64 | u128::from(way.number),
             scheme: SCHEME,
-            server_name: site.server.name(),
+            server_name: way.site.server.name(),
+            token: None,
             push: Push::default(),
         }
     }

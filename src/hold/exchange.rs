@@ -15,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Either;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::BodyExt;
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -24,8 +24,8 @@ use hyper::{
 };
 
 use super::{
-    Answer, Client, Handler, Holding, Tally, head::Persistence, request::RequestBody,
-    respond::respond, stream::Outgoing, wire::Wire, worker::Shared,
+    Answer, Client, Handler, Holding, Tally, Tunnel, head::Persistence, passing,
+    request::RequestBody, respond::respond, stream::Outgoing, wire::Wire, worker::Shared,
 };
 use crate::log::{self, Entry};
 
@@ -46,6 +46,8 @@ pub(super) enum Step {
     Idle,
     /// The request waits for messages.
     Hold(Box<Holding>, Persistence),
+    /// The connection is the application's.
+    Tunnel(Box<Tunnel>),
     /// The connection ends.
     Closed,
 }
@@ -54,15 +56,23 @@ pub(super) enum Step {
 struct State {
     /// Requests being answered.
     busy: Cell<bool>,
-    /// A poll waits for a message.
-    polling: Cell<bool>,
+    /// A poll waits for a message, or another request for something that only its client wants.
+    polling: Rc<Cell<bool>>,
     /// Streams being sent.
     streaming: Rc<Cell<bool>>,
     /// The body of the latest request has not been read to its end.
     unread: Rc<Cell<bool>>,
-    hold: RefCell<Option<(Box<Holding>, Persistence)>>,
     /// The line of the access log whose response is being sent.
     entry: RefCell<Option<Entry>>,
+    /// The request leaves hyper.
+    leaving: RefCell<Option<Leaving>>,
+}
+
+/// What a request leaves hyper for.
+#[derive(Debug)]
+enum Leaving {
+    Hold(Box<Holding>, Persistence),
+    Tunnel(Box<Tunnel>),
 }
 
 impl<H: Handler> Exchange<H> {
@@ -72,10 +82,15 @@ impl<H: Handler> Exchange<H> {
         fd: OwnedFd,
         input: Vec<u8>,
         client: Client,
+        begun: Option<Begun>,
     ) -> Self {
         let wire = Wire::new(fd, input);
-        let state = Rc::new(State::default());
-        let call = Call { shared: shared.clone(), state: state.clone(), client };
+        let mut state = State::default();
+        if let Some(begun) = &begun {
+            state.polling = begun.forsakable.clone();
+        }
+        let (state, begun) = (Rc::new(state), Cell::new(begun));
+        let call = Call { shared: shared.clone(), state: state.clone(), client, begun };
         let connection = builder.serve_connection(wire.clone(), call);
         Self { connection, wire, state, tally: shared.tally.clone(), client }
     }
@@ -96,8 +111,10 @@ impl<H: Handler> Exchange<H> {
         if self.wire.dirty() {
             return Step::Wait;
         }
-        if let Some((holding, persistence)) = state.hold.take() {
-            return Step::Hold(holding, persistence);
+        match state.leaving.take() {
+            Some(Leaving::Hold(holding, persistence)) => return Step::Hold(holding, persistence),
+            Some(Leaving::Tunnel(tunnel)) => return Step::Tunnel(tunnel),
+            None => {}
         }
         let free = !state.busy.get() && !state.streaming.get();
         match (free, state.unread.get()) {
@@ -119,10 +136,10 @@ impl<H: Handler> Exchange<H> {
     }
 
     /// Whether the client of a waiting request has gone. Hyper looks for that only as long as it
-    /// has read nothing ahead.
+    /// has read nothing ahead. As long as a body is coming, hyper reads.
     fn abandoned(&self, cx: &mut Context<'_>) -> bool {
         let waits = self.state.polling.get() || self.state.streaming.get();
-        waits && self.wire.poll_end(cx).is_ready()
+        waits && !self.state.unread.get() && self.wire.poll_end(cx).is_ready()
     }
 
     /// The present answer is the last.
@@ -141,11 +158,42 @@ impl<H: Handler> Exchange<H> {
     }
 }
 
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// An answer that was begun before hyper saw the request.
+pub(super) struct Begun {
+    pub(super) answer: Answering,
+    /// The body that it has got has not been read.
+    pub(super) unread: Rc<Cell<bool>>,
+    /// Only its client wants it.
+    pub(super) forsakable: Rc<Cell<bool>>,
+}
+
 /// The service that hyper calls for each request.
 struct Call<H: Handler> {
     shared: Rc<Shared<H>>,
     state: Rc<State>,
     client: Client,
+    /// What becomes of the first request, if that has been begun.
+    begun: Cell<Option<Begun>>,
+}
+
+impl<H: Handler> Call<H> {
+    fn answer(&self, request: Request<RequestBody>) -> Answering {
+        let Some(begun) = self.begun.take() else {
+            self.shared.tally.requests.add(1);
+            return Box::pin(self.shared.handler.respond(request, self.client));
+        };
+        let unread = self.state.unread.clone();
+        Box::pin(async move {
+            // What hyper has of the body is what the answer was begun with.
+            let mut body = request.into_body();
+            while body.frame().await.is_some_and(|frame| frame.is_ok()) {}
+            let answer = begun.answer.await;
+            unread.set(begun.unread.get());
+            answer
+        })
+    }
 }
 
 impl<H: Handler> Service<Request<Incoming>> for Call<H> {
@@ -156,13 +204,15 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (shared, state) = (self.shared.clone(), self.state.clone());
         state.busy.set(true);
-        shared.tally.requests.add(1);
         let persistence = Persistence::of(request.version(), request.headers());
-        let request = request.map(|body| RequestBody::new(body, state.unread.clone()));
-        let answer = self.shared.handler.respond(request, self.client);
+        let request = request.map(|body| RequestBody::new(body, &state.unread, &state.polling));
+        let answer = self.answer(request);
         Box::pin(async move {
             let mut response = match answer.await {
-                Answer::Respond(response) => response.map(Either::Left),
+                Answer::Respond(response) => {
+                    state.polling.set(false);
+                    passing::outgoing(response, &state.streaming)
+                }
                 Answer::Hold(holding) if holding.as_body => {
                     state.polling.set(true);
                     let hall = shared.hall.clone();
@@ -173,15 +223,25 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                 Answer::Hold(holding) => {
                     // What follows an unread body is no request.
                     let close = persistence.close || state.unread.get();
-                    state.hold.replace(Some((holding, Persistence { close, ..persistence })));
+                    let persistence = Persistence { close, ..persistence };
+                    state.leaving.replace(Some(Leaving::Hold(holding, persistence)));
+                    std::future::pending().await
+                }
+                Answer::Tunnel(tunnel) => {
+                    shared.tally.answered(StatusCode::SWITCHING_PROTOCOLS);
+                    state.leaving.replace(Some(Leaving::Tunnel(tunnel)));
                     std::future::pending().await
                 }
             };
             shared.tally.answered(response.status());
             // Of a response that goes before this one all is with hyper.
             state.entry.replace(response.extensions_mut().remove());
-            // A stream to an HTTP/1.0 client has no other end.
-            if state.unread.get() || (persistence.raw && state.streaming.get()) {
+            // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
+            let endless = persistence.raw && state.streaming.get();
+            if endless {
+                *response.version_mut() = Version::HTTP_10;
+            }
+            if state.unread.get() || endless {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }

@@ -2,12 +2,15 @@
 //!
 //! Every plain connection lives in its worker's [`Hall`] from accept to close. When bytes arrive,
 //! hyper runs over them in place ([`exchange`]) and is dropped again; who waits stays, as one
-//! entry of a slab, until [`deliver`] writes to it.
+//! entry of a slab, until [`deliver`] writes to it. A request that is simple ([`simple`]) and can be
+//! answered at once goes past hyper ([`direct`]).
 
 mod accept;
 mod batch;
 mod bodies;
 mod deliver;
+mod direct;
+mod dismiss;
 mod exchange;
 mod expire;
 mod frames;
@@ -17,6 +20,7 @@ mod held;
 mod inbound;
 mod local;
 mod outlet;
+mod passing;
 mod pause;
 mod phase;
 mod proxied;
@@ -24,11 +28,13 @@ mod receive;
 mod request;
 mod respond;
 mod shelf;
+mod simple;
 mod socket;
 mod stream;
 mod survey;
 mod tabs;
 mod tally;
+mod tunnel;
 mod wait;
 mod wheel;
 mod wire;
@@ -45,6 +51,7 @@ pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use tabs::{Browsers, Tab, Tabs};
 pub use tally::{CLASSES, Counter, End, Tally};
+pub use tunnel::Tunnel;
 pub use worker::Worker;
 
 use crate::{access::Peer, response::Body};
@@ -86,4 +93,6 @@ pub enum Answer {
     Respond(Response<Body>),
     /// It waits for messages.
     Hold(Box<Holding>),
+    /// Its connection is the application's from now on.
+    Tunnel(Box<Tunnel>),
 }

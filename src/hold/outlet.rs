@@ -25,6 +25,8 @@ pub struct Holding {
     pub as_body: bool,
     /// What takes the messages that the client of a WebSocket sends; none: it may send none.
     pub inbound: Option<Rc<dyn Inbound>>,
+    /// When its wait ends without a message; no later than the outlet's.
+    pub timeout: Option<Duration>,
     /// It is one of several tabs, which are answered together.
     pub tab: Option<Tab>,
     /// Its line of the access log, which is written when nobody has it any more.
@@ -34,16 +36,22 @@ pub struct Holding {
 impl Holding {
     /// A request that is held like any other.
     pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
-        let headers = HeaderMap::new();
+        let (headers, timeout) = (HeaderMap::new(), outlet.timeout);
         Self {
             subscription,
             outlet,
             headers,
             as_body: false,
             inbound: None,
+            timeout,
             tab: None,
             entry: None,
         }
+    }
+
+    /// Lets the wait end after this time, if it does not end earlier.
+    pub fn end_after(&mut self, left: Duration) {
+        self.timeout = Some(self.timeout.map_or(left, |timeout| timeout.min(left)));
     }
 
     /// The status of its response; of a poll that it will have.

@@ -15,14 +15,63 @@ use hyper::body::Incoming;
 /// body was left unread is not used again: what follows on it is no request.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Incoming,
+    /// What has been read before, and is to be read again.
+    again: Bytes,
+    source: Source,
     unread: Rc<Cell<bool>>,
+    forsakable: Rc<Cell<bool>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// All of it came with the head; empty once it has been read.
+    Whole(Bytes),
+    Incoming(Incoming),
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, unread: Rc<Cell<bool>>) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        unread: &Rc<Cell<bool>>,
+        forsakable: &Rc<Cell<bool>>,
+    ) -> Self {
         unread.set(!incoming.is_end_stream());
-        Self { incoming, unread }
+        let (unread, forsakable) = (unread.clone(), forsakable.clone());
+        Self { again: Bytes::new(), source: Source::Incoming(incoming), unread, forsakable }
+    }
+
+    pub(super) fn whole(
+        bytes: Bytes,
+        unread: &Rc<Cell<bool>>,
+        forsakable: &Rc<Cell<bool>>,
+    ) -> Self {
+        unread.set(!bytes.is_empty());
+        let (unread, forsakable) = (unread.clone(), forsakable.clone());
+        Self { again: Bytes::new(), source: Source::Whole(bytes), unread, forsakable }
+    }
+
+    /// All of it, if it came with the head: bytes that nothing else is kept for.
+    pub fn in_hand(&mut self) -> Option<Bytes> {
+        let Source::Whole(bytes) = &mut self.source else { return None };
+        self.unread.set(false);
+        let bytes = std::mem::take(bytes);
+        Some(if self.again.is_empty() { bytes } else { std::mem::take(&mut self.again) })
+    }
+
+    /// From now on, until the answer is there, the request ends when its client leaves. Without this
+    /// what a client has asked for is done even if it does not wait for the answer.
+    pub fn ends_with_client(&self) {
+        self.forsakable.set(true);
+    }
+
+    /// Takes back what [`RequestBody::ends_with_client`] said.
+    pub fn outlasts_client(&self) {
+        self.forsakable.set(false);
+    }
+
+    /// Puts back what has been read of it, all of it.
+    pub fn put_back(&mut self, bytes: Bytes) {
+        self.again = bytes;
     }
 }
 
@@ -34,18 +83,42 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
-        if matches!(frame, Poll::Ready(None)) || self.incoming.is_end_stream() {
+        if !self.again.is_empty() {
+            let again = std::mem::take(&mut self.again);
+            return Poll::Ready(Some(Ok(Frame::data(again))));
+        }
+        let frame = match &mut self.source {
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Source::Incoming(incoming) => Pin::new(incoming).poll_frame(cx),
+        };
+        if matches!(frame, Poll::Ready(None)) || self.is_end_stream() {
             self.unread.set(false);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.again.is_empty()
+            && match &self.source {
+                Source::Whole(bytes) => bytes.is_empty(),
+                Source::Incoming(incoming) => incoming.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let again = self.again.len() as u64;
+        let rest = match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Incoming(incoming) => incoming.size_hint(),
+        };
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + again);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + again);
+        }
+        hint
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn respond(
             }
             streaming.set(true);
             let stream = Stream::new(wait, framing.opening(), entry, streaming.clone());
-            *response.body_mut() = Either::Right(stream);
+            *response.body_mut() = Either::Right(Either::Right(stream));
         }
         Style::Poll(framing) => {
             once(&mut response, &mut wait, framing).await;

@@ -15,15 +15,17 @@ use http_body::{Body, Frame as Part};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Holding, Outlet, Style, Tab, bodies::Letter, pause::PAUSE, worker::HallCell};
+use super::{
+    Holding, Outlet, Style, Tab, bodies::Letter, passing::Passing, pause::PAUSE, worker::HallCell,
+};
 use crate::{
     channel::{ChannelId, Checksum, Frame, Message, MessageId},
     framing::{Farewell, Framing},
     log::Entry,
 };
 
-/// What hyper is given to send: bytes in hand, or a stream.
-pub(super) type Outgoing = Either<Full<Bytes>, Stream>;
+/// What hyper is given to send: bytes in hand, what comes from elsewhere, or messages.
+pub(super) type Outgoing = Either<Full<Bytes>, Either<Passing, Stream>>;
 
 /// What one poll of a body finds.
 pub(super) enum Event {
@@ -49,10 +51,10 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn new(hall: HallCell, holding: Holding) -> Self {
-        let Holding { subscription, outlet, tab, .. } = holding;
+        let Holding { subscription, outlet, timeout, tab, .. } = holding;
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription, outlet.transport);
-        let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
+        let timeout = timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         let (letter, pause) = (None, None);
         Self { hall, key, outlet, cursor, timeout, ping, tab, letter, pause }

@@ -68,12 +68,16 @@ pub struct Worker<H> {
     connections: u64,
 }
 
-/// Events looked at in one turn.
-const EVENTS: usize = 256;
+/// Events looked at in one turn: what everybody else waits for is about a millisecond.
+const EVENTS: usize = 128;
 /// Connections accepted in one turn.
 const ACCEPTS: usize = 64;
 /// One read, in bytes.
 const READ: usize = 64 << 10;
+/// What hyper keeps of a request or an answer on its way, in bytes.
+const BUFFER: usize = 64 << 10;
+/// What may be read in one go with the largest head, in bytes.
+const HEADROOM: usize = 8 << 10;
 /// A connection's number: above these bits is the number of its worker.
 pub(super) const CONNECTION_BITS: u32 = 48;
 
@@ -90,6 +94,8 @@ impl<H: Handler> Worker<H> {
         let builder = |listening: &Listening| {
             let mut builder = Builder::new();
             builder.title_case_headers(true).max_header_size(listening.max_header_size);
+            // A client that does not read an answer from elsewhere costs as much in bytes.
+            builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
             // Whether a waiting client has gone is found out by the exchange.
             builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
             builder
@@ -204,10 +210,11 @@ impl<H: Handler> Worker<H> {
         hall.end_pauses();
         hall.deliver();
         hall.notice(&mut self.notes);
+        hall.tell_dismissed();
         hall.count_some();
         hall.expire();
-        let more = !hall.locals.idle() || !hall.ready.is_empty() || !hall.counts.is_empty();
-        Ok(seen > 0 || more)
+        let idle = hall.locals.idle() && hall.dismissals.is_empty() && hall.ready.is_empty();
+        Ok(seen > 0 || !idle || !hall.counts.is_empty())
     }
 
     fn event(&mut self, event: Event) {

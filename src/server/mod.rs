@@ -25,7 +25,7 @@ use tracing::{error, info};
 use crate::{
     channel::{Hub, Settings},
     config::{Config, Process},
-    gateway::{self, Gateway},
+    gateway::{self, Desk, Gateway},
     hold::{Listener, Listening, Tally, Worker},
     status::Monitor,
 };
@@ -135,7 +135,7 @@ impl Job {
     fn run(self) -> io::Result<()> {
         let Self { number, gateway, listeners, listening, tally, mut stop, patience } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let worker = Worker::new(number, gateway, listeners, listening, tally)?;
+        let worker = Worker::new(number, Desk::new(gateway), listeners, listening, tally)?;
         let stopped = async move {
             // The sender goes only when the daemon does.
             let _ = stop.wait_for(|stop| *stop).await;

@@ -219,6 +219,21 @@ impl Client {
         }
     }
 
+    /// What has been received and not been looked at.
+    pub fn seen(&self) -> &[u8] {
+        &self.input
+    }
+
+    /// Forgets what has been received and not been looked at; returns how many bytes that was.
+    pub fn buffered(&mut self) -> usize {
+        std::mem::take(&mut self.input).len()
+    }
+
+    /// Whether anything comes before the end of the stream.
+    pub fn has_more(&mut self) -> bool {
+        !self.input.is_empty() || self.fill()
+    }
+
     /// Everything up to and with `pattern`.
     pub fn until(&mut self, pattern: &[u8]) -> Vec<u8> {
         loop {

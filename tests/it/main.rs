@@ -20,9 +20,12 @@ mod ledger;
 #[path = "../load/locations.rs"]
 mod locations;
 
+mod accel_redirect;
 mod access;
+mod app;
 mod bodies;
 mod buffers;
+mod credentials;
 mod cursorless;
 mod dialects;
 mod dialects_clients;
@@ -39,6 +42,8 @@ mod long_poll;
 mod malformed;
 mod parting;
 mod process;
+mod proxy;
+mod proxy_faults;
 mod proxy_protocol;
 mod publisher;
 mod resume;
@@ -50,4 +55,5 @@ mod smoke;
 mod status;
 mod stream;
 mod transports;
+mod tunnel;
 mod websocket;

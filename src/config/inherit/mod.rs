@@ -1,6 +1,8 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
+mod credentials;
 mod idle;
+mod proxy;
 mod status;
 mod subscriber;
 
@@ -11,6 +13,7 @@ use super::{
     error::{Faults, Place, Reason},
     location::{Channels, Location, Publisher, Transport},
     status::Status,
+    upstream::Upstreams,
     value::{At, or},
     variable::Template,
 };
@@ -36,21 +39,27 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The keys that give a location something to do.
-const ROLES: [&str; 6] = [
+const ROLES: [&str; 7] = [
     "push_publisher",
     "push_subscriber",
     "push_pubsub",
     "push_status",
     "push_channels_status",
     "push_health",
+    "proxy_pass",
 ];
 
 /// The same in words.
 const SOME_ROLE: &str = "push_publisher, push_subscriber, push_pubsub, push_status, \
-                         push_channels_status or push_health";
+                         push_channels_status, push_health or proxy_pass";
 
 /// Builds a location of a block with what it inherits; none if it cannot be one.
-pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Option<Location> {
+pub(super) fn location(
+    block: &Block,
+    table: Place,
+    upstreams: &mut Upstreams,
+    faults: &mut Faults,
+) -> Option<Location> {
     let Some(At { value: pattern, .. }) = &block.path else {
         if !block.is_suspect(&["path"]) {
             faults.add_key(table, "path", Reason::Missing("every location needs one"));
@@ -64,31 +73,40 @@ pub(super) fn location(block: &Block, table: Place, faults: &mut Faults) -> Opti
     if status.is_none() {
         build.note_missing(table, publisher || !transports.is_empty());
     }
+    build.note_idle_proxy();
     build.note_idle(&transports);
     let channels = build.channels();
     let retention = build.retention();
     let subscriber = build.subscriber(transports);
     let cors = build.cors();
+    let proxy = if status.is_none() { build.proxy(upstreams) } else { None };
+    let internal = or(block.internal.as_ref(), false);
+    let (jwt, secure_link) = (build.jwt(), build.secure_link());
     Some(Location {
         pattern: pattern.clone(),
-        access: access(block, publisher || status.is_some_and(Status::is_private)),
+        access: access(block, (publisher && !internal) || status.is_some_and(Status::is_private)),
         real_ip: real_ip(block),
         cors,
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
         channels,
-        publisher: publisher.then(|| Publisher {
-            status: block.push_publish_status.as_ref().map(|at| at.value),
-            retention,
-        }),
+        jwt,
+        secure_link,
+        publisher: publisher.then(|| published(block, retention)),
         subscriber,
+        proxy,
+        internal,
         status,
     })
 }
 
+fn published(block: &Block, retention: Retention) -> Publisher {
+    Publisher { status: block.push_publish_status.as_ref().map(|at| at.value), retention }
+}
+
 /// Without rules what is private, as publishing is, admits this machine only, and any other location
-/// everyone.
+/// everyone; so does an internal one, because it is the application that sends requests there.
 fn access(block: &Block, private: bool) -> Access {
     let rules = block.access.as_ref().map(|at| at.value.clone()).unwrap_or_default();
     if private && rules.is_empty() { Access::local() } else { Access::new(rules) }
@@ -113,6 +131,9 @@ impl Build<'_> {
     fn roles(&mut self) -> (bool, Vec<Transport>) {
         let Block { push_publisher, push_subscriber, .. } = self.block;
         let publisher = push_publisher.as_ref().map(|at| (at.value, at.place));
+        if self.passes() {
+            return (false, Vec::new());
+        }
         let publisher = self.role(publisher);
         let listed = push_subscriber.as_ref().map(|at| (!at.value.is_empty(), at.place));
         let transports = match (self.role(listed), push_subscriber) {
@@ -149,6 +170,9 @@ impl Build<'_> {
 
     /// Notes what every location needs; where something could not be read, it may be just that.
     fn note_missing(&mut self, table: Place, has_role: bool) {
+        if self.block.proxy_pass.is_some() {
+            return;
+        }
         if !has_role {
             if !self.block.is_suspect(&ROLES) {
                 self.faults.add(table, Reason::Missing(SOME_ROLE));

@@ -51,12 +51,17 @@ impl Build<'_> {
     }
 
     /// Where the keys of the other roles stand that are on.
-    fn plain_roles(&self) -> [Option<Place>; 3] {
+    fn plain_roles(&self) -> [Option<Place>; 4] {
         let block = self.block;
         let publisher = block.push_publisher.as_ref().filter(|at| at.value);
         let subscriber = block.push_subscriber.as_ref().filter(|at| !at.value.is_empty());
         let pubsub = block.push_pubsub.as_ref().filter(|at| at.value);
-        [publisher.map(|at| at.place), subscriber.map(|at| at.place), pubsub.map(|at| at.place)]
+        [
+            publisher.map(|at| at.place),
+            subscriber.map(|at| at.place),
+            pubsub.map(|at| at.place),
+            block.proxy_pass.as_ref().map(|at| at.place),
+        ]
     }
 
     /// Notes a format in a location that has no use for it.

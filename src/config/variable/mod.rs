@@ -14,6 +14,7 @@ pub use source::requested_host;
 use crate::{
     access::Peer,
     channel::MessageId,
+    credentials::Token,
     router::{Captures, Pattern},
 };
 
@@ -34,8 +35,10 @@ enum Part {
 pub struct Scope<'a> {
     /// `$request_method`.
     pub method: &'a Method,
-    /// `$request_uri`, `$args`, `$arg_NAME`.
+    /// `$args`, `$arg_NAME`; after `X-Accel-Redirect` those of the new target.
     pub uri: &'a Uri,
+    /// `$request_uri`, `$host`: the target as the client wrote it.
+    pub asked: &'a Uri,
     /// `$uri`: the path as [`crate::router::normalize`] returned it.
     pub path: &'a [u8],
     /// `$http_NAME`, `$cookie_NAME`, `$host`.
@@ -52,6 +55,8 @@ pub struct Scope<'a> {
     pub scheme: &'a str,
     /// `$server_name`.
     pub server_name: &'a str,
+    /// `$jwt_NAME`: the token that the request has shown.
+    pub token: Option<&'a Token>,
     /// `$push_*`.
     pub push: Push<'a>,
 }

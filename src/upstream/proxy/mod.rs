@@ -1,0 +1,112 @@
+//! `proxy_pass`: a request goes on to the application, and its answer comes back, both as they come.
+
+mod answer;
+mod headers;
+mod target;
+
+use http::{Method, Request, Response, StatusCode, header, request};
+use hyper::{ext::ReasonPhrase, upgrade};
+
+use super::{Client, Download, Upload, accel_redirect::Redirect};
+use crate::{
+    access::Peer,
+    config::{Location, Proxy, Scope},
+    hold::{Answer, RequestBody, Tunnel},
+    response::{Body, Refusal},
+};
+
+/// The methods that are passed on, as far as they have a name; only those that concern the gateway
+/// itself are not.
+pub const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Whether a method is passed on.
+pub fn takes(method: &Method) -> bool {
+    !matches!(*method, Method::CONNECT | Method::TRACE)
+}
+
+/// A request that is passed on.
+#[derive(Debug)]
+pub struct Passage<'a> {
+    /// What speaks to the application.
+    pub client: &'a Client,
+    /// Where the request came to.
+    pub location: &'a Location,
+    /// What its `proxy_pass` says.
+    pub proxy: &'a Proxy,
+    /// The request.
+    pub head: &'a request::Parts,
+    /// Its variables.
+    pub scope: &'a Scope<'a>,
+    /// The other end of the connection, which may be a proxy.
+    pub peer: Peer,
+    /// Whether an `X-Accel-Redirect` has led here: then the client's own URI is another one.
+    pub redirected: bool,
+}
+
+/// What the application said.
+#[derive(Debug)]
+pub enum Passed {
+    /// Its answer.
+    Answer(Answer),
+    /// Another location answers.
+    Redirect(Box<Redirect>),
+}
+
+impl Passage<'_> {
+    /// Passes the request on; without a body, if that has gone elsewhere.
+    pub async fn pass(&self, body: Option<RequestBody>) -> Result<Passed, Refusal> {
+        let limit = Some(self.location.max_body_size).filter(|limit| *limit > 0);
+        let declared = body.as_ref().map_or(0, |body| http_body::Body::size_hint(body).lower());
+        if limit.is_some_and(|limit| declared > limit as u64) {
+            return Err(Refusal::TooLarge);
+        }
+        let patience = self.location.body_timeout;
+        let upload = body.map_or_else(Upload::empty, |body| {
+            body.ends_with_client();
+            Upload::client(body, limit, patience)
+        });
+        let head = self.onward(&upload)?;
+        let mut request = Request::new(upload.again());
+        (*request.method_mut(), *request.uri_mut()) = (self.head.method.clone(), head.uri);
+        *request.headers_mut() = head.headers;
+        let proxy = self.proxy;
+        let response = self.client.request(proxy.upstream, request, &proxy.timeouts).await?;
+        if let Some(target) = Redirect::target(response.headers()) {
+            let body = upload.reclaim();
+            let redirect = Redirect::new(&target, response.headers(), body)?;
+            return Ok(Passed::Redirect(Box::new(redirect)));
+        }
+        upload.answered();
+        Ok(Passed::Answer(self.answer(response)))
+    }
+
+    /// The answer as the client gets it.
+    fn answer(&self, mut response: Response<Download>) -> Answer {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Answer::Tunnel(Box::new(self.tunnel(&mut response)));
+        }
+        let reason = response.extensions_mut().remove::<ReasonPhrase>();
+        let (parts, body) = response.into_parts();
+        let length = http_body::Body::size_hint(&body).exact();
+        let mut answer = Response::new(Body::Stream(Box::pin(body)));
+        *answer.status_mut() = parts.status;
+        *answer.headers_mut() = parts.headers;
+        self.clean_answer(&mut answer, length);
+        if let Some(reason) = reason {
+            answer.extensions_mut().insert(reason);
+        }
+        Answer::Respond(answer)
+    }
+
+    /// What becomes of an upgraded connection.
+    fn tunnel(&self, response: &mut Response<Download>) -> Tunnel {
+        let upstream = upgrade::on(&mut *response);
+        let protocol = response.headers_mut().remove(header::UPGRADE);
+        let mut headers = std::mem::take(response.headers_mut());
+        headers::strip_hops(&mut headers);
+        if let Some(protocol) = protocol {
+            headers.insert(header::UPGRADE, protocol);
+        }
+        Tunnel { headers, upstream, patience: self.proxy.timeouts.read }
+    }
+}

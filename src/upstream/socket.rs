@@ -1,0 +1,166 @@
+//! A connection to a server, as hyper sees it.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::net::{TcpStream, UnixStream};
+
+/// One read, in bytes.
+const READ: usize = 16 << 10;
+
+/// A socket that says what goes over it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Stream,
+    meter: Arc<Meter>,
+    /// The server takes nothing more.
+    broken: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What has gone over a socket, and when.
+#[derive(Debug)]
+pub(super) struct Meter {
+    begun: Instant,
+    /// Milliseconds from `begun` to the last read or write.
+    last: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Meter {
+    fn touch(&self) {
+        let passed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(passed, Ordering::Relaxed);
+    }
+
+    /// When something went over it last.
+    pub(super) fn last(&self) -> Instant {
+        self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that the server has sent.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+}
+
+impl Socket {
+    pub(super) fn new(stream: Stream) -> (Self, Arc<Meter>) {
+        let begun = Instant::now();
+        let (last, received) = (AtomicU64::new(0), AtomicU64::new(0));
+        let meter = Arc::new(Meter { begun, last, received });
+        (Self { stream, meter: meter.clone(), broken: false }, meter)
+    }
+}
+
+impl Stream {
+    fn poll_read(&self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let read = match self {
+                Self::Tcp(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_read(bytes)
+                }
+                Self::Unix(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_read(bytes)
+                }
+            };
+            if !would_block(&read) {
+                return Poll::Ready(read);
+            }
+        }
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let written = match self {
+                Self::Tcp(stream) => {
+                    ready!(stream.poll_write_ready(cx))?;
+                    stream.try_write(bytes)
+                }
+                Self::Unix(stream) => {
+                    ready!(stream.poll_write_ready(cx))?;
+                    stream.try_write(bytes)
+                }
+            };
+            if !would_block(&written) {
+                return Poll::Ready(written);
+            }
+        }
+    }
+
+    fn finish(&self) -> io::Result<()> {
+        let end = rustix::net::Shutdown::Write;
+        match self {
+            Self::Tcp(stream) => rustix::net::shutdown(stream, end)?,
+            Self::Unix(stream) => rustix::net::shutdown(stream, end)?,
+        }
+        Ok(())
+    }
+}
+
+fn would_block(done: &io::Result<usize>) -> bool {
+    done.as_ref().is_err_and(|error| {
+        matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    })
+}
+
+impl Read for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; READ];
+        let length = READ.min(buffer.remaining());
+        let read = ready!(self.stream.poll_read(cx, &mut bytes[..length]))?;
+        buffer.put_slice(&bytes[..read]);
+        self.meter.received.fetch_add(read as u64, Ordering::Relaxed);
+        self.meter.touch();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Socket {
+    /// A server may answer and close before it has read the whole request. What it does not take any
+    /// more is thrown away, so that its answer, which is there to be read, is not lost; where there is
+    /// none, reading says so.
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.broken {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        if let Ok(written) = ready!(self.stream.poll_write(cx, bytes)) {
+            self.meter.touch();
+            return Poll::Ready(Ok(written));
+        }
+        self.broken = true;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.finish())
+    }
+}
