@@ -1,15 +1,24 @@
 //! One request: route, access, channels, role.
 
 mod admit;
+mod authorize;
+mod edit;
+mod hooks;
 mod methods;
 mod refused;
+mod role;
 mod site;
 mod veil;
 mod walk;
 
 use std::{
+    cell::RefCell,
     io,
-    sync::{Arc, atomic::AtomicU64},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use http::{Request, StatusCode};
@@ -23,7 +32,7 @@ use crate::{
     hold::{Answer, Browsers, Client, Handler, RequestBody},
     log,
     publish::host::Host,
-    upstream::{self, Group},
+    upstream::{self, Group, Verdicts},
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -40,6 +49,8 @@ pub struct Gateway {
     veil: Veil,
     browsers: Browsers,
     groups: Arc<[Group]>,
+    /// Verdicts of an earlier epoch do not hold any more.
+    epoch: AtomicU64,
 }
 
 /// What answers the requests of one worker.
@@ -48,6 +59,8 @@ pub struct Desk {
     gateway: Arc<Gateway>,
     /// The worker's connections to applications.
     upstreams: upstream::Client,
+    /// What its applications have said of earlier requests.
+    verdicts: Rc<RefCell<Verdicts>>,
 }
 
 impl Gateway {
@@ -67,6 +80,7 @@ impl Gateway {
             veil: Veil::default(),
             browsers: Browsers::default(),
             groups,
+            epoch: AtomicU64::new(0),
         })
     }
 
@@ -74,13 +88,18 @@ impl Gateway {
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
+
+    /// The epoch of verdicts.
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
 }
 
 impl Desk {
     /// That of one worker; it stays on its thread.
     pub fn new(gateway: Arc<Gateway>) -> Self {
         let upstreams = upstream::Client::new(gateway.groups.clone());
-        Self { gateway, upstreams }
+        Self { gateway, upstreams, verdicts: Rc::default() }
     }
 
     async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {

@@ -1,36 +1,31 @@
 //! The way of a request: its location, who may, which channels, what the location does.
 
-use std::{
-    rc::Rc,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use http::{Method, Uri, header, request};
+use http::{Method, Uri, request};
 
 use super::{
     Desk, Refused, admit,
-    methods::{check_host, check_method, options, same_origin, subscribes},
+    methods::{check_host, check_method, options},
     site::Site,
 };
 use crate::{
     access::Peer,
-    channel::ChannelId,
     config::{
-        Location, Named,
+        Location,
         variable::{Push, Scope},
     },
-    hold::{Answer, Client, Inbound, RequestBody},
-    publish::{self, Errand},
+    hold::{Answer, Client, RequestBody},
     response::Refusal,
     router::{Captures, normalize},
-    subscribe::{Outlets, Visit},
+    subscribe::Outlets,
     upstream::{Passage, Passed, Redirect},
 };
 
 /// A request, wherever it is led.
-struct Way<'a> {
-    site: &'a Site,
-    client: Client,
+pub(super) struct Way<'a> {
+    pub(super) site: &'a Site,
+    pub(super) client: Client,
     /// The number of the request.
     number: u64,
     /// What the client asked for, once `X-Accel-Redirect` has led away from there.
@@ -38,10 +33,11 @@ struct Way<'a> {
 }
 
 /// Where the way of a request has led.
-struct Stop<'a> {
-    location: &'a Arc<Location>,
-    outlets: Option<&'a Outlets>,
-    scope: &'a Scope<'a>,
+#[derive(Clone, Copy)]
+pub(super) struct Stop<'a> {
+    pub(super) location: &'a Arc<Location>,
+    pub(super) outlets: Option<&'a Outlets>,
+    pub(super) scope: &'a Scope<'a>,
 }
 
 /// The scheme of every plain connection.
@@ -145,48 +141,7 @@ impl Desk {
         admit::channels(location, &scope, &named.channels).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
         let stop = Stop { location, outlets, scope: &scope };
-        self.play(stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
-    }
-
-    /// The location's role.
-    async fn play(
-        &self,
-        stop: Stop<'_>,
-        named: &Named,
-        head: &request::Parts,
-        body: Option<RequestBody>,
-    ) -> Result<Answer, Refusal> {
-        let gateway = &*self.gateway;
-        let Stop { location, outlets, scope } = stop;
-        match (&location.publisher, &location.subscriber, outlets) {
-            (publisher, Some(subscriber), Some(outlets))
-                if publisher.is_none() || subscribes(&head.method) =>
-            {
-                let hub = &*gateway.hub;
-                let browsers = &gateway.browsers;
-                let visit =
-                    Visit { hub, location, subscriber, outlets, head, scope, named, browsers };
-                let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
-                visit.answer(inbound).await
-            }
-            (Some(publisher), ..) => {
-                same_origin(location, head)?;
-                let (hub, host) = (&*gateway.hub, &gateway.host);
-                let errand = Errand { hub, host, location, publisher, head };
-                // Too much of it has gone to the application already.
-                let body = body.ok_or(Refusal::TooLarge)?;
-                let mut response = errand.answer(&named.channels, body).await?;
-                let origin = head.headers.get(header::ORIGIN);
-                location.cors.append_to(response.headers_mut(), origin);
-                Ok(Answer::Respond(response))
-            }
-            _ => Err(Refusal::NotFound),
-        }
-    }
-
-    /// What takes the messages of a WebSocket's client.
-    fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
-        Rc::new(publish::Inbox::new(self.gateway.hub.clone(), location.clone(), channels.to_vec()))
+        self.play(way, stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
     }
 
     fn scope<'a>(

@@ -216,7 +216,10 @@ impl Hall {
     pub(super) fn refused(&mut self, key: u32, refusal: &Refusal) {
         let code = match refusal {
             Refusal::TooLarge => code::TOO_LARGE,
-            Refusal::BudgetSpent | Refusal::Unavailable(_) => code::TRY_AGAIN,
+            Refusal::BadGateway(_)
+            | Refusal::BudgetSpent
+            | Refusal::GatewayTimeout(_)
+            | Refusal::Unavailable(_) => code::TRY_AGAIN,
             _ => code::POLICY,
         };
         self.hang_up(key, &close(code, &refusal.to_string()));

@@ -52,10 +52,20 @@ pub struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Answers a request, or lets it wait. `inbound` takes what the client of a
+    /// The transport that the request means.
+    pub fn transport(&self) -> Result<Transport, Refusal> {
+        let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
+        negotiate::transport(self.head, &self.subscriber.transports, polls)
+    }
+
+    /// Answers a request by its transport, or lets it wait. `inbound` takes what the client of a
     /// WebSocket sends, if it may publish here.
-    pub async fn answer(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
-        let mut answer = self.by_transport(inbound).await?;
+    pub async fn answer(
+        &self,
+        transport: Transport,
+        inbound: Option<Rc<dyn Inbound>>,
+    ) -> Result<Answer, Refusal> {
+        let mut answer = self.by_transport(transport, inbound).await?;
         if let (Answer::Hold(holding), Some(token)) = (&mut answer, self.scope.token) {
             // Nobody waits longer than the token holds.
             let left = token.expires().duration_since(SystemTime::now());
@@ -64,9 +74,12 @@ impl Visit<'_> {
         Ok(answer)
     }
 
-    async fn by_transport(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
-        let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
-        match negotiate::transport(self.head, &self.subscriber.transports, polls)? {
+    async fn by_transport(
+        &self,
+        transport: Transport,
+        inbound: Option<Rc<dyn Inbound>>,
+    ) -> Result<Answer, Refusal> {
+        match transport {
             Transport::IntervalPoll => {
                 let subscription = self.subscribe().await?;
                 self.interval_poll(&subscription).map(Answer::Respond)

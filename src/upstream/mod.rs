@@ -14,11 +14,13 @@ mod pool;
 mod proxy;
 mod socket;
 mod upload;
+mod verdicts;
 
 pub use accel_redirect::Redirect;
 pub use client::Client;
 pub use download::Download;
 pub use error::UpstreamError;
 pub use group::Group;
-pub use proxy::{ALLOW, Passage, Passed, takes};
+pub use proxy::{ALLOW, Inquiry, Passage, Passed, pass_on, takes};
 pub use upload::Upload;
+pub use verdicts::{Key, Verdict, Verdicts};

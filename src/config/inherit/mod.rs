@@ -1,6 +1,7 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
 mod credentials;
+mod hooks;
 mod idle;
 mod proxy;
 mod subscriber;
@@ -57,6 +58,7 @@ pub(super) fn location(
     build.note_missing(table, publisher || !transports.is_empty());
     build.note_idle_proxy();
     build.note_idle(&transports);
+    let hooks = build.hooks(publisher, !transports.is_empty(), upstreams);
     let channels = build.channels();
     let retention = build.retention();
     let status = block.push_publish_status.as_ref().map(|at| at.value);
@@ -76,6 +78,7 @@ pub(super) fn location(
         channels,
         jwt,
         secure_link,
+        hooks,
         publisher: publisher.then_some(Publisher { status, retention }),
         subscriber,
         proxy,
