@@ -10,8 +10,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default of the push module.
 const MAX_RESERVED_MEMORY: usize = 32 << 20;
 
-/// Notices of a burst that the application takes in a second or two.
-const HOOK_QUEUE: usize = 4096;
+/// As many as a worker can have connections, nearly.
+const HOOK_QUEUE: usize = 1 << 14;
 
 /// The root of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -3,25 +3,40 @@
 //! 200 (also 201 and 202) replaces the message by the body of the answer, 304 keeps it, 204 drops it.
 //! Anything else is the publisher's answer, and nothing is published.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
-use super::hooks::{MAX_ANSWER, Matter, Role};
+use super::{
+    herald::{Happening, Herald},
+    hooks::{MAX_ANSWER, Matter, Role},
+};
 use crate::{
     channel::Draft,
     publish::{self, Edited, Editing},
     response::Refusal,
+    subscribe::presence::Event,
     upstream::{Client, Inquiry, pass_on},
 };
 
-/// Asks about the messages of one request, or of one WebSocket.
+/// Sees the messages of one request, or of one WebSocket.
 #[derive(Debug)]
 pub(super) struct Editor {
+    question: Option<Question>,
+    /// What is told of each, and by whom.
+    events: Vec<Event>,
+    herald: Rc<Herald>,
+}
+
+/// What the application is asked about a message.
+#[derive(Debug)]
+struct Question {
     client: Client,
     inquiry: Inquiry,
     /// The most that a message may have, in bytes.
     limit: usize,
-    /// Whether the messages have no headers of their own.
+    /// The messages have no headers of their own.
     bare: bool,
 }
 
@@ -29,28 +44,36 @@ pub(super) struct Editor {
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 impl Matter<'_> {
-    /// Who decides about messages, if the location says so.
+    /// Who sees what is published, if somebody does.
     pub(super) fn editor(&self) -> Result<Option<Box<Editor>>, Refusal> {
+        let hooks = &self.location().hooks;
         let posts = matches!(self.head.method, Method::POST | Method::PUT);
         let bare = matches!(self.role, Role::Both);
-        let Some(question) = self.location().hooks.publish.as_ref().filter(|_| posts || bare)
-        else {
+        if (hooks.publish.is_none() && hooks.events.is_none()) || !(posts || bare) {
             return Ok(None);
+        }
+        let question = match &hooks.publish {
+            None => None,
+            Some(question) => Some(Question {
+                client: self.desk.upstreams.clone(),
+                inquiry: self.inquiry(question, Method::POST, !bare)?,
+                limit: self.location().max_body_size.max(MAX_ANSWER),
+                bare,
+            }),
         };
-        Ok(Some(Box::new(Editor {
-            client: self.desk.upstreams.clone(),
-            inquiry: self.inquiry(question, Method::POST, !bare)?,
-            limit: self.location().max_body_size.max(MAX_ANSWER),
-            bare,
-        })))
+        let (events, herald) = (self.events(Happening::Published), self.desk.herald());
+        Ok(Some(Box::new(Editor { question, events, herald })))
     }
 }
 
 impl publish::Editor for Editor {
     fn edit(&self, draft: Draft) -> Editing {
-        let (client, limit) = (self.client.clone(), self.limit);
-        let mut inquiry = self.inquiry.clone();
-        if self.bare {
+        let Some(question) = &self.question else {
+            return Box::pin(std::future::ready(Ok(Edited::Published(draft))));
+        };
+        let (client, limit) = (question.client.clone(), question.limit);
+        let mut inquiry = question.inquiry.clone();
+        if question.bare {
             let binary = draft.content_type.clone();
             let told = binary.and_then(|value| HeaderValue::from_maybe_shared(value).ok());
             inquiry.headers.insert(header::CONTENT_TYPE, told.unwrap_or(TEXT));
@@ -59,6 +82,10 @@ impl publish::Editor for Editor {
             let answer = client.inquire(&inquiry, draft.body.clone(), limit).await?;
             Ok(decide(draft, answer))
         })
+    }
+
+    fn published(&self) {
+        self.herald.tell(self.events.iter().cloned());
     }
 }
 

@@ -77,6 +77,8 @@ pub(super) struct Matter<'a> {
     pub(super) head: &'a request::Parts,
     pub(super) channels: &'a [ChannelId],
     pub(super) role: Role,
+    /// Who it is; empty where `push_presence` is off.
+    pub(super) identity: &'a [u8],
 }
 
 impl<'a> Matter<'a> {
@@ -92,7 +94,14 @@ impl<'a> Matter<'a> {
             Role::Publisher => "",
         };
         let scope = self.stop.scope;
-        Scope { push: Push { channel_id, subscriber_type, ..scope.push }, ..*scope }
+        Scope {
+            push: Push { channel_id, subscriber_type, identity: self.identity, ..scope.push },
+            ..*scope
+        }
+    }
+
+    pub(super) fn identity(&self) -> &'a [u8] {
+        self.identity
     }
 
     /// The ids of the channels, separated by commas.

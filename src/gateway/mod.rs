@@ -3,12 +3,15 @@
 mod admit;
 mod authorize;
 mod edit;
+mod herald;
 mod hooks;
 mod methods;
+mod present;
 mod refused;
 mod role;
 mod site;
 mod veil;
+mod visitor;
 mod walk;
 
 use std::{
@@ -21,6 +24,7 @@ use std::{
     },
 };
 
+use herald::Herald;
 use http::{Request, StatusCode};
 pub use refused::Refused;
 use site::Site;
@@ -32,7 +36,8 @@ use crate::{
     hold::{Answer, Browsers, Client, Handler, RequestBody},
     log,
     publish::host::Host,
-    upstream::{self, Group, Verdicts},
+    subscribe::presence::Presence,
+    upstream::{self, Group, NoticeCounts, Notices, Verdicts},
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -51,6 +56,10 @@ pub struct Gateway {
     groups: Arc<[Group]>,
     /// Verdicts of an earlier epoch do not hold any more.
     epoch: AtomicU64,
+    presence: Presence,
+    /// `push_hook_queue`.
+    hook_queue: usize,
+    notices: Arc<NoticeCounts>,
 }
 
 /// What answers the requests of one worker.
@@ -61,6 +70,8 @@ pub struct Desk {
     upstreams: upstream::Client,
     /// What its applications have said of earlier requests.
     verdicts: Rc<RefCell<Verdicts>>,
+    notices: Rc<Notices>,
+    herald: Rc<Herald>,
 }
 
 impl Gateway {
@@ -81,12 +92,20 @@ impl Gateway {
             browsers: Browsers::default(),
             groups,
             epoch: AtomicU64::new(0),
+            presence: Presence::default(),
+            hook_queue: config.process.hook_queue,
+            notices: Arc::default(),
         })
     }
 
     /// The channels.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// What has become of what the application is told.
+    pub fn notices(&self) -> &NoticeCounts {
+        &self.notices
     }
 
     /// The epoch of verdicts.
@@ -99,7 +118,22 @@ impl Desk {
     /// That of one worker; it stays on its thread.
     pub fn new(gateway: Arc<Gateway>) -> Self {
         let upstreams = upstream::Client::new(gateway.groups.clone());
-        Self { gateway, upstreams, verdicts: Rc::default() }
+        let (most, counts) = (gateway.hook_queue, gateway.notices.clone());
+        let notices = Rc::new(Notices::new(upstreams.clone(), most, counts));
+        let herald = Rc::new(Herald::new(gateway.hub.clone()));
+        Self { gateway, upstreams, verdicts: Rc::default(), notices, herald }
+    }
+
+    /// What takes notices for the application, at work.
+    fn notices(&self) -> Rc<Notices> {
+        self.notices.start();
+        self.notices.clone()
+    }
+
+    /// What publishes events, at work.
+    fn herald(&self) -> Rc<Herald> {
+        self.herald.start();
+        self.herald.clone()
     }
 
     async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
@@ -125,6 +159,11 @@ impl Handler for Desk {
     ) -> impl Future<Output = Answer> + 'static {
         let desk = self.clone();
         async move { Desk::respond(&desk, request, client).await }
+    }
+
+    async fn settled(&self) {
+        self.herald.settled().await;
+        self.notices.settled().await;
     }
 }
 

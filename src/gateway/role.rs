@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use http::{header, request};
+use http::{Method, header, request};
 
 use super::{
     Desk,
+    herald::Happening,
     hooks::{Matter, Role},
     methods::{same_origin, subscribes},
+    visitor::Arrived,
     walk::{Stop, Way},
 };
 use crate::{
@@ -29,7 +31,11 @@ impl Desk {
         body: Option<RequestBody>,
     ) -> Result<Answer, Refusal> {
         let channels = &named.channels[..];
-        let matter = Matter { desk: self, way, stop, head, channels, role: Role::Publisher };
+        let presence = stop.location.hooks.presence.as_ref();
+        let identity = presence.map(|presence| presence.identity.expand(stop.scope));
+        let identity = identity.as_deref().unwrap_or_default();
+        let role = Role::Publisher;
+        let matter = Matter { desk: self, way, stop, head, channels, role, identity };
         match (&stop.location.publisher, &stop.location.subscriber, stop.outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
@@ -68,8 +74,18 @@ impl Desk {
         {
             return Ok(refused);
         }
+        let stays = matter.stays(transport);
+        let arrived = match stays {
+            true => match Box::pin(matter.arrive()).await? {
+                Arrived::Admitted(leaving) => leaving,
+                Arrived::Refused(answer) => return Ok(answer),
+            },
+            false => None,
+        };
         let inbound = if both { Some(matter.inbox()?) } else { None };
-        visit.answer(transport, inbound).await
+        let mut answer = visit.answer(transport, inbound).await?;
+        matter.welcome(&mut answer, arrived, stays)?;
+        Ok(answer)
     }
 
     async fn publish(
@@ -88,9 +104,18 @@ impl Desk {
         let editor = editor.as_deref().map(|editor| editor as &dyn Editor);
         let (hub, host, head) = (&*self.gateway.hub, &self.gateway.host, matter.head);
         let errand = Errand { hub, host, location, publisher, head, editor };
-        // Too much of it has gone to the application already.
-        let body = body.ok_or(Refusal::TooLarge)?;
-        let mut response = errand.answer(matter.channels, body).await?;
+        let mut response = match Box::pin(matter.about_presence(&errand)).await {
+            Some(answer) => answer?,
+            None => {
+                // Too much of it has gone to the application already.
+                let body = body.ok_or(Refusal::TooLarge)?;
+                let response = errand.answer(matter.channels, body).await?;
+                if head.method == Method::DELETE {
+                    matter.tell(Happening::Deleted);
+                }
+                response
+            }
+        };
         let origin = head.headers.get(header::ORIGIN);
         location.cors.append_to(response.headers_mut(), origin);
         Ok(Answer::Respond(response))

@@ -44,6 +44,7 @@ impl Hall {
             match note {
                 Note::Messages { local } => self.locals.queue(local),
                 Note::Dismiss { local } => self.dismiss(local),
+                Note::Recall { local } => self.recall(local),
             }
         }
     }
@@ -217,6 +218,7 @@ impl Hall {
         let mut shared = |local| self.locals.get(local).is_some_and(|l| l.subscribers.len() > 1);
         match (&self.held[key as usize].place, walking) {
             (&Place::One(local, at), Some(walked)) if local == walked && shared(local) => {
+                self.held[key as usize].dismiss_guest();
                 self.held[key as usize].place = Place::Nowhere;
                 if let Some(entry) = self.locals.get(local) {
                     entry.left += 1;

@@ -166,6 +166,7 @@ impl Hall {
     /// Gives up the seats of a connection.
     pub(super) fn leave(&mut self, key: u32) {
         let Some(held) = self.held.get_mut(key as usize) else { return };
+        held.dismiss_guest();
         let place = std::mem::take(&mut held.place);
         self.give_up(&place);
     }

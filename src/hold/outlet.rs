@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Inbound, Incoming, Tab};
+use super::{Guest, Inbound, Incoming, Tab};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
     framing::{Framing, long_poll::LongPoll},
@@ -27,13 +27,16 @@ pub struct Holding {
     pub timeout: Option<Duration>,
     /// It is one of several tabs, which are answered together.
     pub tab: Option<Tab>,
+    /// Is dropped when it waits no longer.
+    pub guest: Option<Box<dyn Guest>>,
 }
 
 impl Holding {
     /// A request that is held like any other.
     pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
         let (headers, timeout) = (HeaderMap::new(), outlet.timeout);
-        Self { subscription, outlet, headers, as_body: false, inbound: None, timeout, tab: None }
+        let (inbound, tab, guest) = (None, None, None);
+        Self { subscription, outlet, headers, as_body: false, inbound, timeout, tab, guest }
     }
 
     /// Lets the wait end after this time, if it does not end earlier.

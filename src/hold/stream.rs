@@ -53,9 +53,9 @@ struct Wait {
 
 impl Wait {
     fn new(hall: HallCell, holding: Holding) -> Self {
-        let Holding { subscription, outlet, timeout, tab, .. } = holding;
+        let Holding { subscription, outlet, timeout, tab, guest, .. } = holding;
         let cursor = subscription.cursor();
-        let key = hall.borrow_mut().join_body(subscription);
+        let key = hall.borrow_mut().join_body(subscription, guest);
         let timeout = timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         let (letter, pause) = (None, None);

@@ -73,6 +73,8 @@ const EVENTS: usize = 256;
 const ACCEPTS: usize = 64;
 /// One read, in bytes.
 const READ: usize = 64 << 10;
+/// What is said at last may take so long at least.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A connection's number: above these bits is the number of its worker.
 const CONNECTION_BITS: u32 = 48;
 
@@ -129,10 +131,22 @@ impl<H: Handler> Worker<H> {
             shared.closing.send_replace(true);
             shared.changed.notify_one();
         });
-        tasks.run_until(self.serve(patience)).await
+        tasks.run_until(self.serve_all(patience)).await
     }
 
-    async fn serve(&mut self, patience: Duration) -> io::Result<()> {
+    /// Serves, and sees to it that those who are still there at the end are not forgotten.
+    async fn serve_all(&mut self, patience: Duration) -> io::Result<()> {
+        let deadline = self.serve(patience).await?;
+        self.shared.hall.borrow_mut().dismiss_guests();
+        let deadline = deadline.max(Instant::now() + LAST_WORDS);
+        let settled = self.shared.handler.settled();
+        // What cannot be said by then is not said.
+        let _ = tokio::time::timeout_at(deadline.into(), settled).await;
+        Ok(())
+    }
+
+    /// Returns when time is up for what is under way.
+    async fn serve(&mut self, patience: Duration) -> io::Result<Instant> {
         let epoll = watch(self.shared.hall.borrow().epoll.clone())?;
         let mut deadline: Option<Instant> = None;
         loop {
@@ -142,7 +156,7 @@ impl<H: Handler> Worker<H> {
                     deadline = Some(Instant::now() + patience);
                     self.say_goodbye();
                 }
-                Some(deadline) if self.done() || deadline <= Instant::now() => return Ok(()),
+                Some(deadline) if self.done() || deadline <= Instant::now() => return Ok(deadline),
                 _ if busy => tokio::task::yield_now().await,
                 _ => self.sleep(&epoll, deadline).await?,
             }

@@ -13,6 +13,9 @@ use crate::{
 pub trait Editor: fmt::Debug {
     /// Decides about one message.
     fn edit(&self, draft: Draft) -> Editing;
+
+    /// Something has been published.
+    fn published(&self);
 }
 
 /// A decision that may take its time.

@@ -59,7 +59,11 @@ impl Inbound for Inbox {
             let group_max_channels = inner.location.channels.group_max_channels;
             let creation = Creation { timeout: keep.channel_timeout, group_max_channels };
             let info = inner.hub.publish(&inner.channels, draft, keep, creation).await;
-            info.map(drop).map_err(refuse)
+            info.map_err(refuse)?;
+            if let Some(editor) = &inner.editor {
+                editor.published();
+            }
+            Ok(())
         })
     }
 }

@@ -86,6 +86,18 @@ impl Errand<'_> {
         Ok(response)
     }
 
+    /// The state of those channels that there are, as GET tells it; `named` is how many were named.
+    pub fn describe_all(
+        &self,
+        infos: &[ChannelInfo],
+        named: usize,
+    ) -> Result<Response<Body>, Refusal> {
+        if infos.is_empty() {
+            return Err(Refusal::NoSuchChannel);
+        }
+        Ok(self.describe(StatusCode::OK, infos, named))
+    }
+
     /// POST and PUT.
     async fn take(&self, channels: &[ChannelId], body: Bytes) -> Result<Taken, Refusal> {
         let Self { hub, location, publisher, head, .. } = *self;
@@ -105,6 +117,9 @@ impl Errand<'_> {
             };
         }
         let infos = publish(hub, location, publisher, channels, draft).await?;
+        if let Some(editor) = self.editor {
+            editor.published();
+        }
         let waited = infos.iter().any(|info| info.subscribers > 0);
         let dialect = location.dialect;
         let by_count = if waited { dialect.published_to_some } else { dialect.published_to_nobody };

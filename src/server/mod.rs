@@ -71,7 +71,7 @@ pub async fn run_with(
     drop(ended);
     tokio::select! {
         () = shutdown => info!("draining"),
-        () = reap(gateway.hub()) => {}
+        () = reap(&gateway) => {}
         failed = ends.recv() => {
             failed.unwrap_or(Ok(()))?;
             return Err(io::Error::other("a worker ended by itself"));
@@ -85,12 +85,13 @@ pub async fn run_with(
     Ok(())
 }
 
-async fn reap(hub: &Hub) {
+async fn reap(gateway: &Gateway) {
     let mut ticks = interval(REAP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for turn in 0_usize.. {
         ticks.tick().await;
-        hub.reap(turn);
+        gateway.hub().reap(turn);
+        gateway.sweep().await;
     }
 }
 

@@ -5,6 +5,7 @@ mod negotiate;
 mod outlets;
 mod poll;
 pub mod position;
+pub mod presence;
 mod seat;
 mod socket;
 
