@@ -135,20 +135,6 @@ impl Desk {
         self.herald.start();
         self.herald.clone()
     }
-
-    async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
-        let (mut head, body) = request.into_parts();
-        let site = self.gateway.site(client, &head);
-        let answer = self.walk(site, &mut head, body, client).await;
-        let answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
-        let status = match &answer {
-            Answer::Respond(response) => response.status(),
-            Answer::Hold(holding) => holding.status(),
-            Answer::Tunnel(_) => StatusCode::SWITCHING_PROTOCOLS,
-        };
-        log::access(&head, client.peer, status);
-        answer
-    }
 }
 
 impl Handler for Desk {
@@ -158,7 +144,19 @@ impl Handler for Desk {
         client: Client,
     ) -> impl Future<Output = Answer> + 'static {
         let desk = self.clone();
-        async move { Desk::respond(&desk, request, client).await }
+        async move {
+            let (mut head, body) = request.into_parts();
+            let site = desk.gateway.site(client, &head);
+            let answer = desk.walk(site, &mut head, body, client).await;
+            let answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
+            let status = match &answer {
+                Answer::Respond(response) => response.status(),
+                Answer::Hold(holding) => holding.status(),
+                Answer::Tunnel(_) => StatusCode::SWITCHING_PROTOCOLS,
+            };
+            log::access(&head, client.peer, status);
+            answer
+        }
     }
 
     async fn settled(&self) {
