@@ -136,15 +136,12 @@ impl Herald {
     async fn run(self: Rc<Self>) {
         loop {
             let next = self.queue.borrow().front().cloned();
-            match next {
-                Some(event) => {
-                    publish(&self.hub, event).await;
-                    self.queue.borrow_mut().pop_front();
-                }
-                None => {
-                    self.idle.notify_waiters();
-                    self.changed.notified().await;
-                }
+            if let Some(event) = next {
+                publish(&self.hub, event).await;
+                self.queue.borrow_mut().pop_front();
+            } else {
+                self.idle.notify_waiters();
+                self.changed.notified().await;
             }
         }
     }

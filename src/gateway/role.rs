@@ -75,13 +75,13 @@ impl Desk {
             return Ok(refused);
         }
         let stays = matter.stays(transport);
-        let arrived = match stays {
-            true => match Box::pin(matter.arrive()).await? {
-                Arrived::Admitted(leaving) => leaving,
+        let mut arrived = None;
+        if stays {
+            match Box::pin(matter.arrive()).await? {
+                Arrived::Admitted(leaving) => arrived = leaving,
                 Arrived::Refused(answer) => return Ok(answer),
-            },
-            false => None,
-        };
+            }
+        }
         let inbound = if both { Some(matter.inbox()?) } else { None };
         let mut answer = visit.answer(transport, inbound).await?;
         matter.welcome(&mut answer, arrived, stays)?;
@@ -104,17 +104,16 @@ impl Desk {
         let editor = editor.as_deref().map(|editor| editor as &dyn Editor);
         let (hub, host, head) = (&*self.gateway.hub, &self.gateway.host, matter.head);
         let errand = Errand { hub, host, location, publisher, head, editor };
-        let mut response = match Box::pin(matter.about_presence(&errand)).await {
-            Some(answer) => answer?,
-            None => {
-                // Too much of it has gone to the application already.
-                let body = body.ok_or(Refusal::TooLarge)?;
-                let response = errand.answer(matter.channels, body).await?;
+        let mut response = if let Some(answer) = Box::pin(matter.about_presence(&errand)).await {
+            answer?
+        } else {
+            // Too much of it has gone to the application already.
+            let body = body.ok_or(Refusal::TooLarge)?;
+            errand.answer(matter.channels, body).await.inspect(|_| {
                 if head.method == Method::DELETE {
                     matter.tell(Happening::Deleted);
                 }
-                response
-            }
+            })?
         };
         let origin = head.headers.get(header::ORIGIN);
         location.cors.append_to(response.headers_mut(), origin);

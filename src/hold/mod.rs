@@ -25,6 +25,7 @@ mod phase;
 mod proxied;
 mod receive;
 mod request;
+mod serve;
 mod shelf;
 mod socket;
 mod stream;

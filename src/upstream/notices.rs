@@ -151,14 +151,17 @@ impl Notices {
         self.state.borrow_mut().closing = true;
         loop {
             let idle = self.idle.notified();
-            let state = self.state.borrow();
-            if !state.running || (state.queue.is_empty() && state.under_way == 0) {
+            if self.is_idle() {
                 return;
             }
-            drop(state);
             self.changed.notify_one();
             idle.await;
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        let state = self.state.borrow();
+        !state.running || (state.queue.is_empty() && state.under_way == 0)
     }
 
     fn push(&self, waiting: Waiting) {
@@ -227,11 +230,8 @@ impl Notices {
         } else {
             self.again(waiting);
         }
-        let mut state = self.state.borrow_mut();
-        state.under_way -= 1;
-        let idle = state.under_way == 0 && state.queue.is_empty();
-        drop(state);
-        if idle {
+        self.state.borrow_mut().under_way -= 1;
+        if self.is_idle() {
             self.idle.notify_waiters();
         }
         self.changed.notify_one();

@@ -47,7 +47,7 @@ impl Request {
     }
 
     fn expand_uri(&self, text: &str) -> Option<String> {
-        self.scoped(text, |template, scope| template.expand_uri(scope)).map(|uri| uri.to_string())
+        self.scoped(text, Template::expand_uri).map(|uri| uri.to_string())
     }
 
     fn scoped<T>(&self, text: &str, use_it: impl Fn(&Template, &Scope<'_>) -> T) -> T {
