@@ -148,10 +148,7 @@ impl<'a> Matter<'a> {
 
     /// What the application is told of the request.
     fn headers(&self, channel_id: &[u8], whole: bool) -> Result<HeaderMap, Refusal> {
-        let mut headers = self.head.headers.clone();
-        for name in CURSORS.iter().chain(&OWN).chain([&header::TRANSFER_ENCODING]) {
-            headers.remove(name);
-        }
+        let mut headers = self.said();
         if !whole {
             headers = headers
                 .iter()
@@ -188,6 +185,15 @@ impl<'a> Matter<'a> {
             }
         }
         Ok(headers)
+    }
+
+    /// What the client says, but for what is none of the application's business.
+    fn said(&self) -> HeaderMap {
+        let mut headers = self.head.headers.clone();
+        for name in CURSORS.iter().chain(&OWN).chain([&header::TRANSFER_ENCODING]) {
+            headers.remove(name);
+        }
+        headers
     }
 
     /// How somebody listens and publishes; for whoever is at home with Nchan in its words.

@@ -18,11 +18,14 @@ use crate::{
 /// A subscriber that stays, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Visitor {
-    leaving: Option<Leaving>,
-    present: Vec<Present>,
+    leaving: Option<Box<Leaving>>,
+    present: Box<[Present]>,
     /// Dropped last: it has left before others are told.
-    _dequeued: Option<AtLast>,
+    _dequeued: Option<Box<AtLast>>,
 }
+
+/// There may be one for each connection.
+const _: () = assert!(size_of::<Visitor>() <= 32);
 
 impl Guest for Visitor {
     fn saw(&mut self, seen: MessageId) {
@@ -121,8 +124,10 @@ impl Matter<'_> {
         }
         let dequeued = told.then(|| {
             self.tell(Happening::Enqueued);
-            AtLast { herald: self.desk.herald(), events: self.events(Happening::Dequeued) }
+            let events = self.events(Happening::Dequeued);
+            Box::new(AtLast { herald: self.desk.herald(), events })
         });
+        let (leaving, present) = (leaving.map(Box::new), present.into());
         holding.guest = Some(Box::new(Visitor { leaving, present, _dequeued: dequeued }));
         Ok(())
     }

@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -39,8 +39,11 @@ pub struct Event {
 pub struct Presence {
     map: Mutex<Map>,
     /// Those without a connection, and some who have one again.
-    absent: Arc<Mutex<Vec<Arc<Member>>>>,
+    absent: Arc<Absent>,
 }
+
+/// A list that members put themselves on.
+type Absent = Mutex<Vec<Arc<Member>>>;
 
 #[derive(Debug, Default)]
 struct Map {
@@ -59,6 +62,7 @@ struct Member {
     leave: Option<Event>,
     /// Whoever belongs to it has to go.
     revoked: AtomicBool,
+    absent: Weak<Absent>,
     state: Mutex<State>,
 }
 
@@ -74,10 +78,7 @@ struct State {
 
 /// A connection of somebody, to one channel; until it is dropped.
 #[derive(Debug)]
-pub struct Present {
-    member: Arc<Member>,
-    absent: Arc<Mutex<Vec<Arc<Member>>>>,
-}
+pub struct Present(Arc<Member>);
 
 /// Who comes.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +123,7 @@ impl Presence {
             return Err(Refusal::Unavailable("Too many are present.".into()));
         }
         let member = known.unwrap_or_else(|| {
-            let member = Arc::new(Member::new(arrival, leave()));
+            let member = Arc::new(Member::new(arrival, leave(), &self.absent));
             let members = map.channels.entry(arrival.channel.clone()).or_default();
             members.insert(arrival.identity.into(), member.clone());
             map.members += 1;
@@ -132,7 +133,7 @@ impl Presence {
         state.connections += 1;
         state.grace = arrival.grace;
         drop(state);
-        Ok((Present { member, absent: self.absent.clone() }, joins))
+        Ok((Present(member), joins))
     }
 
     /// Who is on a channel, in the order of coming.
@@ -201,7 +202,7 @@ impl Map {
 }
 
 impl Member {
-    fn new(arrival: &Arrival<'_>, leave: Option<Event>) -> Self {
+    fn new(arrival: &Arrival<'_>, leave: Option<Event>, absent: &Arc<Absent>) -> Self {
         let (ends, grace) = (Instant::now(), arrival.grace);
         Self {
             channel: arrival.channel.clone(),
@@ -209,6 +210,7 @@ impl Member {
             since: arrival.now,
             leave,
             revoked: AtomicBool::new(false),
+            absent: Arc::downgrade(absent),
             state: Mutex::new(State { connections: 0, ends, grace, listed: false }),
         }
     }
@@ -217,13 +219,13 @@ impl Member {
 impl Present {
     /// Whether it has to go.
     pub fn is_revoked(&self) -> bool {
-        self.member.revoked.load(Ordering::SeqCst)
+        self.0.revoked.load(Ordering::SeqCst)
     }
 }
 
 impl Drop for Present {
     fn drop(&mut self) {
-        let mut state = locked(&self.member.state);
+        let mut state = locked(&self.0.state);
         state.connections -= 1;
         if state.connections > 0 {
             return;
@@ -231,8 +233,8 @@ impl Drop for Present {
         state.ends = Instant::now() + state.grace;
         let listed = std::mem::replace(&mut state.listed, true);
         drop(state);
-        if !listed {
-            locked(&self.absent).push(self.member.clone());
+        if let (false, Some(absent)) = (listed, self.0.absent.upgrade()) {
+            locked(&absent).push(self.0.clone());
         }
     }
 }

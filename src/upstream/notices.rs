@@ -1,12 +1,13 @@
 //! What the application is told and need not decide: `push_unsubscribe_request`.
 //!
 //! Whoever has something to tell puts a notice into the worker's queue and goes on. A few notices are
-//! under way at a time; one that fails comes again, later each time, and is given up after a while.
+//! under way at a time; one that fails comes again, later each time, and is given up after a while. An
+//! application that cannot be reached is left alone meanwhile by all of them.
 //! When the queue is full the oldest goes: what is true now matters more than what was.
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{
         Arc,
@@ -114,6 +115,8 @@ struct State {
     running: bool,
     /// Nothing is tried again.
     closing: bool,
+    /// Upstreams that cannot be reached: how often they were tried, and until when they are left alone.
+    down: HashMap<usize, (u32, Instant)>,
     /// When the log was last told of a loss.
     complained: Option<Instant>,
 }
@@ -124,6 +127,34 @@ struct Waiting {
     since: Instant,
     due: Instant,
     tries: u32,
+}
+
+impl State {
+    /// When a notice may be sent.
+    fn due(&self, waiting: &Waiting) -> Instant {
+        let down = self.down.get(&waiting.notice.upstream);
+        down.map_or(waiting.due, |(_, until)| waiting.due.max(*until))
+    }
+
+    /// An upstream could be reached, or not.
+    fn note(&mut self, upstream: usize, reached: bool) {
+        let now = Instant::now();
+        if reached {
+            self.down.remove(&upstream);
+            return;
+        }
+        let (tries, until) = self.down.entry(upstream).or_insert((0, now));
+        // Of those that were under way together the first counts.
+        if *until <= now {
+            *until = now + backoff(*tries);
+            *tries += 1;
+        }
+    }
+}
+
+/// How long after so many attempts the next has to wait.
+fn backoff(tries: u32) -> Duration {
+    BACKOFF.saturating_mul(1 << tries.min(16)).min(MAX_BACKOFF)
 }
 
 impl Notices {
@@ -173,13 +204,14 @@ impl Notices {
         state.queue.push_back(waiting);
         drop(state);
         if full {
-            self.lose("the queue is full");
+            self.lose(1, "the queue is full");
         }
         self.changed.notify_one();
     }
 
-    fn lose(&self, why: &str) {
-        let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
+    fn lose(&self, number: usize, why: &str) {
+        let number = number as u64;
+        let lost = self.counts.lost.fetch_add(number, Ordering::Relaxed) + number;
         let (mut state, now) = (self.state.borrow_mut(), Instant::now());
         if state.complained.is_none_or(|last| now - last >= QUIET) {
             state.complained = Some(now);
@@ -203,12 +235,14 @@ impl Notices {
         loop {
             let mut state = self.state.borrow_mut();
             let closing = state.closing;
-            let due = |waiting: &Waiting| closing || waiting.due <= now;
-            let at = state.queue.iter().position(due).filter(|_| state.under_way < AT_ONCE);
+            if state.under_way >= AT_ONCE {
+                return now + PATIENCE;
+            }
+            let due = |waiting: &Waiting| closing || state.due(waiting) <= now;
+            let at = state.queue.iter().position(due);
             let Some(waiting) = at.and_then(|at| state.queue.remove(at)) else {
-                let next = state.queue.iter().map(|waiting| waiting.due).min();
-                let free = state.under_way < AT_ONCE;
-                return next.filter(|_| free).unwrap_or(now + PATIENCE);
+                drop(state);
+                return self.give_up(now);
             };
             state.under_way += 1;
             drop(state);
@@ -216,10 +250,25 @@ impl Notices {
         }
     }
 
+    /// Gives up what has waited for too long; returns when the next is due.
+    fn give_up(&self, now: Instant) -> Instant {
+        let mut state = self.state.borrow_mut();
+        let before = state.queue.len();
+        state.queue.retain(|waiting| now - waiting.since < PATIENCE);
+        let late = before - state.queue.len();
+        let next = state.queue.iter().map(|waiting| state.due(waiting)).min();
+        drop(state);
+        if late > 0 {
+            self.lose(late, "it cannot be reached");
+        }
+        next.unwrap_or(now + PATIENCE)
+    }
+
     async fn tell(self: Rc<Self>, waiting: Waiting) {
         let told = match waiting.notice.inquiry() {
             Some(inquiry) => {
                 let answer = self.client.inquire(&inquiry, Bytes::new(), MAX_ANSWER).await;
+                self.state.borrow_mut().note(inquiry.upstream, answer.is_ok());
                 // It is not asked for anything; what it refuses it would refuse again.
                 answer.is_ok_and(|answer| !answer.status().is_server_error())
             }
@@ -239,11 +288,10 @@ impl Notices {
 
     fn again(&self, mut waiting: Waiting) {
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
-        let backoff = BACKOFF.saturating_mul(1 << waiting.tries.min(16)).min(MAX_BACKOFF);
+        waiting.due = Instant::now() + backoff(waiting.tries);
         waiting.tries += 1;
-        waiting.due = Instant::now() + backoff;
         if self.state.borrow().closing || waiting.due - waiting.since > PATIENCE {
-            self.lose("it does not answer");
+            self.lose(1, "it does not answer");
         } else {
             self.push(waiting);
         }
@@ -327,6 +375,22 @@ mod tests {
             // 0.25, 0.5, 1, 2, 4, and then 8 seconds.
             assert_eq!(notices.counts.failed.load(Ordering::Relaxed), 12);
             assert!(notices.state.borrow().queue.is_empty());
+        };
+        tokio::task::LocalSet::new().run_until(all).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_cannot_be_reached_is_left_alone_by_all_notices() {
+        let all = async {
+            let notices = notices(1000);
+            notices.start();
+            for _ in 0..1000 {
+                notices.put(Notice::new(&inquiry("/")));
+            }
+            tokio::time::sleep(2 * PATIENCE).await;
+            assert_eq!(lost(&notices), 1000);
+            let failed = notices.counts.failed.load(Ordering::Relaxed);
+            assert!(failed <= 15 * AT_ONCE as u64, "{failed}");
         };
         tokio::task::LocalSet::new().run_until(all).await;
     }

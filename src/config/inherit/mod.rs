@@ -59,14 +59,10 @@ pub(super) fn location(
     build.note_idle_proxy();
     build.note_idle(&transports);
     let hooks = build.hooks(publisher, !transports.is_empty(), upstreams);
-    let channels = build.channels();
-    let retention = build.retention();
-    let status = block.push_publish_status.as_ref().map(|at| at.value);
-    let subscriber = build.subscriber(transports);
-    let cors = build.cors();
-    let proxy = build.proxy(upstreams);
+    let (channels, retention) = (build.channels(), build.retention());
+    let (subscriber, cors) = (build.subscriber(transports), build.cors());
+    let (proxy, jwt, secure_link) = (build.proxy(upstreams), build.jwt(), build.secure_link());
     let internal = or(block.internal.as_ref(), false);
-    let (jwt, secure_link) = (build.jwt(), build.secure_link());
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, publisher && !internal),
@@ -79,11 +75,15 @@ pub(super) fn location(
         jwt,
         secure_link,
         hooks,
-        publisher: publisher.then_some(Publisher { status, retention }),
+        publisher: publisher.then(|| publisher_half(block, retention)),
         subscriber,
         proxy,
         internal,
     })
+}
+
+fn publisher_half(block: &Block, retention: Retention) -> Publisher {
+    Publisher { status: block.push_publish_status.as_ref().map(|at| at.value), retention }
 }
 
 /// Without rules a publisher admits this machine only, and any other location everyone; so does an
