@@ -1,12 +1,13 @@
 //! `push_publisher_upstream_request`: the application decides what is published.
 //!
 //! 200 (also 201 and 202) replaces the message by the body of the answer, 304 keeps it, 204 drops it.
-//! Anything else is the publisher's answer, and nothing is published.
+//! Anything else is the publisher's answer, and nothing is published; so is an answer with
+//! `X-Push-Reply: 1`.
 
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use super::{
     herald::{Happening, Herald},
@@ -40,6 +41,8 @@ struct Question {
     bare: bool,
 }
 
+/// The answer is for whoever sent the message, and nobody else.
+const X_PUSH_REPLY: HeaderName = HeaderName::from_static("x-push-reply");
 /// The type of a message of text frames, as the application is told it.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -92,6 +95,14 @@ impl publish::Editor for Editor {
 /// What an answer means for a message.
 fn decide(draft: Draft, answer: Response<Bytes>) -> Edited {
     match answer.status() {
+        status
+            if status.is_success()
+                && answer.headers().get(&X_PUSH_REPLY).is_some_and(|on| on == "1") =>
+        {
+            let mut answer = pass_on(answer);
+            answer.headers_mut().remove(&X_PUSH_REPLY);
+            Edited::Answered(answer)
+        }
         StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {
             let (parts, body) = answer.into_parts();
             let new = publish::draft(&parts.headers, Bytes::copy_from_slice(&body));

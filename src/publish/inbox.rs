@@ -3,13 +3,15 @@
 use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
+use http::{Response, header};
+use http_body_util::BodyExt;
 
 use super::{Edited, Editor, refuse};
 use crate::{
     channel::{ChannelId, Creation, Draft, Hub},
     config::Location,
     hold::{Inbound, Received, Taking},
-    response::Refusal,
+    response::{Body, Refusal},
 };
 
 /// Publishes what a client sends to the channels that it listens to.
@@ -44,11 +46,13 @@ impl Inbound for Inbox {
         let content_type = message.binary.then_some(binary);
         let mut draft = Draft { body: message.body, content_type, ..Draft::default() };
         Box::pin(async move {
-            let Some(publisher) = &inner.location.publisher else { return Ok(()) };
+            let Some(publisher) = &inner.location.publisher else { return Ok(None) };
             if let Some(editor) = &inner.editor {
                 draft = match editor.edit(draft).await? {
                     Edited::Published(draft) => draft,
-                    Edited::Answered(answer) if answer.status().is_success() => return Ok(()),
+                    Edited::Answered(answer) if answer.status().is_success() => {
+                        return Ok(reply(answer).await);
+                    }
                     Edited::Answered(_) => {
                         let why = "The application does not take the message.";
                         return Err(Refusal::Forbidden(why.into()));
@@ -63,7 +67,17 @@ impl Inbound for Inbox {
             if let Some(editor) = &inner.editor {
                 editor.published();
             }
-            Ok(())
+            Ok(None)
         })
     }
+}
+
+/// What the client is answered; nothing, if that is empty.
+async fn reply(answer: Response<Body>) -> Option<Received> {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.ok()?.to_bytes();
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    let octets = content_type.is_some_and(|value| value == "application/octet-stream");
+    let binary = octets || std::str::from_utf8(&body).is_err();
+    (!body.is_empty()).then_some(Received { body, binary })
 }

@@ -6,7 +6,7 @@ use crate::{
     app::ok,
     harness::Gateway,
     hooked::{Judge, handshake, start},
-    site::{MODES, listen},
+    site::{MODES, listen, wait},
 };
 
 const EDIT: &str = "push_publisher_upstream_request = \"/auth/edit?c=$push_channel_id\"";
@@ -21,6 +21,11 @@ fn editor() -> Judge {
         b"accepted" => b"HTTP/1.1 202 Accepted\r\nContent-Length: 1\r\n\r\na".to_vec(),
         b"drop" => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
         b"keep" => b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec(),
+        b"ask" => b"HTTP/1.1 200 OK\r\nX-Push-Reply: 1\r\nContent-Length: 5\r\n\r\nreply".to_vec(),
+        b"ask more" => {
+            let head = "HTTP/1.1 200 OK\r\nX-Push-Reply: 1\r\nContent-Length: 50000\r\n\r\n";
+            format!("{head}{}", "x".repeat(50_000)).into()
+        }
         b"refuse" => b"HTTP/1.1 422 No\r\nX-Why: rude\r\nContent-Length: 4\r\n\r\nrude".to_vec(),
         b"move" => b"HTTP/1.1 303 See Other\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".to_vec(),
         _ => b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n".to_vec(),
@@ -188,4 +193,52 @@ fn what_a_socket_sends_is_decided_about_too_in_its_order() {
             [&[0x88, u8::try_from(why.len()).unwrap() + 2, 0x03, 0xf0], why.as_bytes()].concat();
         assert_eq!(socket.exactly(close.len()), close);
     }
+}
+
+#[test]
+fn an_answer_may_be_for_the_publisher_alone() {
+    for hold in MODES {
+        let judge = editor();
+        let location = format!(
+            "{EDIT}\n[[server.location]]\npath = \"= /both\"\npush_pubsub = true\n\
+             push_channel_id = \"$arg_id\"\naccess = \"allow all\"\n{EDIT}"
+        );
+        let gateway = judge.gateway(hold, &location, "");
+        let answer = gateway.request("POST", "/pub?id=1", "", "ask");
+        assert_eq!((answer.status, answer.text()), (200, "reply"));
+        assert_eq!(answer.header("x-push-reply"), None);
+        let mut events = listen(&gateway, "");
+        let mut socket = gateway.connect();
+        handshake(&mut socket, "/both?id=1", "");
+        assert!(socket.head().starts_with("HTTP/1.1 101 "));
+        for message in ["ask", "keep", "ask"] {
+            socket.send(text(message));
+        }
+        assert_eq!(socket.exactly(20), b"\x81\x05reply\x81\x04keep\x81\x05reply");
+        let chunk = String::from_utf8(events.chunk().unwrap()).unwrap();
+        assert!(chunk.ends_with("data: keep\n\n"), "{chunk}");
+    }
+}
+
+#[test]
+fn answers_that_nobody_reads_end_their_socket() {
+    let judge = editor();
+    let location = format!(
+        "{EDIT}\n[[server.location]]\npath = \"= /both\"\npush_pubsub = true\n\
+         push_channel_id = \"$arg_id\"\naccess = \"allow all\"\n{EDIT}"
+    );
+    let gateway = judge.gateway("hall", &location, "");
+    let mut socket = gateway.connect();
+    handshake(&mut socket, "/both?id=1", "");
+    socket.head();
+    wait(&gateway, 1);
+    for _ in 0..1000 {
+        socket.send(text("ask more"));
+    }
+    wait(&gateway, 0);
+    // What was sent before can be read, and behind it why there is no more.
+    let rest = socket.rest();
+    let why = b"Too many answers are not read.";
+    assert!(rest.ends_with(why), "{:?}", &rest[rest.len().saturating_sub(60)..]);
+    assert!(rest.len() < 1000 * 50_000);
 }

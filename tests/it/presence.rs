@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    credentials::{JWT, bearer, now},
     harness::{Client, Gateway},
     hooked::{Judge, YES, handshake},
     site::{MODES, NOW, locations, wait},
@@ -205,4 +206,45 @@ fn who_was_sent_away_is_asked_about_again() {
     assert_eq!(gateway.request("DELETE", "/pub?id=1&identity=ann", "", "").status, 200);
     assert_eq!(gateway.request("GET", "/sub?id=1&who=ann", "", "").status, 200);
     assert_eq!(judge.questions(), 2);
+}
+
+#[test]
+fn a_claim_says_who_it_is_and_so_does_the_application_that_hands_over() {
+    let judge = Judge::new(|asked| {
+        let to = asked.line().split(' ').nth(1).unwrap().replace("/app", "/inside");
+        format!("HTTP/1.1 200 OK\r\nX-Accel-Redirect: {to}&who=bob\r\nContent-Length: 0\r\n\r\n")
+            .into()
+    });
+    let address = judge.app.address;
+    for hold in MODES {
+        let inside = format!(
+            "{JWT}\npush_jwt_claim = \"\"\npush_presence = \"$jwt_sub\"\n\
+             [[server.location]]\npath = \"/app\"\nproxy_pass = \"http://{address}\"\n\
+             [[server.location]]\npath = \"/inside\"\ninternal = true\npush_subscriber = true\n\
+             push_channel_id = \"$arg_id\"\npush_presence = \"$arg_who\"\npush_hold = \"{hold}\"\n\
+             push_unsubscribe_request = \"http://{address}/left?$args\""
+        );
+        let gateway = judge.gateway(hold, "push_presence = \"x\"", &inside);
+        let token = bearer(&json!({ "exp": now() + 60, "sub": "ann" }));
+        let mut ann = gateway.connect();
+        ann.get("/sub?id=1", &format!("{EVENTS}{token}"));
+        ann.head();
+        // What a client says of itself is not what counts.
+        let mut bob = gateway.connect();
+        bob.get("/app?id=1", &format!("{EVENTS}Cookie: a=b\r\n"));
+        bob.head();
+        wait(&gateway, 2);
+        assert_eq!(judge.next().header("cookie"), Some("a=b"));
+        let names: Vec<_> = listed(&gateway)
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["identity"].clone())
+            .collect();
+        assert_eq!(names, ["ann", "bob"]);
+        drop(bob);
+        let left = judge.next();
+        assert_eq!(left.line(), "GET /left?id=1&who=bob HTTP/1.1");
+        assert_eq!(left.header("x-original-uri"), Some("/app?id=1"));
+    }
 }

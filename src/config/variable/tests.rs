@@ -98,18 +98,21 @@ fn arguments_are_decoded_once() {
 
 #[test]
 fn what_a_value_brings_into_an_uri_stays_where_it_is_put() {
-    let request = Request::of("/sub/x?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1");
+    let request = Request::of("/sub/x?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1&far=..%2f..%5cb");
     for (text, expected) in [
         ("/auth?c=$arg_id&x", Some("/auth?c=a%26b%2Fc%20%23%0D%0A%FF&x")),
         ("/auth/$arg_id", Some("/auth/a%26b%2Fc%20%23%0D%0A%FF")),
-        ("/auth?$args", Some("/auth?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1")),
+        ("/auth?$args", Some("/auth?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1&far=..%2f..%5cb")),
         ("/a$uri", Some("/a/")),
         ("/a/$arg_up/b", None),
+        ("/a/$arg_far", None),
+        ("/a/x$arg_far", None),
+        ("/a?x=$arg_far", Some("/a?x=..%2F..%5Cb")),
         ("/a/.$arg_none", None),
         ("/a/.$arg_raw", Some("/a/.1")),
         ("/a?b=$arg_up", Some("/a?b=..")),
         ("$arg_raw", None),
-        ("$request_uri", Some("/sub/x?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1")),
+        ("$request_uri", Some("/sub/x?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1&far=..%2f..%5cb")),
     ] {
         assert_eq!(request.expand_uri(text).as_deref(), expected, "{text}");
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::{Uri, uri::PathAndQuery};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use super::{
     Part, Scope, Template,
@@ -49,8 +49,11 @@ impl Template {
             };
             text.push_str(&Cow::from(percent_encode(&value, set)));
         }
+        // Some decode a path before they look for its folders, as this server does.
         let path = text.split('?').next().unwrap_or_default();
-        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        let decoded: Vec<u8> = percent_decode_str(path).collect();
+        let mut segments = decoded.split(|byte| matches!(byte, b'/' | b'\\'));
+        if segments.any(|segment| matches!(segment, b"." | b"..")) {
             return None;
         }
         let target = PathAndQuery::try_from(text).ok()?;
