@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::{proxy::Proxy, status::Status, variable::Template};
+use super::{hooks::Hooks, proxy::Proxy, status::Status, variable::Template};
 use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
@@ -38,6 +38,8 @@ pub struct Location {
     pub jwt: Option<Jwt>,
     /// `push_secure_link`: who comes has to come by a signed link.
     pub secure_link: Option<SecureLink>,
+    /// What it asks and tells the application.
+    pub hooks: Hooks,
     /// `push_publisher`, `push_pubsub`.
     pub publisher: Option<Publisher>,
     /// `push_subscriber`, `push_pubsub`.

@@ -1,37 +1,32 @@
 //! The way of a request: its location, who may, which channels, what the location does.
 
-use std::{
-    rc::Rc,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use http::{Method, Response, Uri, header, request};
 
 use super::{
     Desk, Refused, admit,
-    methods::{check_host, check_method, options, same_origin, subscribes},
+    methods::{check_host, check_method, options},
     site::Site,
 };
 use crate::{
     access::Peer,
-    channel::ChannelId,
     config::{
-        Location, Named,
+        Location,
         variable::{Push, Scope},
     },
-    hold::{Answer, Client, Inbound, RequestBody, Tally},
+    hold::{Answer, Client, RequestBody, Tally},
     log::Entry,
-    publish::{self, Errand},
     response::{Body, Refusal},
     router::{Captures, normalize},
-    subscribe::{Outlets, Visit},
+    subscribe::Outlets,
     upstream::{Passage, Passed, Redirect},
 };
 
 /// A request, wherever it is led.
-struct Way<'a> {
-    site: &'a Site,
-    client: Client,
+pub(super) struct Way<'a> {
+    pub(super) site: &'a Site,
+    pub(super) client: Client,
     /// The number of the request.
     number: u64,
     /// What the client asked for, once `X-Accel-Redirect` has led away from there.
@@ -39,11 +34,12 @@ struct Way<'a> {
 }
 
 /// Where the way of a request has led.
-struct Stop<'a> {
-    location: &'a Arc<Location>,
-    outlets: Option<&'a Outlets>,
-    scope: &'a Scope<'a>,
-    tally: &'a Tally,
+#[derive(Clone, Copy)]
+pub(super) struct Stop<'a> {
+    pub(super) location: &'a Arc<Location>,
+    pub(super) outlets: Option<&'a Outlets>,
+    pub(super) scope: &'a Scope<'a>,
+    pub(super) tally: &'a Tally,
 }
 
 /// The scheme of every plain connection.
@@ -137,77 +133,40 @@ impl Desk {
         }
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(way, head, &path, &matched.captures, peer);
-        if let Some(status) = location.status {
-            let response = self.gateway.monitor.answer(status, head, &scope).await;
-            let answer = response.map(|response| shared(location, head, response));
-            return answer.map(Passed::Answer).map_err(refused);
-        }
-        if let Some(proxy) = &location.proxy {
-            let (upstreams, scope, peer) = (&self.upstreams, &scope, client.peer);
-            let redirected = way.asked.is_some();
-            let passage =
-                Passage { client: upstreams, location, proxy, head, scope, peer, redirected };
-            return Box::pin(passage.pass(body)).await.map_err(refused);
-        }
-        let token = admit::token(location, &scope).map_err(refused)?;
-        let scope = Scope { token: token.as_ref(), ..scope };
-        let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
-        admit::channels(location, &scope, &named.channels).map_err(refused)?;
-        if let Some(entry) = Entry::of(head) {
-            entry.channels(named.channels.iter().map(|id| (id.group(), id.as_bytes())));
-        }
         let outlets = site.outlets[matched.location].as_ref();
         let tally = self.gateway.monitor.tally(client);
         let stop = Stop { location, outlets, scope: &scope, tally };
-        self.play(stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
+        self.enter(way, stop, head, body).await.map_err(refused)
     }
 
-    /// The location's role.
-    async fn play(
+    /// What the location is for: to show the gateway, to pass requests on, or to push.
+    async fn enter(
         &self,
+        way: &Way<'_>,
         stop: Stop<'_>,
-        named: &Named,
         head: &request::Parts,
         body: Option<RequestBody>,
-    ) -> Result<Answer, Refusal> {
-        let gateway = &*self.gateway;
-        let Stop { location, outlets, scope, tally } = stop;
-        match (&location.publisher, &location.subscriber, outlets) {
-            (publisher, Some(subscriber), Some(outlets))
-                if publisher.is_none() || subscribes(&head.method) =>
-            {
-                let hub = &*gateway.hub;
-                let browsers = &gateway.browsers;
-                let visit = Visit {
-                    hub,
-                    location,
-                    subscriber,
-                    outlets,
-                    head,
-                    scope,
-                    named,
-                    browsers,
-                    tally,
-                };
-                let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
-                visit.answer(inbound).await
-            }
-            (Some(publisher), ..) => {
-                same_origin(location, head)?;
-                let (hub, host) = (&*gateway.hub, &gateway.host);
-                let errand = Errand { hub, host, location, publisher, head };
-                // Too much of it has gone to the application already.
-                let body = body.ok_or(Refusal::TooLarge)?;
-                let response = errand.answer(&named.channels, body).await?;
-                Ok(shared(location, head, response))
-            }
-            _ => Err(Refusal::NotFound),
+    ) -> Result<Passed, Refusal> {
+        let Stop { location, scope, .. } = stop;
+        if let Some(status) = location.status {
+            let response = self.gateway.monitor.answer(status, head, scope).await?;
+            return Ok(Passed::Answer(shared(location, head, response)));
         }
-    }
-
-    /// What takes the messages of a WebSocket's client.
-    fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
-        Rc::new(publish::Inbox::new(self.gateway.hub.clone(), location.clone(), channels.to_vec()))
+        if let Some(proxy) = &location.proxy {
+            let (client, peer) = (&self.upstreams, way.client.peer);
+            let redirected = way.asked.is_some();
+            let passage = Passage { client, location, proxy, head, scope, peer, redirected };
+            return Box::pin(passage.pass(body)).await;
+        }
+        let token = admit::token(location, scope)?;
+        let scope = Scope { token: token.as_ref(), ..*scope };
+        let named = location.channels.named(&scope, location.dialect)?;
+        admit::channels(location, &scope, &named.channels)?;
+        if let Some(entry) = Entry::of(head) {
+            entry.channels(named.channels.iter().map(|id| (id.group(), id.as_bytes())));
+        }
+        let stop = Stop { scope: &scope, ..stop };
+        self.play(way, stop, &named, head, body).await.map(Passed::Answer)
     }
 
     fn scope<'a>(
@@ -238,7 +197,11 @@ impl Desk {
 }
 
 /// An answer that other origins may read, where they may.
-fn shared(location: &Location, head: &request::Parts, mut response: Response<Body>) -> Answer {
+pub(super) fn shared(
+    location: &Location,
+    head: &request::Parts,
+    mut response: Response<Body>,
+) -> Answer {
     location.cors.append_to(response.headers_mut(), head.headers.get(header::ORIGIN));
     Answer::Respond(response)
 }

@@ -215,8 +215,7 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                 }
                 Answer::Hold(holding) if holding.as_body => {
                     state.polling.set(true);
-                    let hall = shared.hall.clone();
-                    let response = respond(hall, &state.streaming, *holding).await;
+                    let response = respond(shared.hall.clone(), &state.streaming, *holding).await;
                     state.polling.set(false);
                     response
                 }
@@ -236,18 +235,22 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
             shared.tally.answered(response.status());
             // Of a response that goes before this one all is with hyper.
             state.entry.replace(response.extensions_mut().remove());
-            // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
             let endless = persistence.raw && state.streaming.get();
-            if endless {
-                *response.version_mut() = Version::HTTP_10;
-            }
-            if state.unread.get() || endless {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(header::CONNECTION, close);
-            }
+            announce_end(&mut response, endless, state.unread.get());
             state.busy.set(false);
             Ok(response)
         })
+    }
+}
+
+/// Says that the connection ends with the response, if it does.
+fn announce_end(response: &mut Response<Outgoing>, endless: bool, unread: bool) {
+    if endless {
+        // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
+        *response.version_mut() = Version::HTTP_10;
+    }
+    if unread || endless {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 

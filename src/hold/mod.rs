@@ -14,6 +14,7 @@ mod dismiss;
 mod exchange;
 mod expire;
 mod frames;
+mod guest;
 mod hall;
 mod head;
 mod held;
@@ -27,6 +28,7 @@ mod proxied;
 mod receive;
 mod request;
 mod respond;
+mod serve;
 mod shelf;
 mod simple;
 mod socket;
@@ -44,6 +46,7 @@ use std::future::Future;
 
 pub use accept::Listener;
 pub use batch::enough;
+pub use guest::Guest;
 pub use hall::Listening;
 use http::{Request, Response};
 pub use inbound::{Inbound, Incoming, Received, Taking};
@@ -64,6 +67,11 @@ pub trait Handler: 'static {
         request: Request<RequestBody>,
         client: Client,
     ) -> impl Future<Output = Answer> + 'static;
+
+    /// Waits until what nobody waits for is done, too, so far as that can be; nobody comes any more.
+    fn settled(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
 }
 
 /// Who is at the other end of a connection.

@@ -104,6 +104,9 @@ impl Client {
         limit: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
         let (head, mut body) = self.request(upstream, request, timeouts).await?.into_parts();
+        if http_body::Body::size_hint(&body).lower() > limit as u64 {
+            return Err(UpstreamError::TooLarge);
+        }
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {

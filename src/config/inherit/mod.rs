@@ -1,6 +1,7 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
 mod credentials;
+mod hooks;
 mod idle;
 mod proxy;
 mod status;
@@ -67,21 +68,13 @@ pub(super) fn location(
         return None;
     };
     let mut build = Build { block, pattern, faults };
-    let status = build.status();
-    let (publisher, transports) =
-        if status.is_some() { (false, Vec::new()) } else { build.roles() };
-    if status.is_none() {
-        build.note_missing(table, publisher || !transports.is_empty());
-    }
-    build.note_idle_proxy();
-    build.note_idle(&transports);
-    let channels = build.channels();
-    let retention = build.retention();
-    let subscriber = build.subscriber(transports);
-    let cors = build.cors();
+    let (status, publisher, transports) = build.purpose(table);
+    let hooks = build.hooks(publisher, !transports.is_empty(), upstreams);
+    let (channels, retention) = (build.channels(), build.retention());
+    let (subscriber, cors) = (build.subscriber(transports), build.cors());
     let proxy = if status.is_none() { build.proxy(upstreams) } else { None };
-    let internal = or(block.internal.as_ref(), false);
     let (jwt, secure_link) = (build.jwt(), build.secure_link());
+    let internal = or(block.internal.as_ref(), false);
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, (publisher && !internal) || status.is_some_and(Status::is_private)),
@@ -93,6 +86,7 @@ pub(super) fn location(
         channels,
         jwt,
         secure_link,
+        hooks,
         publisher: publisher.then(|| published(block, retention)),
         subscriber,
         proxy,
@@ -127,6 +121,19 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
+    /// What it shows, or whether it publishes and the transports by which it may be listened to.
+    fn purpose(&mut self, table: Place) -> (Option<Status>, bool, Vec<Transport>) {
+        let status = self.status();
+        let (publisher, transports) =
+            if status.is_some() { (false, Vec::new()) } else { self.roles() };
+        if status.is_none() {
+            self.note_missing(table, publisher || !transports.is_empty());
+        }
+        self.note_idle_proxy();
+        self.note_idle(&transports);
+        (status, publisher, transports)
+    }
+
     /// Whether it publishes, and the transports by which it may be listened to.
     fn roles(&mut self) -> (bool, Vec<Transport>) {
         let Block { push_publisher, push_subscriber, .. } = self.block;

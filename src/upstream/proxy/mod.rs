@@ -2,10 +2,12 @@
 
 mod answer;
 mod headers;
+mod question;
 mod target;
 
 use http::{Method, Request, Response, StatusCode, header, request};
 use hyper::{ext::ReasonPhrase, upgrade};
+pub use question::{Inquiry, pass_on};
 
 use super::{Client, Download, Upload, accel_redirect::Redirect};
 use crate::{
