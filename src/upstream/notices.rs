@@ -136,6 +136,11 @@ impl State {
         down.map_or(waiting.due, |(_, until)| waiting.due.max(*until))
     }
 
+    /// Whether the upstream of a notice is left alone now.
+    fn is_down(&self, waiting: &Waiting, now: Instant) -> bool {
+        self.down.get(&waiting.notice.upstream).is_some_and(|(_, until)| *until > now)
+    }
+
     /// An upstream could be reached, or not.
     fn note(&mut self, upstream: usize, reached: bool) {
         let now = Instant::now();
@@ -177,7 +182,7 @@ impl Notices {
         self.push(Waiting { notice, since: now, due: now, tries: 0 });
     }
 
-    /// Waits until everything is told that can be told at once.
+    /// Waits until everything is told that can be told at once; what is left is given up.
     pub async fn settled(&self) {
         self.state.borrow_mut().closing = true;
         loop {
@@ -238,7 +243,9 @@ impl Notices {
             if state.under_way >= AT_ONCE {
                 return now + PATIENCE;
             }
-            let due = |waiting: &Waiting| closing || state.due(waiting) <= now;
+            let due = |waiting: &Waiting| {
+                if closing { !state.is_down(waiting, now) } else { state.due(waiting) <= now }
+            };
             let at = state.queue.iter().position(due);
             let Some(waiting) = at.and_then(|at| state.queue.remove(at)) else {
                 drop(state);
@@ -254,12 +261,16 @@ impl Notices {
     fn give_up(&self, now: Instant) -> Instant {
         let mut state = self.state.borrow_mut();
         let before = state.queue.len();
-        state.queue.retain(|waiting| now - waiting.since < PATIENCE);
+        let closing = state.closing;
+        state.queue.retain(|waiting| !closing && now - waiting.since < PATIENCE);
         let late = before - state.queue.len();
         let next = state.queue.iter().map(|waiting| state.due(waiting)).min();
         drop(state);
         if late > 0 {
             self.lose(late, "it cannot be reached");
+        }
+        if self.is_idle() {
+            self.idle.notify_waiters();
         }
         next.unwrap_or(now + PATIENCE)
     }
@@ -406,6 +417,7 @@ mod tests {
             }
             notices.settled().await;
             assert_eq!(lost(&notices), 50);
+            assert_eq!(notices.counts.failed.load(Ordering::Relaxed), AT_ONCE as u64);
         };
         tokio::task::LocalSet::new().run_until(all).await;
     }
