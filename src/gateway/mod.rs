@@ -127,6 +127,11 @@ impl Gateway {
         &self.notices
     }
 
+    /// Somebody is sent away: whoever comes again is asked about again.
+    fn forget_verdicts(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// The epoch of verdicts.
     fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)

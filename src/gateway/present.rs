@@ -1,7 +1,5 @@
 //! What publishers ask and do about who is there: `GET ?presence`, `DELETE ?identity=X`.
 
-use std::sync::atomic::Ordering;
-
 use http::{HeaderValue, Method, Response, header};
 
 use super::{Gateway, hooks::Matter};
@@ -65,8 +63,7 @@ impl Matter<'_> {
             return Err(Refusal::BadRequest("The identity is empty.".into()));
         }
         let gateway = &self.desk.gateway;
-        // Whoever comes again is asked about again.
-        gateway.epoch.fetch_add(1, Ordering::SeqCst);
+        gateway.forget_verdicts();
         for channel in self.channels {
             if let Some(Some(event)) = gateway.presence.revoke(channel, &identity) {
                 super::herald::publish(&gateway.hub, event).await;

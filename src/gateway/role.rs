@@ -116,6 +116,7 @@ impl Desk {
             let body = body.ok_or(Refusal::TooLarge)?;
             errand.answer(matter.channels, body).await.inspect(|_| {
                 if head.method == Method::DELETE {
+                    self.gateway.forget_verdicts();
                     matter.tell(Happening::Deleted);
                 }
             })?

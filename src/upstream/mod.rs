@@ -3,6 +3,8 @@
 //! [`Client`] speaks to the servers of an upstream, for whatever needs to: it keeps connections, goes
 //! on to the next server, and bounds every wait. [`Passage`] is `proxy_pass`: it passes a request on
 //! and the answer back, both as they come. [`Redirect`] is an answer with `X-Accel-Redirect`.
+//! [`Inquiry`] is a request of the gateway's own, whose answers may be kept as [`Verdicts`]; [`Notices`] are
+//! told and told again.
 
 mod accel_redirect;
 mod client;
@@ -10,6 +12,7 @@ mod dial;
 mod download;
 mod error;
 mod group;
+mod notice;
 mod notices;
 mod pool;
 mod proxy;
@@ -22,7 +25,8 @@ pub use client::Client;
 pub use download::Download;
 pub use error::UpstreamError;
 pub use group::Group;
-pub use notices::{Notice, NoticeCounts, Notices};
+pub use notice::Notice;
+pub use notices::{NoticeCounts, Notices};
 pub use proxy::{ALLOW, Inquiry, Passage, Passed, pass_on, takes};
 pub use upload::Upload;
 pub use verdicts::{Key, Verdict, Verdicts};

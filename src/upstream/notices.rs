@@ -17,15 +17,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
 use tracing::warn;
 
-use super::{Client, proxy::Inquiry};
-use crate::{channel::MessageId, config::Timeouts};
+use super::{Client, notice::Notice};
 
 /// Notices of a worker that are under way at a time.
 const AT_ONCE: usize = 16;
@@ -39,51 +37,6 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two lines of the log about notices that are lost.
 const QUIET: Duration = Duration::from_secs(10);
-
-const X_MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
-
-/// Something to tell; there may be one for each connection, so it is small.
-#[derive(Debug)]
-pub struct Notice {
-    upstream: usize,
-    timeouts: Timeouts,
-    /// Path, and header lines, with a line feed after each.
-    head: Box<[u8]>,
-    /// The latest message that whoever it is about has seen.
-    pub seen: Option<MessageId>,
-}
-
-impl Notice {
-    /// What a question asks, in little space.
-    pub fn new(inquiry: &Inquiry) -> Self {
-        let mut head = inquiry.uri.to_string().into_bytes();
-        for (name, value) in &inquiry.headers {
-            for part in [b"\n", name.as_str().as_bytes(), b":", value.as_bytes()] {
-                head.extend_from_slice(part);
-            }
-        }
-        let Inquiry { upstream, timeouts, .. } = *inquiry;
-        Self { upstream, timeouts, head: head.into(), seen: None }
-    }
-
-    fn inquiry(&self) -> Option<Inquiry> {
-        let mut lines = self.head.split(|byte| *byte == b'\n');
-        let uri = lines.next().and_then(|uri| uri.try_into().ok())?;
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            let name = HeaderName::from_bytes(&line[..colon]).ok()?;
-            headers.append(name, HeaderValue::from_bytes(&line[colon + 1..]).ok()?);
-        }
-        if let Some(seen) = self.seen
-            && let Ok(seen) = HeaderValue::from_str(&seen.to_string())
-        {
-            headers.insert(X_MESSAGE_ID, seen);
-        }
-        let Self { upstream, timeouts, .. } = *self;
-        Some(Inquiry { upstream, timeouts, method: Method::GET, uri, headers })
-    }
-}
 
 /// What has become of the notices of all workers.
 #[derive(Debug, Default)]
@@ -311,19 +264,17 @@ impl Notices {
 
 #[cfg(test)]
 mod tests {
-    use http::header;
+    use http::{HeaderMap, HeaderValue, Method, header};
 
     use super::*;
     use crate::{
-        config::{Address, Upstream},
-        upstream::Group,
+        config::{Address, Timeouts, Upstream},
+        upstream::{Group, Inquiry},
     };
 
     fn inquiry(path: &str) -> Inquiry {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_static("app"));
-        headers.append("x-a", HeaderValue::from_static("1: 2"));
-        headers.append("x-a", HeaderValue::from_bytes(b"\xe4").unwrap());
         let (timeouts, method) = (Timeouts::default(), Method::GET);
         Inquiry { upstream: 0, timeouts, method, uri: path.parse().unwrap(), headers }
     }
@@ -345,15 +296,6 @@ mod tests {
 
     fn lost(notices: &Notices) -> u64 {
         notices.counts.lost.load(Ordering::Relaxed)
-    }
-
-    #[test]
-    fn a_notice_says_what_its_question_says_and_what_was_seen() {
-        let mut notice = Notice::new(&inquiry("/left?x=1"));
-        let said = notice.inquiry().unwrap();
-        assert_eq!((said.uri, said.headers), (inquiry("/left?x=1").uri, inquiry("/").headers));
-        notice.seen = MessageId::new(5, 3);
-        assert_eq!(notice.inquiry().unwrap().headers["x-message-id"], "5:3");
     }
 
     #[test]

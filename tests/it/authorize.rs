@@ -242,6 +242,23 @@ fn a_verdict_is_remembered_for_the_same_client_and_nobody_else() {
 }
 
 #[test]
+fn who_is_sent_away_with_a_channel_is_asked_about_again() {
+    for hold in MODES {
+        let judge = door();
+        let keys = format!("{AUTH}\npush_authorize_cache = \"1h\"");
+        let gateway = judge.gateway(hold, "", &keys);
+        let mut client = gateway.connect();
+        for questions in 1..3 {
+            client.get("/sub?id=1", ANN);
+            wait(&gateway, 1);
+            assert_eq!(judge.questions(), questions);
+            assert_eq!(gateway.request("DELETE", "/pub?id=1", "", "").status, 200);
+            assert_eq!(client.response().status, 410);
+        }
+    }
+}
+
+#[test]
 fn a_verdict_is_forgotten_when_its_time_is_over() {
     let count = AtomicUsize::new(0);
     let judge = Judge::new(move |_| {
