@@ -33,7 +33,7 @@
 //! 3  hold                                     connections, and hyper over them
 //! 2  config framing                           plain data; messages to bytes
 //! 1  channel                                  the heart
-//! 0  access cors dialect log proxy_protocol
+//! 0  access cors credentials dialect log proxy_protocol
 //!    response router websocket
 //! ```
 
@@ -42,6 +42,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod cors;
+pub mod credentials;
 pub mod dialect;
 pub mod framing;
 pub mod gateway;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 
@@ -113,6 +113,9 @@ pub enum Refusal {
     /// 431: the head is larger than `large_client_header_buffers`.
     #[error("The request's head is too large.")]
     HeadTooLarge,
+    /// 410: a signed link was good once.
+    #[error("The link has expired.")]
+    LinkExpired,
     /// 405, with what the location does take in `Allow` (RFC 9110 section 10.2.1).
     #[error("The location takes {allow}.")]
     MethodNotAllowed {
@@ -125,12 +128,21 @@ pub enum Refusal {
     /// 404 without a sentence, as the push module answers it.
     #[error("No such channel.")]
     NoSuchChannel,
+    /// 403: the token does not grant one of the channels (RFC 6750 section 3.1).
+    #[error("The token does not grant the channel.")]
+    NotGranted,
     /// 404: no location matches.
     #[error("No such location.")]
     NotFound,
     /// 408: `client_header_timeout` or `client_body_timeout` has passed.
     #[error("The request took too long.")]
     Timeout,
+    /// 401: there is no token (RFC 6750 section 3).
+    #[error("A token is needed.")]
+    TokenNeeded,
+    /// 401: the token does not hold (RFC 6750 section 3.1).
+    #[error("{0}")]
+    TokenRefused(Cow<'static, str>),
     /// 413: the body is larger than `client_max_body_size`.
     #[error("The message is larger than the location allows.")]
     TooLarge,
@@ -164,15 +176,17 @@ impl Refusal {
             Self::ChannelIdReserved
             | Self::ChannelIdTooLong
             | Self::Forbidden(_)
+            | Self::NotGranted
             | Self::TooManyChannels
             | Self::TooManySubscribers
             | Self::UnknownChannel => StatusCode::FORBIDDEN,
-            Self::Gone => StatusCode::GONE,
+            Self::Gone | Self::LinkExpired => StatusCode::GONE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoChannelId | Self::NoSuchChannel | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TokenNeeded | Self::TokenRefused(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         }
@@ -211,6 +225,11 @@ impl From<Refusal> for Response<Body> {
             Refusal::MethodNotAllowed { allow } => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
+            Refusal::NotGranted => challenge(headers, "insufficient_scope", &body),
+            Refusal::TokenNeeded => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Refusal::TokenRefused(_) => challenge(headers, "invalid_token", &body),
             Refusal::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
@@ -226,13 +245,21 @@ impl From<Refusal> for Response<Body> {
     }
 }
 
+/// What is wrong with a token (RFC 6750 section 3).
+fn challenge(headers: &mut HeaderMap, error: &str, description: &str) {
+    let value = format!("Bearer error=\"{error}\", error_description=\"{description}\"");
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
 
-    fn every_refusal() -> [(Refusal, u16, &'static str); 23] {
+    fn every_refusal() -> [(Refusal, u16, &'static str); 27] {
         [
             (Refusal::BadRequest("Why.".into()), 400, "Why."),
             (Refusal::BadGateway("Why.".into()), 502, "Why."),
@@ -251,6 +278,10 @@ mod tests {
                 405,
                 "The location takes GET, POST.",
             ),
+            (Refusal::LinkExpired, 410, "The link has expired."),
+            (Refusal::NotGranted, 403, "The token does not grant the channel."),
+            (Refusal::TokenNeeded, 401, "A token is needed."),
+            (Refusal::TokenRefused("Why.".into()), 401, "Why."),
             (Refusal::NoChannelId, 404, "No channel id provided."),
             (Refusal::NoSuchChannel, 404, ""),
             (Refusal::NotFound, 404, "No such location."),

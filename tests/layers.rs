@@ -19,7 +19,20 @@ const LEVELS: &[(u8, &[&str])] = &[
     (3, &["hold"]),
     (2, &["config", "store", "framing"]),
     (1, &["channel"]),
-    (0, &["access", "cors", "dialect", "log", "proxy_protocol", "response", "router", "websocket"]),
+    (
+        0,
+        &[
+            "access",
+            "cors",
+            "credentials",
+            "dialect",
+            "log",
+            "proxy_protocol",
+            "response",
+            "router",
+            "websocket",
+        ],
+    ),
 ];
 
 /// The leaves stand on level 0. They know nothing of the crate but the values of `channel` ...

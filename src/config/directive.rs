@@ -19,6 +19,7 @@ use crate::{
     access::{Network, Rule},
     channel::{Concurrency, First},
     cors::Origins,
+    credentials::{Key, Secret},
     dialect::Dialect,
     log::{Format, Target},
     router::Pattern,
@@ -223,6 +224,15 @@ directives! {
     push_websocket_max_message: usize = some_size, Any;
     push_websocket_deflate: bool = flag, Any;
     push_hold: Hold = hold, Any;
+
+    push_jwt: Vec<Key> = jwt_keys, Any;
+    push_jwt_token: Vec<At<String>> = texts, Any;
+    push_jwt_claim: String = text, Any;
+    push_jwt_issuer: Vec<At<String>> = texts, Any;
+    push_jwt_audience: Vec<At<String>> = texts, Any;
+    push_secure_link: String = text, Any;
+    push_secure_link_text: String = text, Any;
+    push_secure_link_secret: Secret = secret, Any;
 
     push_allowed_origins: Origins = origins, Any;
     push_allow_credentials: bool = flag, Any;

@@ -69,6 +69,9 @@ pub enum Reason {
     /// A malformed rule of `access` or entry of `real_ip_from`.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A secret or a key that cannot be had; the text does not show it.
+    #[error("the value {0}")]
+    Credentials(String),
     /// Two values that exclude each other.
     #[error("conflicts with `{0}`")]
     Conflict(&'static str),

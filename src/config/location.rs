@@ -9,6 +9,7 @@ use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
     cors::Cors,
+    credentials::{Expected, Key, Secret},
     dialect::Dialect,
     router::Pattern,
 };
@@ -33,6 +34,10 @@ pub struct Location {
     pub dialect: &'static Dialect,
     /// Which channels a request means.
     pub channels: Channels,
+    /// `push_jwt`: who comes has to bring a token.
+    pub jwt: Option<Jwt>,
+    /// `push_secure_link`: who comes has to come by a signed link.
+    pub secure_link: Option<SecureLink>,
     /// `push_publisher`, `push_pubsub`.
     pub publisher: Option<Publisher>,
     /// `push_subscriber`, `push_pubsub`.
@@ -58,6 +63,30 @@ pub struct Channels {
     pub group_max_channels: usize,
     /// `push_group_max_subscribers`: 0 is any number.
     pub group_max_subscribers: usize,
+}
+
+/// The tokens that a location asks for.
+#[derive(Debug)]
+pub struct Jwt {
+    /// `push_jwt`.
+    pub keys: Vec<Key>,
+    /// `push_jwt_token`: where a token may be; the first that is not empty counts.
+    pub token: Vec<Template>,
+    /// `push_jwt_claim`: which channels it grants; `None`: any.
+    pub claim: Option<Box<str>>,
+    /// `push_jwt_issuer` and `push_jwt_audience`.
+    pub expected: Expected,
+}
+
+/// The signed links that a location asks for.
+#[derive(Debug)]
+pub struct SecureLink {
+    /// `push_secure_link`: where signature and time of expiry are.
+    pub signed: Template,
+    /// `push_secure_link_text`: what is signed, beside the time.
+    pub text: Template,
+    /// `push_secure_link_secret`.
+    pub secret: Secret,
 }
 
 /// The publisher's half of a location.

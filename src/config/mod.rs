@@ -25,8 +25,8 @@ pub use directive::KEYS;
 pub use error::{Error, Errors, Reason};
 use error::{Faults, Level, Place, Source};
 pub use location::{
-    Batch, Channels, Hold, Location, PollFormat, Preset, Publisher, SlowSubscriber, StreamFormat,
-    Subscriber, Transport, WebSocket,
+    Batch, Channels, Hold, Jwt, Location, PollFormat, Preset, Publisher, SecureLink,
+    SlowSubscriber, StreamFormat, Subscriber, Transport, WebSocket,
 };
 pub use named::Named;
 pub use process::Process;

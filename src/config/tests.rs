@@ -975,3 +975,33 @@ fn wrong_upstreams_are_named() {
         "{errors}"
     );
 }
+
+#[test]
+fn what_visitors_bring_is_asked_for_as_it_is_written() {
+    let secret = "text:0123456789abcdef0123456789abcdef";
+    let own = format!(
+        "push_jwt = ['HS256 {secret}']\npush_jwt_issuer = 'me'\npush_secure_link = '$arg_s,$arg_e'\n\
+         push_secure_link_secret = 'text:x'"
+    );
+    let location = location("", &own);
+    let (jwt, link) = (location.jwt.as_ref().unwrap(), location.secure_link.as_ref().unwrap());
+    assert_eq!((jwt.keys.len(), jwt.token.len()), (1, 2));
+    assert_eq!(jwt.claim.as_deref(), Some("channels"));
+    assert_eq!(jwt.expected.issuers, ["me"]);
+    assert_eq!(link.text.to_string(), "${push_channel_id}");
+}
+
+#[test]
+fn keys_and_secrets_that_are_none_are_said_and_not_shown() {
+    let errors = location_errors(
+        "push_publisher = true\n\
+         push_jwt = ['HS256 text:short', 'none text:x', 'RS256 file:/nonexistent/key']\n\
+         push_secure_link = '$arg_s,$arg_e'",
+    );
+    assert_eq!(errors.len(), 4, "{errors:?}");
+    assert!(errors[0].contains("push_jwt: the value is a secret shorter than the 32 bytes"));
+    assert!(errors[1].contains("push_jwt: the value names no algorithm of HS256"));
+    assert!(errors[2].contains("push_jwt: the value names a file that cannot be read"));
+    assert!(errors[3].contains("push_secure_link_secret: missing: push_secure_link needs it"));
+    assert!(!errors.concat().contains("text:short"));
+}

@@ -39,6 +39,9 @@ pub enum Dress {
 /// The name of [`Dress::Meta`] among subprotocols.
 pub const META_PROTOCOL: &str = "ws+meta.nchan";
 
+/// Shorter messages go out as they are: compressing takes longer than sending what it saves.
+const WORTHWHILE: usize = 64;
+
 /// The type of a message that is no text.
 const BINARY: &[u8] = b"application/octet-stream";
 
@@ -76,9 +79,10 @@ impl WebSocket {
 }
 
 impl WebSocket {
-    /// A frame, compressed if that was agreed on and makes it smaller.
+    /// A frame, compressed if that was agreed on, is worth the while, and makes it smaller.
     fn frame(&self, opcode: Opcode, payload: &[u8]) -> bytes::Bytes {
-        match self.terms.deflate.and_then(|window| compress(payload, window)) {
+        let window = self.terms.deflate.filter(|_| payload.len() >= WORTHWHILE);
+        match window.and_then(|window| compress(payload, window)) {
             Some(packed) => encode(opcode, true, &packed),
             None => encode(opcode, false, payload),
         }

@@ -1,5 +1,6 @@
 //! One request: route, access, channels, role.
 
+mod admit;
 mod methods;
 mod refused;
 mod site;

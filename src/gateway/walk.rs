@@ -8,7 +8,7 @@ use std::{
 use http::{Method, Uri, header, request};
 
 use super::{
-    Desk, Refused,
+    Desk, Refused, admit,
     methods::{check_host, check_method, options, same_origin, subscribes},
     site::Site,
 };
@@ -139,7 +139,10 @@ impl Desk {
                 Passage { client: upstreams, location, proxy, head, scope, peer, redirected };
             return Box::pin(passage.pass(body)).await.map_err(refused);
         }
+        let token = admit::token(location, &scope).map_err(refused)?;
+        let scope = Scope { token: token.as_ref(), ..scope };
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
+        admit::channels(location, &scope, &named.channels).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
         let stop = Stop { location, outlets, scope: &scope };
         self.play(stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
@@ -207,6 +210,7 @@ impl Desk {
             request_id: u128::from(gateway.seed) << 64 | u128::from(way.number),
             scheme: SCHEME,
             server_name: way.site.server.name(),
+            token: None,
             push: Push::default(),
         }
     }

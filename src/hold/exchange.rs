@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -180,8 +180,12 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     std::future::pending().await
                 }
             };
-            // A stream to an HTTP/1.0 client has no other end.
-            if state.unread.get() || (persistence.raw && state.streaming.get()) {
+            // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
+            let endless = persistence.raw && state.streaming.get();
+            if endless {
+                *response.version_mut() = Version::HTTP_10;
+            }
+            if state.unread.get() || endless {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }

@@ -63,17 +63,6 @@ impl Hall {
         }
     }
 
-    /// The server shuts down: everyone is told in the way of its transport.
-    pub(super) fn say_goodbye(&mut self) {
-        self.closing = true;
-        self.dismiss_bodies(Farewell::Shutdown);
-        for key in self.held.keys() {
-            if let Ok(key) = u32::try_from(key) {
-                self.say_goodbye_to(key);
-            }
-        }
-    }
-
     /// Says goodbye to one connection, if it still exists.
     pub(super) fn say_goodbye_to(&mut self, key: u32) {
         let Some(held) = self.held.get(key as usize) else { return };

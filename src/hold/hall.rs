@@ -21,6 +21,7 @@ use rustix::{
 use super::{
     Client,
     bodies::Bodies,
+    dismiss::Dismissals,
     held::{Held, Phase, Place},
     local::Locals,
     shelf::Shelf,
@@ -51,6 +52,7 @@ pub(super) struct Hall {
     generation: u32,
     pub(super) bodies: Bodies,
     pub(super) locals: Locals,
+    pub(super) dismissals: Dismissals,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) wheel: Wheel,
     /// By the number of the listening socket.
@@ -85,6 +87,7 @@ impl Hall {
             generation: 0,
             bodies: Bodies::default(),
             locals: Locals::default(),
+            dismissals: Dismissals::default(),
             mailbox: Arc::default(),
             wheel: Wheel::new(now),
             listening,

@@ -8,6 +8,7 @@ mod accept;
 mod batch;
 mod bodies;
 mod deliver;
+mod dismiss;
 mod exchange;
 mod expire;
 mod frames;

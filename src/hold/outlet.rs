@@ -23,6 +23,8 @@ pub struct Holding {
     pub as_body: bool,
     /// What takes the messages that the client of a WebSocket sends; none: it may send none.
     pub inbound: Option<Rc<dyn Inbound>>,
+    /// When its wait ends without a message; no later than the outlet's.
+    pub timeout: Option<Duration>,
     /// It is one of several tabs, which are answered together.
     pub tab: Option<Tab>,
 }
@@ -30,8 +32,13 @@ pub struct Holding {
 impl Holding {
     /// A request that is held like any other.
     pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
-        let headers = HeaderMap::new();
-        Self { subscription, outlet, headers, as_body: false, inbound: None, tab: None }
+        let (headers, timeout) = (HeaderMap::new(), outlet.timeout);
+        Self { subscription, outlet, headers, as_body: false, inbound: None, timeout, tab: None }
+    }
+
+    /// Lets the wait end after this time, if it does not end earlier.
+    pub fn end_after(&mut self, left: Duration) {
+        self.timeout = Some(self.timeout.map_or(left, |timeout| timeout.min(left)));
     }
 
     /// The status of its response; of a poll that it will have.

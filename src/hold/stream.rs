@@ -53,10 +53,10 @@ struct Wait {
 
 impl Wait {
     fn new(hall: HallCell, holding: Holding) -> Self {
-        let Holding { subscription, outlet, tab, .. } = holding;
+        let Holding { subscription, outlet, timeout, tab, .. } = holding;
         let cursor = subscription.cursor();
         let key = hall.borrow_mut().join_body(subscription);
-        let timeout = outlet.timeout.map(|after| Box::pin(sleep(after)));
+        let timeout = timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         let (letter, pause) = (None, None);
         Self { hall, key, outlet, cursor, timeout, ping, tab, letter, pause }

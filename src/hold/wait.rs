@@ -6,11 +6,11 @@ use super::{
     Holding, Outlet, Style,
     hall::{Hall, Sent},
     head::{self, Persistence},
-    held::{Member, Phase, Place, earlier},
+    held::{Member, Phase, Place},
     phase::SEND_TIMEOUT,
 };
 use crate::{
-    channel::{Dismissal, MessageId, Subscription, read},
+    channel::{MessageId, Subscription, read},
     framing::{Farewell, LAST_CHUNK, http1::write_headers},
 };
 
@@ -19,7 +19,7 @@ impl Hall {
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
         let persistence = self.persistence(key, &holding.outlet, persistence);
         let lead = self.head(key, &holding, persistence);
-        let Holding { subscription, outlet, inbound, tab, .. } = holding;
+        let Holding { subscription, outlet, inbound, timeout, tab, .. } = holding;
         let held = &mut self.held[key as usize];
         held.phase = Phase::Held;
         (held.close, held.raw) = (persistence.close, persistence.raw);
@@ -28,7 +28,7 @@ impl Hall {
         self.open_socket(key, inbound);
         let channels = subscription.channels().to_vec();
         self.join(key, subscription);
-        self.set_deadline(key, outlet.timeout);
+        self.set_deadline(key, timeout);
         if tab.is_some() {
             self.held[key as usize].rare().tab = tab;
         }
@@ -124,30 +124,6 @@ impl Hall {
         if sent < bytes.len() {
             self.held[key as usize].rare().unsent = bytes.slice(sent..);
             self.set_blocked(key, true);
-        }
-    }
-
-    /// Those whom a channel has dismissed have to go.
-    pub(super) fn dismiss(&mut self, local: u32) {
-        let Some(entry) = self.locals.get(local) else { return };
-        let Some((before, why)) = entry.channel.dismissed() else { return };
-        let why = match why {
-            Dismissal::Conflict => Farewell::Conflict,
-            Dismissal::Deleted => Farewell::Deleted,
-        };
-        for key in entry.subscribers.clone() {
-            if self.dismiss_body(key, local, before, why) {
-                continue;
-            }
-            let Some(held) = self.held.get(key as usize) else { continue };
-            let ticket = match &held.place {
-                Place::Many(members) => members.iter().find(|m| m.local == local).map(|m| m.ticket),
-                Place::One(..) => Some(held.ticket),
-                Place::Nowhere => None,
-            };
-            if ticket.is_some_and(|ticket| earlier(ticket, before)) {
-                self.send_away(key, why);
-            }
         }
     }
 

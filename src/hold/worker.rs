@@ -201,8 +201,10 @@ impl<H: Handler> Worker<H> {
         hall.end_pauses();
         hall.deliver();
         hall.notice(&mut self.notes);
+        hall.tell_dismissed();
         hall.expire();
-        Ok(seen > 0 || !hall.locals.idle() || !hall.ready.is_empty())
+        let idle = hall.locals.idle() && hall.dismissals.is_empty() && hall.ready.is_empty();
+        Ok(seen > 0 || !idle)
     }
 
     fn event(&mut self, event: Event) {

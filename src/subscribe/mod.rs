@@ -5,9 +5,14 @@ mod negotiate;
 mod outlets;
 mod poll;
 pub mod position;
+mod seat;
 mod socket;
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use cursorless::{Continued, Tag};
 use http::{HeaderMap, HeaderValue, Method, Response, header, request};
@@ -15,10 +20,7 @@ pub use outlets::Outlets;
 use position::Malformed;
 
 use crate::{
-    channel::{
-        Creation, First, Hub, Message, Request, SeatError, Seats, Start, SubscribeError,
-        Subscription,
-    },
+    channel::{First, Hub, Message, Start, Subscription},
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
     hold::{Answer, Browsers, Holding, Inbound, Outlet, Style},
@@ -27,9 +29,6 @@ use crate::{
 
 /// The methods of a subscriber location.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
-
-/// How often a seat is tried for in channels that go just then.
-const SEAT_TRIES: usize = 3;
 
 /// What answering needs.
 #[derive(Debug)]
@@ -56,6 +55,16 @@ impl Visit<'_> {
     /// Answers a request, or lets it wait. `inbound` takes what the client of a
     /// WebSocket sends, if it may publish here.
     pub async fn answer(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
+        let mut answer = self.by_transport(inbound).await?;
+        if let (Answer::Hold(holding), Some(token)) = (&mut answer, self.scope.token) {
+            // Nobody waits longer than the token holds.
+            let left = token.expires().duration_since(SystemTime::now());
+            holding.end_after(left.unwrap_or_default());
+        }
+        Ok(answer)
+    }
+
+    async fn by_transport(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
         let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
         match negotiate::transport(self.head, &self.subscriber.transports, polls)? {
             Transport::IntervalPoll => {
@@ -201,39 +210,6 @@ impl Visit<'_> {
         named.map(|template| template.expand(self.scope)).any(|value| !value.is_empty())
     }
 
-    async fn start(&self, start: Start) -> Result<Subscription, Refusal> {
-        let creation = Creation {
-            timeout: self.subscriber.channel_timeout,
-            group_max_channels: self.location.channels.group_max_channels,
-        };
-        let request = Request {
-            start,
-            concurrency: self.subscriber.concurrency,
-            creation: (!self.subscriber.authorized_channels_only).then_some(creation),
-        };
-        self.hub.subscribe(&self.named.channels, request).await.map_err(refuse)
-    }
-
-    /// Takes seats; in a channel that was empty and went meanwhile, in the one that comes after it.
-    async fn sit(&self, mut subscription: Subscription) -> Result<Subscription, Refusal> {
-        for _ in 0..SEAT_TRIES {
-            match subscription.sit(self.seats()) {
-                Ok(()) => return Ok(subscription),
-                Err(SeatError::Gone) => subscription = self.subscribe().await?,
-                Err(error) => return Err(refuse_seat(error)),
-            }
-        }
-        Err(Refusal::Gone)
-    }
-
-    fn seats(&self) -> Seats {
-        Seats {
-            concurrency: self.subscriber.concurrency,
-            channel: self.subscriber.max_channel_subscribers,
-            group: self.location.channels.group_max_subscribers,
-        }
-    }
-
     fn hold(&self, subscription: Subscription, outlet: &Arc<Outlet>, headers: HeaderMap) -> Answer {
         Answer::Hold(self.holding(subscription, outlet, headers))
     }
@@ -278,22 +254,4 @@ fn headers_alone(headers: HeaderMap) -> Answer {
     let mut response = Response::new(empty());
     *response.headers_mut() = headers;
     Answer::Respond(response)
-}
-
-fn refuse(error: SubscribeError) -> Refusal {
-    match error {
-        SubscribeError::Conflict => Refusal::Conflict,
-        SubscribeError::NoSuchChannel => Refusal::UnknownChannel,
-        SubscribeError::Store(error) => Refusal::Unavailable(error.to_string().into()),
-        SubscribeError::TooManyChannels(_) => Refusal::TooManyChannels,
-    }
-}
-
-fn refuse_seat(error: SeatError) -> Refusal {
-    match error {
-        SeatError::Conflict => Refusal::Conflict,
-        SeatError::ChannelFull => Refusal::TooManySubscribers,
-        SeatError::Gone => Refusal::Gone,
-        full => Refusal::Forbidden(full.to_string().into()),
-    }
 }

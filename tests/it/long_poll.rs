@@ -116,6 +116,30 @@ fn a_poll_that_waits_too_long_is_304() {
 }
 
 #[test]
+fn all_of_a_large_deleted_channel_are_told_and_nobody_who_asked_again() {
+    // More than are told in one turn.
+    const LISTENERS: usize = 700;
+    for hold in MODES {
+        let gateway = start(hold, "", "");
+        let mut polls: Vec<_> = (0..LISTENERS).map(|_| gateway.connect()).collect();
+        for poll in &mut polls {
+            poll.get("/sub?id=1", "");
+        }
+        wait(&gateway, LISTENERS);
+        assert_eq!(gateway.request("DELETE", "/pub?id=1", "", "").status, 200);
+        for poll in &mut polls {
+            assert_eq!(poll.response().status, 410);
+            poll.get("/sub?id=1", "");
+        }
+        wait(&gateway, LISTENERS);
+        gateway.publish("/pub?id=1", "x");
+        for poll in &mut polls {
+            assert_eq!(poll.response().body, b"x");
+        }
+    }
+}
+
+#[test]
 fn the_deleted_channels_listeners_are_told_410_and_may_ask_again() {
     for hold in MODES {
         let gateway = start(hold, "", "");

@@ -25,6 +25,7 @@ mod access;
 mod app;
 mod bodies;
 mod buffers;
+mod credentials;
 mod cursorless;
 mod dialects;
 mod dialects_clients;

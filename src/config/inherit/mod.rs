@@ -1,5 +1,6 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
+mod credentials;
 mod idle;
 mod proxy;
 mod subscriber;
@@ -63,6 +64,7 @@ pub(super) fn location(
     let cors = build.cors();
     let proxy = build.proxy(upstreams);
     let internal = or(block.internal.as_ref(), false);
+    let (jwt, secure_link) = (build.jwt(), build.secure_link());
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, publisher && !internal),
@@ -72,6 +74,8 @@ pub(super) fn location(
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
         channels,
+        jwt,
+        secure_link,
         publisher: publisher.then_some(Publisher { status, retention }),
         subscriber,
         proxy,

@@ -1,11 +1,13 @@
 //! Reads one value of the file: its type, its unit, the words it may be. What is wrong is noted
 //! where it stands, and reading goes on.
 
+mod credentials;
 mod onward;
 mod term;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+pub(super) use credentials::*;
 pub(super) use onward::*;
 pub(super) use term::*;
 use toml::{

@@ -14,6 +14,7 @@ pub use source::requested_host;
 use crate::{
     access::Peer,
     channel::MessageId,
+    credentials::Token,
     router::{Captures, Pattern},
 };
 
@@ -54,6 +55,8 @@ pub struct Scope<'a> {
     pub scheme: &'a str,
     /// `$server_name`.
     pub server_name: &'a str,
+    /// `$jwt_NAME`: the token that the request has shown.
+    pub token: Option<&'a Token>,
     /// `$push_*`.
     pub push: Push<'a>,
 }

@@ -13,6 +13,7 @@ use crate::{access::Peer, channel::MessageId, config::nearest::nearest, router::
 pub(super) enum Source {
     Argument(Box<str>),
     Capture(usize),
+    Claim(Box<str>),
     Cookie(Box<str>),
     Header(HeaderName),
     Known(Known),
@@ -82,6 +83,8 @@ impl Source {
             Ok(Self::Known(*known))
         } else if let Some(argument) = after("arg_") {
             Ok(Self::Argument(argument.into()))
+        } else if let Some(claim) = name.get(..4).filter(|_| after("jwt_").is_some()) {
+            Ok(Self::Claim(name[claim.len()..].into()))
         } else if let Some(cookie) = after("cookie_") {
             Ok(Self::Cookie(cookie.into()))
         } else if let Some(header) =
@@ -89,13 +92,7 @@ impl Source {
         {
             Ok(Self::Header(header))
         } else {
-            let rest = lower.split_once('_').map(|(_, rest)| rest);
-            let rest = rest.filter(|rest| !rest.is_empty()).unwrap_or("NAME");
-            let families = ["arg_", "cookie_", "http_"].map(|family| format!("{family}{rest}"));
-            let captures = groups.iter().flatten().chain(&families).map(String::as_str);
-            let names = KNOWN.iter().map(|known| known.0).chain(captures);
-            let nearest = nearest(name, names).map(str::to_owned);
-            Err(TemplateError::Unknown { name: name.to_owned(), nearest })
+            Err(unknown(name, &groups))
         }
     }
 
@@ -104,11 +101,25 @@ impl Source {
         match self {
             Self::Argument(name) => argument(scope.uri.query().unwrap_or_default(), name),
             Self::Capture(group) => scope.captures.get(*group).unwrap_or_default().into(),
+            Self::Claim(name) => shown(scope.token.and_then(|token| token.text(name))),
             Self::Cookie(name) => cookie(scope.headers, name).unwrap_or_default().into(),
             Self::Header(name) => header_value(scope.headers, name),
             Self::Known(known) => known.look_up(scope),
         }
     }
+}
+
+/// The prefixes of variables with any name behind them.
+const FAMILIES: [&str; 4] = ["arg_", "cookie_", "http_", "jwt_"];
+
+fn unknown(name: &str, groups: &[Option<String>]) -> TemplateError {
+    let rest = name.split_once('_').map(|(_, rest)| rest);
+    let rest = rest.filter(|rest| !rest.is_empty()).unwrap_or("NAME");
+    let families = FAMILIES.map(|family| format!("{family}{rest}"));
+    let captures = groups.iter().flatten().chain(&families).map(String::as_str);
+    let names = KNOWN.iter().map(|known| known.0).chain(captures);
+    let nearest = nearest(name, names).map(str::to_owned);
+    TemplateError::Unknown { name: name.to_owned(), nearest }
 }
 
 impl Known {

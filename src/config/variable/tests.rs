@@ -64,6 +64,7 @@ impl Request {
             request_id: 0xab,
             scheme: "http",
             server_name: "push.example",
+            token: None,
             push,
         };
         Template::parse(text, &self.pattern).unwrap().expand(&scope).into_owned()
@@ -171,6 +172,7 @@ fn one_part_alone_is_not_copied() {
         request_id: 0,
         scheme: "http",
         server_name: "",
+        token: None,
         push: Push::default(),
     };
     for text in ["$arg_a", "literal", "a$$b", "", "$uri", "$host", "$remote_port"] {

@@ -1,0 +1,64 @@
+//! What a location asks its visitors to bring.
+
+use super::Build;
+use crate::{
+    config::{
+        error::Reason,
+        location::{Jwt, SecureLink},
+        value::At,
+    },
+    credentials::Expected,
+};
+
+/// Where a token is looked for: browsers can set no header of an `EventSource` or a `WebSocket`.
+const TOKEN: [&str; 2] = ["$http_authorization", "$arg_token"];
+const CLAIM: &str = "channels";
+const LINK_TEXT: &str = "$push_channel_id";
+
+impl Build<'_> {
+    pub(super) fn jwt(&mut self) -> Option<Jwt> {
+        let block = self.block;
+        let keys = block.push_jwt.as_ref().filter(|at| !at.value.is_empty())?;
+        let token = block.push_jwt_token.as_ref().filter(|at| !at.value.is_empty());
+        let token = match token {
+            Some(_) => self.templates(token),
+            None => TOKEN
+                .iter()
+                .filter_map(|text| {
+                    self.template(&At { value: (*text).to_owned(), place: keys.place })
+                })
+                .collect(),
+        };
+        let claim = block.push_jwt_claim.as_ref().map_or(CLAIM, |at| &at.value);
+        let texts = |texts: Option<&At<Vec<At<String>>>>| {
+            let texts = texts.into_iter().flat_map(|texts| &texts.value);
+            texts.map(|text| text.value.clone()).collect()
+        };
+        Some(Jwt {
+            keys: keys.value.clone(),
+            token,
+            claim: (!claim.is_empty()).then(|| claim.into()),
+            expected: Expected {
+                issuers: texts(block.push_jwt_issuer.as_ref()),
+                audiences: texts(block.push_jwt_audience.as_ref()),
+            },
+        })
+    }
+
+    pub(super) fn secure_link(&mut self) -> Option<SecureLink> {
+        let block = self.block;
+        let link = block.push_secure_link.as_ref().filter(|at| !at.value.is_empty())?;
+        let signed = self.template(link)?;
+        let text = block.push_secure_link_text.as_ref().filter(|at| !at.value.is_empty()).cloned();
+        let text = text.unwrap_or_else(|| At { value: LINK_TEXT.to_owned(), place: link.place });
+        let text = self.template(&text)?;
+        let Some(secret) = &block.push_secure_link_secret else {
+            if !block.is_suspect(&["push_secure_link_secret"]) {
+                let why = "push_secure_link needs it";
+                self.faults.add_key(link.place, "push_secure_link_secret", Reason::Missing(why));
+            }
+            return None;
+        };
+        Some(SecureLink { signed, text, secret: secret.value.clone() })
+    }
+}

@@ -1,0 +1,54 @@
+//! Who may: what a location asks its visitors to bring.
+
+use std::time::SystemTime;
+
+use crate::{
+    channel::ChannelId,
+    config::{
+        Location,
+        variable::{Push, Scope},
+    },
+    credentials::{LinkError, Signed, Token, TokenError},
+    response::Refusal,
+};
+
+/// The token of a request, where the location asks for one.
+pub(super) fn token(location: &Location, scope: &Scope<'_>) -> Result<Option<Token>, Refusal> {
+    let Some(jwt) = &location.jwt else { return Ok(None) };
+    let places = jwt.token.iter().map(|template| template.expand(scope));
+    let shown = places.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
+    Token::verify(&shown, &jwt.keys, &jwt.expected).map(Some).map_err(|error| match error {
+        TokenError::Missing => Refusal::TokenNeeded,
+        error => Refusal::TokenRefused(error.to_string().into()),
+    })
+}
+
+/// Whether the token grants all of the channels, and the link is signed for them.
+pub(super) fn channels(
+    location: &Location,
+    scope: &Scope<'_>,
+    channels: &[ChannelId],
+) -> Result<(), Refusal> {
+    let claim = location.jwt.as_ref().and_then(|jwt| jwt.claim.as_deref());
+    if let (Some(claim), Some(token)) = (claim, scope.token)
+        && !channels.iter().all(|channel| token.grants(claim, channel.as_bytes()))
+    {
+        return Err(Refusal::NotGranted);
+    }
+    link(location, scope, channels)
+}
+
+fn link(location: &Location, scope: &Scope<'_>, channels: &[ChannelId]) -> Result<(), Refusal> {
+    let Some(link) = &location.secure_link else { return Ok(()) };
+    let signed = link.signed.expand(scope);
+    let ids: Vec<&[u8]> = channels.iter().map(ChannelId::as_bytes).collect();
+    let channel_id = ids.join(&b","[..]);
+    let scope = Scope { push: Push { channel_id: &channel_id, ..scope.push }, ..*scope };
+    let text = link.text.expand(&scope);
+    let verified = Signed::parse(&signed)
+        .and_then(|signed| signed.verify(&link.secret, &text, SystemTime::now()));
+    verified.map_err(|error| match error {
+        LinkError::Expired => Refusal::LinkExpired,
+        error => Refusal::Forbidden(error.to_string().into()),
+    })
+}

@@ -1,0 +1,100 @@
+//! Those who have to go before their wait is over, told in slices: a channel of thousands that is
+//! deleted, or a shutdown, must not hold up everybody else.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    hall::Hall,
+    held::{Place, earlier},
+};
+use crate::{
+    channel::{Channel, Dismissal},
+    framing::Farewell,
+};
+
+/// Connections that are told in one turn.
+const SLICE: usize = 256;
+
+/// Who has to go and has not been told yet.
+#[derive(Debug, Default)]
+pub(super) struct Dismissals(VecDeque<(Cause, std::vec::IntoIter<u32>)>);
+
+/// Why some have to go.
+#[derive(Clone, Debug)]
+enum Cause {
+    /// The channel has dismissed those who took their seat in it before the ticket.
+    Channel { local: u32, channel: Arc<Channel>, before: u32, why: Farewell },
+    /// The server shuts down.
+    Shutdown,
+}
+
+impl Dismissals {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn next(&mut self) -> Option<(Cause, u32)> {
+        loop {
+            let (cause, keys) = self.0.front_mut()?;
+            if let Some(key) = keys.next() {
+                return Some((cause.clone(), key));
+            }
+            self.0.pop_front();
+        }
+    }
+}
+
+impl Hall {
+    /// Those whom a channel has dismissed have to go.
+    pub(super) fn dismiss(&mut self, local: u32) {
+        let Some(entry) = self.locals.get(local) else { return };
+        let Some((before, why)) = entry.channel.dismissed() else { return };
+        let why = match why {
+            Dismissal::Conflict => Farewell::Conflict,
+            Dismissal::Deleted => Farewell::Deleted,
+        };
+        let (channel, mut keys) = (entry.channel.clone(), entry.subscribers.clone());
+        keys.retain(|key| !self.dismiss_body(*key, local, before, why));
+        let cause = Cause::Channel { local, channel, before, why };
+        self.dismissals.0.push_back((cause, keys.into_iter()));
+    }
+
+    /// The server shuts down: everyone is told in the way of its transport.
+    pub(super) fn say_goodbye(&mut self) {
+        self.closing = true;
+        self.dismiss_bodies(Farewell::Shutdown);
+        let keys: Vec<u32> =
+            self.held.keys().into_iter().filter_map(|key| u32::try_from(key).ok()).collect();
+        self.dismissals.0.push_back((Cause::Shutdown, keys.into_iter()));
+    }
+
+    /// Tells some of those who have to go.
+    pub(super) fn tell_dismissed(&mut self) {
+        for _ in 0..SLICE {
+            match self.dismissals.next() {
+                Some((Cause::Shutdown, key)) => self.say_goodbye_to(key),
+                Some((Cause::Channel { local, channel, before, why }, key)) => {
+                    // It may wait for something else by now.
+                    if self.seat(key, local, &channel).is_some_and(|seat| earlier(seat, before)) {
+                        self.send_away(key, why);
+                    }
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// The ticket of a connection that still waits for this channel.
+    fn seat(&mut self, key: u32, local: u32, channel: &Arc<Channel>) -> Option<u32> {
+        let entry = self.locals.get(local)?;
+        if !Arc::ptr_eq(&entry.channel, channel) {
+            return None;
+        }
+        let held = self.held.get(key as usize)?;
+        match &held.place {
+            Place::Many(members) => members.iter().find(|m| m.local == local).map(|m| m.ticket),
+            Place::One(at, _) => (*at == local).then_some(held.ticket),
+            Place::Nowhere => None,
+        }
+    }
+}
