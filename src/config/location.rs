@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::{proxy::Proxy, variable::Template};
+use super::{
+    grip::{Grip, Items},
+    proxy::Proxy,
+    variable::Template,
+};
 use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
@@ -44,6 +48,10 @@ pub struct Location {
     pub subscriber: Option<Subscriber>,
     /// `proxy_pass`, without the roles above.
     pub proxy: Option<Proxy>,
+    /// `push_grip`, where `proxy_pass` is: the application may have requests held.
+    pub grip: Option<Grip>,
+    /// `push_grip_publish`: GRIP items are published here.
+    pub items: Option<Items>,
     /// `internal`: reached through `X-Accel-Redirect` alone.
     pub internal: bool,
 }

@@ -91,7 +91,8 @@ impl Desk {
         let status = match &answer {
             Answer::Respond(response) => response.status(),
             Answer::Hold(holding) => holding.status(),
-            Answer::Tunnel(_) => StatusCode::SWITCHING_PROTOCOLS,
+            Answer::Follow(follow) => follow.status,
+            Answer::Tunnel(_) | Answer::Converse(_) => StatusCode::SWITCHING_PROTOCOLS,
         };
         log::access(&head, client.peer, status);
         answer

@@ -16,11 +16,11 @@ use crate::{
     access::Peer,
     channel::ChannelId,
     config::{
-        Location, Named,
+        Items, Location, Named,
         variable::{Push, Scope},
     },
     hold::{Answer, Client, Inbound, RequestBody},
-    publish::{self, Errand},
+    publish::{self, Errand, items::Delivery},
     response::Refusal,
     router::{Captures, normalize},
     subscribe::{Outlets, Visit},
@@ -135,12 +135,16 @@ impl Desk {
         if let Some(proxy) = &location.proxy {
             let (upstreams, scope, peer) = (&self.upstreams, &scope, client.peer);
             let redirected = way.asked.is_some();
-            let passage =
-                Passage { client: upstreams, location, proxy, head, scope, peer, redirected };
+            let (client, hub) = (upstreams, &self.gateway.hub);
+            let passage = Passage { client, hub, location, proxy, head, scope, peer, redirected };
             return Box::pin(passage.pass(body)).await.map_err(refused);
         }
         let token = admit::token(location, &scope).map_err(refused)?;
         let scope = Scope { token: token.as_ref(), ..scope };
+        if let Some(items) = &location.items {
+            let done = self.take_items(location, items, &scope, head, body).await;
+            return done.map(Passed::Answer).map_err(refused);
+        }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
         admit::channels(location, &scope, &named.channels).map_err(refused)?;
         let outlets = site.outlets[matched.location].as_ref();
@@ -182,6 +186,24 @@ impl Desk {
             }
             _ => Err(Refusal::NotFound),
         }
+    }
+
+    /// A location that takes GRIP items, which name their channels themselves.
+    async fn take_items(
+        &self,
+        location: &Location,
+        items: &Items,
+        scope: &Scope<'_>,
+        head: &request::Parts,
+        body: Option<RequestBody>,
+    ) -> Result<Answer, Refusal> {
+        same_origin(location, head)?;
+        let delivery = Delivery { hub: &self.gateway.hub, location, items, head };
+        let group = location.channels.group.expand(scope);
+        let mut response = delivery.answer(&group, body.ok_or(Refusal::TooLarge)?).await?;
+        let origin = head.headers.get(header::ORIGIN);
+        location.cors.append_to(response.headers_mut(), origin);
+        Ok(Answer::Respond(response))
     }
 
     /// What takes the messages of a WebSocket's client.

@@ -22,7 +22,7 @@ use hyper::{
 };
 
 use super::{
-    Answer, Client, Handler, Holding, Tunnel,
+    Answer, Client, Converse, Handler, Holding, Tunnel,
     head::Persistence,
     passing,
     request::RequestBody,
@@ -48,6 +48,8 @@ pub(super) enum Step {
     Hold(Box<Holding>, Persistence),
     /// The connection is the application's.
     Tunnel(Box<Tunnel>),
+    /// The connection speaks another protocol.
+    Converse(Converse),
     /// The connection ends.
     Closed,
 }
@@ -71,6 +73,7 @@ struct State {
 enum Leaving {
     Hold(Box<Holding>, Persistence),
     Tunnel(Box<Tunnel>),
+    Converse(Converse),
 }
 
 impl<H: Handler> Exchange<H> {
@@ -104,6 +107,7 @@ impl<H: Handler> Exchange<H> {
         match state.leaving.take() {
             Some(Leaving::Hold(holding, persistence)) => return Step::Hold(holding, persistence),
             Some(Leaving::Tunnel(tunnel)) => return Step::Tunnel(tunnel),
+            Some(Leaving::Converse(converse)) => return Step::Converse(converse),
             None => {}
         }
         let free = !state.busy.get() && !state.streaming.get();
@@ -175,8 +179,19 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     state.leaving.replace(Some(Leaving::Hold(holding, persistence)));
                     std::future::pending().await
                 }
+                Answer::Follow(follow) => {
+                    state.polling.set(true);
+                    let mut response = (follow.respond)(shared.door()).await;
+                    response.headers_mut().extend(follow.headers);
+                    state.polling.set(false);
+                    passing::outgoing(response, &state.streaming)
+                }
                 Answer::Tunnel(tunnel) => {
                     state.leaving.replace(Some(Leaving::Tunnel(tunnel)));
+                    std::future::pending().await
+                }
+                Answer::Converse(converse) => {
+                    state.leaving.replace(Some(Leaving::Converse(converse)));
                     std::future::pending().await
                 }
             };

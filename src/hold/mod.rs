@@ -11,6 +11,7 @@ mod deliver;
 mod dismiss;
 mod exchange;
 mod expire;
+mod follow;
 mod frames;
 mod hall;
 mod head;
@@ -28,6 +29,7 @@ mod shelf;
 mod socket;
 mod stream;
 mod tabs;
+mod talk;
 mod tunnel;
 mod wait;
 mod wheel;
@@ -38,12 +40,14 @@ use std::future::Future;
 
 pub use accept::Listener;
 pub use batch::enough;
+pub use follow::{Converse, Doing, Door, Feed, Follow, News};
 pub use hall::Listening;
 use http::{Request, Response};
 pub use inbound::{Inbound, Incoming, Received, Taking};
 pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use tabs::{Browsers, Tab, Tabs};
+pub use talk::Talk;
 pub use tunnel::Tunnel;
 pub use worker::Worker;
 
@@ -79,6 +83,10 @@ pub enum Answer {
     Respond(Response<Body>),
     /// It waits for messages.
     Hold(Box<Holding>),
+    /// It waits for messages in a way of its own.
+    Follow(Follow),
     /// Its connection is the application's from now on.
     Tunnel(Box<Tunnel>),
+    /// Its connection speaks another protocol from now on.
+    Converse(Converse),
 }

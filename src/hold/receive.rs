@@ -9,7 +9,7 @@ use std::{
 use rustix::event::epoll;
 
 use super::{
-    Client, Handler, Worker,
+    Client, Handler, Talk, Worker,
     exchange::{Exchange, Step, complete},
     head,
     held::Phase,
@@ -192,6 +192,15 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
                 tunnel::run(wire, *tunnel, shared.closing()).await;
             }
         }
+        (Some(fd), Step::Converse(converse)) => {
+            let wire = Wire::new(fd, rest);
+            if wire.become_task().is_ok() {
+                let mut talk = Talk::new(wire);
+                if talk.agree(converse.headers).await.is_ok() {
+                    (converse.run)(shared.door(), talk).await;
+                }
+            }
+        }
         (Some(fd), step) => come_back(shared, fd, client, step, rest),
         (None, _) => {}
     }
@@ -246,8 +255,8 @@ impl super::hall::Hall {
                     self.say_goodbye_to(key);
                 }
             }
-            // A tunnel follows an answer of the application, and that only a task can wait for.
-            Step::Wait | Step::Closed | Step::Tunnel(_) => self.linger(key),
+            // What leaves HTTP follows an answer of the application, and only a task can wait for that.
+            Step::Wait | Step::Closed | Step::Tunnel(_) | Step::Converse(_) => self.linger(key),
         }
     }
 

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Client, Handler, Listener,
+    Client, Door, Handler, Listener,
     accept::Accepted,
     hall::{Hall, Listening},
     wire::watch,
@@ -54,6 +54,11 @@ impl<H> Shared<H> {
         let mut closing = self.closing.subscribe();
         // The sender lives as long as `self`.
         let _ = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// The way into the hall for those that wait in ways of their own.
+    pub(super) fn door(&self) -> Door {
+        Door::new(&self.hall, self.closing.subscribe())
     }
 }
 

@@ -4,6 +4,7 @@ mod accept;
 pub mod host;
 mod inbox;
 pub mod info;
+pub mod items;
 mod push_stream;
 
 use std::time::Duration;
@@ -151,6 +152,7 @@ fn draft(headers: &HeaderMap, body: Bytes) -> Draft {
         content_type,
         event: event.filter(|event| !event.is_empty()),
         event_id: filled("event-id"),
+        item: None,
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! [`Client`] speaks to the servers of an upstream, for whatever needs to: it keeps connections, goes
 //! on to the next server, and bounds every wait. [`Passage`] is `proxy_pass`: it passes a request on
-//! and the answer back, both as they come. [`Redirect`] is an answer with `X-Accel-Redirect`.
+//! and the answer back, both as they come. [`Redirect`] is an answer with `X-Accel-Redirect`,
+//! and [`grip`] has requests held for the application.
 
 mod accel_redirect;
 mod client;
 mod dial;
 mod download;
 mod error;
+mod grip;
 mod group;
 mod pool;
 mod proxy;

@@ -32,6 +32,7 @@ mod dialects_clients;
 mod dialects_listening;
 mod event_source;
 mod faults;
+mod grip;
 mod harness;
 mod http;
 mod interval_poll;

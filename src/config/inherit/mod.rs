@@ -1,6 +1,7 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
 mod credentials;
+mod grip;
 mod idle;
 mod proxy;
 mod subscriber;
@@ -37,7 +38,8 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The keys that give a location something to do.
-const ROLES: [&str; 4] = ["push_publisher", "push_subscriber", "push_pubsub", "proxy_pass"];
+const ROLES: [&str; 5] =
+    ["push_publisher", "push_subscriber", "push_pubsub", "push_grip_publish", "proxy_pass"];
 
 /// Builds a location of a block with what it inherits; none if it cannot be one.
 pub(super) fn location(
@@ -53,8 +55,10 @@ pub(super) fn location(
         return None;
     };
     let mut build = Build { block, pattern, faults };
-    let (publisher, transports) = build.roles();
-    build.note_missing(table, publisher || !transports.is_empty());
+    let takes_items = build.takes_items();
+    let (publisher, transports) = build.roles(takes_items);
+    build.note_missing(table, publisher || !transports.is_empty(), takes_items);
+    build.note_idle_grip(takes_items);
     build.note_idle_proxy();
     build.note_idle(&transports);
     let channels = build.channels();
@@ -63,11 +67,13 @@ pub(super) fn location(
     let subscriber = build.subscriber(transports);
     let cors = build.cors();
     let proxy = build.proxy(upstreams);
+    let grip = build.grip(block.proxy_pass.is_some());
+    let items = build.items(takes_items, retention);
     let internal = or(block.internal.as_ref(), false);
     let (jwt, secure_link) = (build.jwt(), build.secure_link());
     Some(Location {
         pattern: pattern.clone(),
-        access: access(block, publisher && !internal),
+        access: access(block, (publisher || takes_items) && !internal),
         real_ip: real_ip(block),
         cors,
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
@@ -79,6 +85,8 @@ pub(super) fn location(
         publisher: publisher.then_some(Publisher { status, retention }),
         subscriber,
         proxy,
+        grip,
+        items,
         internal,
     })
 }
@@ -106,10 +114,10 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// Whether it publishes, and the transports by which it may be listened to.
-    fn roles(&mut self) -> (bool, Vec<Transport>) {
+    fn roles(&mut self, takes_items: bool) -> (bool, Vec<Transport>) {
         let Block { push_publisher, push_subscriber, .. } = self.block;
         let publisher = push_publisher.as_ref().map(|at| (at.value, at.place));
-        if self.passes() {
+        if self.passes() || takes_items {
             return (false, Vec::new());
         }
         let publisher = self.role(publisher);
@@ -147,13 +155,14 @@ impl Build<'_> {
     }
 
     /// Notes what every location needs; where something could not be read, it may be just that.
-    fn note_missing(&mut self, table: Place, has_role: bool) {
-        if self.block.proxy_pass.is_some() {
+    fn note_missing(&mut self, table: Place, has_role: bool, takes_items: bool) {
+        if self.block.proxy_pass.is_some() || takes_items {
             return;
         }
         if !has_role {
             if !self.block.is_suspect(&ROLES) {
-                let roles = "push_publisher, push_subscriber, push_pubsub or proxy_pass";
+                let roles =
+                    "push_publisher, push_subscriber, push_pubsub, push_grip_publish or proxy_pass";
                 self.faults.add(table, Reason::Missing(roles));
             }
             return;

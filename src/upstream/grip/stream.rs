@@ -1,0 +1,139 @@
+//! A request that waits within its answer: `Grip-Hold: stream`, and pages that follow each other.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::Response;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use super::{
+    Caller, Told,
+    flow::{Flow, Out},
+    gone::Gone,
+    seat::{Next, Piece, Seat},
+};
+use crate::{
+    grip::{Hold, Instruct, Mode},
+    hold::Door,
+    response::{Body, Cut},
+};
+
+/// Pages without a byte that may follow each other.
+const MAX_EMPTY: usize = 10;
+
+/// Why the application is not waited for any more.
+enum After {
+    /// It is asked for what follows.
+    Ask,
+    /// The answer is at its end.
+    End,
+}
+
+/// The answer, which goes on.
+pub(super) fn begin(caller: Rc<Caller>, door: Door, told: Told) -> Response<Body> {
+    let (instruct, body) = (told.instruct.clone(), told.body.clone());
+    let doing = caller.clone();
+    let flow = Flow::new(|out| run(doing, door, instruct, body, out));
+    told.head(Body::Stream(Box::pin(flow)), None, &caller)
+}
+
+/// Writes the answer.
+async fn run(
+    caller: Rc<Caller>,
+    door: Door,
+    mut instruct: Instruct,
+    mut body: Bytes,
+    out: Out,
+) -> Result<(), Cut> {
+    let gone = Gone::watch(&caller, instruct.gone.as_deref());
+    let mut seat = Seat::new(&door);
+    let mut empty = 0;
+    loop {
+        seat.meta.clone_from(&instruct.meta);
+        let lost = seat.follow(&caller, instruct.wanted()).await.map_err(|refusal| {
+            warn!(%refusal, "a held request ends");
+            Cut
+        })?;
+        empty = if body.is_empty() { empty + 1 } else { 0 };
+        out.send(seat.render(&body)).await;
+        let after = match instruct.hold {
+            Some(Hold::Stream) if !lost => {
+                empty = 0;
+                go_on(&mut seat, &instruct, &out).await
+            }
+            _ => After::Ask,
+        };
+        let Some(link) = instruct.next.as_ref().filter(|_| matches!(after, After::Ask)) else {
+            gone.ended();
+            return Ok(());
+        };
+        if empty > MAX_EMPTY {
+            warn!("the application links from one empty answer to the next");
+            return Err(Cut);
+        }
+        let told = next(&caller, &door, &seat, &link.uri).await?;
+        (instruct, body) = (told.instruct, told.body);
+    }
+}
+
+/// Asks for what follows, as long as there is a server.
+async fn next(caller: &Caller, door: &Door, seat: &Seat, uri: &str) -> Result<Told, Cut> {
+    let last = seat.last();
+    let last: Vec<_> = last.iter().map(|(name, id)| (&**name, &**id)).collect();
+    let told = tokio::select! {
+        told = caller.next(uri, &last) => told,
+        () = door.closing() => return Err(Cut),
+    };
+    told.and_then(Told::fine).map_err(|refusal| {
+        warn!(%refusal, "what follows a held answer cannot be had");
+        Cut
+    })
+}
+
+/// Sends what comes, until the application has to be asked or the answer is at its end.
+async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
+    let keep_alive = instruct.keep_alive.as_ref();
+    let link = instruct.next.as_ref();
+    let (mut sent, mut beat) = (Instant::now(), Instant::now());
+    loop {
+        let beat_at = keep_alive.map(|keep_alive| beat + keep_alive.timeout);
+        let ask_at = link.map(|link| sent + link.timeout);
+        tokio::select! {
+            biased;
+            next = seat.next() => match next {
+                Next::Over => return After::End,
+                Next::Lost if link.is_some() => return After::Ask,
+                Next::Lost => {}
+                Next::Message(message) => {
+                    match seat.piece(&message, |item| item.stream.as_ref()) {
+                        Piece::Nothing => {}
+                        Piece::Content(content) => {
+                            out.send(content).await;
+                            sent = Instant::now();
+                            if keep_alive.is_some_and(|own| own.mode == Mode::Idle) {
+                                beat = sent;
+                            }
+                        }
+                        Piece::Ask if link.is_some() => return After::Ask,
+                        Piece::Ask => {}
+                        Piece::End => return After::End,
+                    }
+                }
+            },
+            () = until(beat_at) => {
+                out.send(keep_alive.map(|own| own.content.clone()).unwrap_or_default()).await;
+                beat = Instant::now();
+            }
+            () = until(ask_at) => return After::Ask,
+        }
+    }
+}
+
+/// Waits for a time; for ever, if there is none.
+pub(super) async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
