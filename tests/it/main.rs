@@ -33,6 +33,7 @@ mod dialects_listening;
 mod event_source;
 mod faults;
 mod grip;
+mod grip_socket;
 mod harness;
 mod http;
 mod interval_poll;

@@ -26,17 +26,21 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The order of items that a client has got, told to the application.
 const LAST: HeaderName = HeaderName::from_static("grip-last");
-/// What only the first request has: a body, and conditions on the answer.
-const FIRST_ONLY: [HeaderName; 9] = [
+/// What only a request with a body has.
+const OF_BODY: [HeaderName; 4] = [
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
+    header::TRANSFER_ENCODING,
+];
+/// What says where the client was at first, or what it has of the first answer.
+const OF_FIRST: [HeaderName; 6] = [
     header::IF_MATCH,
     header::IF_MODIFIED_SINCE,
     header::IF_NONE_MATCH,
     header::IF_RANGE,
     header::RANGE,
-    header::TRANSFER_ENCODING,
+    HeaderName::from_static("last-event-id"),
 ];
 
 /// A request as the application gets it, and where its channels are.
@@ -96,7 +100,21 @@ impl Caller {
 
     /// The same request again, with what the client has got.
     pub(super) async fn again(&self, last: &[(&str, &str)]) -> Result<Told, Refusal> {
-        self.ask(&self.method, self.uri.clone(), last).await
+        self.ask(self.uri.clone(), self.headers.clone(), last).await
+    }
+
+    /// Whether the request can be sent again: its body is gone.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.method == Method::GET
+    }
+
+    /// The headers of a request for something that follows.
+    fn following(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for name in &OF_FIRST {
+            headers.remove(name);
+        }
+        headers
     }
 
     /// What follows, where the application said that it is; tries again where the application cannot be
@@ -108,7 +126,7 @@ impl Caller {
         let mut pause = FIRST_PAUSE;
         let mut tries = 1;
         loop {
-            match self.ask(&Method::GET, uri.clone(), last).await {
+            match self.ask(uri.clone(), self.following(), last).await.and_then(Told::fine) {
                 Err(
                     Refusal::GatewayTimeout(_) | Refusal::BadGateway(_) | Refusal::Unavailable(_),
                 ) if tries < TRIES => {
@@ -121,18 +139,19 @@ impl Caller {
         }
     }
 
-    async fn ask(&self, method: &Method, uri: Uri, last: &[(&str, &str)]) -> Result<Told, Refusal> {
-        let mut headers = self.headers.clone();
-        for name in &FIRST_ONLY {
-            headers.remove(name);
-        }
+    async fn ask(
+        &self,
+        uri: Uri,
+        mut headers: HeaderMap,
+        last: &[(&str, &str)],
+    ) -> Result<Told, Refusal> {
         for (channel, id) in last {
             if let Ok(value) = HeaderValue::try_from(format!("{channel}; last-id={id}")) {
                 headers.append(LAST, value);
             }
         }
-        let (parts, body) =
-            self.post(method.clone(), uri, headers, Bytes::new()).await?.into_parts();
+        let asked = self.post(Method::GET, uri, headers, Bytes::new()).await?;
+        let (parts, body) = asked.into_parts();
         Told::new(parts, body)
     }
 
@@ -152,8 +171,11 @@ impl Caller {
         for value in last {
             headers.append(LAST, value);
         }
-        if !body.is_empty() || method == Method::POST {
+        headers.remove(header::TRANSFER_ENCODING);
+        if method == Method::POST {
             headers.insert(header::CONTENT_LENGTH, body.len().into());
+        } else {
+            OF_BODY.iter().for_each(|name| drop(headers.remove(name)));
         }
         let mut request = Request::new(Upload::bytes(body));
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
@@ -163,11 +185,9 @@ impl Caller {
 
     /// Tells the application that the client is gone, once and as well as it goes.
     pub(super) async fn tell_gone(&self, uri: &str) {
-        let mut headers = self.headers.clone();
-        for name in &FIRST_ONLY {
-            headers.remove(name);
-        }
         let Some(uri) = link::resolve(&self.uri, uri) else { return };
+        let mut headers = self.following();
+        OF_BODY.iter().for_each(|name| drop(headers.remove(name)));
         if let Err(error) = self.post(Method::POST, uri, headers, Bytes::new()).await {
             warn!(%error, "the application is not told that a client is gone");
         }

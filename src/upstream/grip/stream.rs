@@ -85,7 +85,7 @@ async fn next(caller: &Caller, door: &Door, seat: &Seat, uri: &str) -> Result<To
         told = caller.next(uri, &last) => told,
         () = door.closing() => return Err(Cut),
     };
-    told.and_then(Told::fine).map_err(|refusal| {
+    told.map_err(|refusal| {
         warn!(%refusal, "what follows a held answer cannot be had");
         Cut
     })

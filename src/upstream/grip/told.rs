@@ -60,13 +60,15 @@ impl Told {
         Ok(told)
     }
 
-    /// What follows an answer has to be a success.
+    /// What follows an answer has to be a success; what is none for now is asked for again.
     pub(super) fn fine(self) -> Result<Self, Refusal> {
         if self.status.is_success() {
             return Ok(self);
         }
-        let what = format!("The application answers {} for what follows.", self.status.as_u16());
-        Err(Refusal::BadGateway(what.into()))
+        let status = self.status.as_u16();
+        let what = format!("The application answers {status} for what follows.").into();
+        let again = self.status.is_server_error();
+        Err(if again { Refusal::BadGateway(what) } else { Refusal::Forbidden(what) })
     }
 
     /// Whether more follows the answer.

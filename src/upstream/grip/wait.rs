@@ -38,6 +38,7 @@ pub(super) async fn wait(
     let end = Instant::now() + told.instruct.patience();
     let mut seat = Seat::new(door);
     seat.meta.clone_from(&told.instruct.meta);
+    let may_ask = may_ask && caller.is_repeatable();
     let lost = seat.follow(caller, told.instruct.wanted()).await? && may_ask;
     let outcome = loop {
         let next = tokio::select! {
@@ -51,7 +52,7 @@ pub(super) async fn wait(
             Next::Lost => true,
             Next::Message(message) => match answered(&seat, &message) {
                 Answered::Reply(response) => break Outcome::Answer(response),
-                Answered::Ask => true,
+                Answered::Ask => caller.is_repeatable(),
                 Answered::Nothing => false,
             },
         };
