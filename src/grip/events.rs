@@ -49,8 +49,10 @@ impl Event {
 
     fn content(&self) -> Option<Bytes> {
         match self {
-            Self::Text(content) | Self::Binary(content) => Some(content.clone()),
-            Self::Ping(content) | Self::Pong(content) => Some(content.clone()),
+            Self::Text(content)
+            | Self::Binary(content)
+            | Self::Ping(content)
+            | Self::Pong(content) => Some(content.clone()),
             Self::Close(Some((code, reason))) => {
                 Some([&code.to_be_bytes(), reason.as_bytes()].concat().into())
             }

@@ -49,7 +49,7 @@ pub struct Subscriber<'a> {
     pub channels: &'a [(&'a str, Option<&'a str>)],
 }
 
-impl<'a> Subscriber<'a> {
+impl Subscriber<'_> {
     /// Whether it gets a message with this meta.
     pub fn admits(&self, meta: &[(Box<str>, Box<str>)]) -> bool {
         let said =

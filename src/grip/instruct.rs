@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(55);
 /// ... and at least.
 const LEAST_TIMEOUT: u64 = 5;
 /// After which silence the next link is asked, where the application does not say it, ...
-const LINK_TIMEOUT: Duration = Duration::from_secs(120);
+const LINK_TIMEOUT: Duration = Duration::from_mins(2);
 /// ... and at least.
 const LEAST_LINK_TIMEOUT: u64 = 1;
 /// An application that says more means never.
@@ -89,7 +89,7 @@ pub fn is_instructed(headers: &HeaderMap) -> bool {
 
 /// Whether the body is instructions.
 fn is_body(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let value = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
     let essence = value.and_then(|value| value.split(|byte| *byte == b';').next());
     essence
         .is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(INSTRUCT_TYPE.as_bytes()))

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 pub(super) fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text.split(move |c| {
-        let escapes = quoted && c == '\\' && !escaped;
+        let now = quoted && c == '\\' && !escaped;
         if c == '"' && !escaped {
             quoted = !quoted;
         }
-        escaped = escapes;
+        escaped = now;
         c == separator && !quoted
     });
     parts.map(str::trim).filter(|part| !part.is_empty())

@@ -99,7 +99,7 @@ impl Caller {
     }
 
     /// The same request again, with what the client has got.
-    pub(super) async fn again(&self, last: &[(&str, &str)]) -> Result<Told, Refusal> {
+    pub(super) async fn again(&self, last: &[(String, String)]) -> Result<Told, Refusal> {
         self.ask(self.uri.clone(), self.headers.clone(), last).await
     }
 
@@ -119,7 +119,7 @@ impl Caller {
 
     /// What follows, where the application said that it is; tries again where the application cannot be
     /// reached.
-    pub(super) async fn next(&self, uri: &str, last: &[(&str, &str)]) -> Result<Told, Refusal> {
+    pub(super) async fn next(&self, uri: &str, last: &[(String, String)]) -> Result<Told, Refusal> {
         let uri = link::resolve(&self.uri, uri).ok_or_else(|| {
             Refusal::BadGateway("The application's link to what follows is none.".into())
         })?;
@@ -143,7 +143,7 @@ impl Caller {
         &self,
         uri: Uri,
         mut headers: HeaderMap,
-        last: &[(&str, &str)],
+        last: &[(String, String)],
     ) -> Result<Told, Refusal> {
         for (channel, id) in last {
             if let Ok(value) = HeaderValue::try_from(format!("{channel}; last-id={id}")) {
@@ -175,7 +175,9 @@ impl Caller {
         if method == Method::POST {
             headers.insert(header::CONTENT_LENGTH, body.len().into());
         } else {
-            OF_BODY.iter().for_each(|name| drop(headers.remove(name)));
+            for name in &OF_BODY {
+                headers.remove(name);
+            }
         }
         let mut request = Request::new(Upload::bytes(body));
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
@@ -187,7 +189,9 @@ impl Caller {
     pub(super) async fn tell_gone(&self, uri: &str) {
         let Some(uri) = link::resolve(&self.uri, uri) else { return };
         let mut headers = self.following();
-        OF_BODY.iter().for_each(|name| drop(headers.remove(name)));
+        for name in &OF_BODY {
+            headers.remove(name);
+        }
         if let Err(error) = self.post(Method::POST, uri, headers, Bytes::new()).await {
             warn!(%error, "the application is not told that a client is gone");
         }

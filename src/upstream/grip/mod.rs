@@ -54,7 +54,7 @@ async fn held(caller: Rc<Caller>, door: Door, mut told: Told) -> Response<Body> 
                     Err(refusal) => return refusal.into(),
                 }
             }
-            _ if told.goes_on() => return stream::begin(caller, door, told),
+            _ if told.goes_on() => return stream::begin(&caller, door, told),
             _ => return told.answer(&caller),
         }
     }

@@ -102,18 +102,16 @@ impl Seat {
         let mut followed = Vec::with_capacity(channels.len());
         for channel in channels {
             let known = self.followed.iter().position(|one| one.name == channel.name);
-            let mut one = match known.map(|at| self.followed.swap_remove(at)) {
-                Some(mut one) => {
-                    let mut out = Vec::new();
-                    one.sequence.told(channel.previous.as_deref(), now, &mut out);
-                    self.ready.extend(out);
-                    one
-                }
-                None => {
-                    let (one, gap) = self.join(caller, &channel, now).await?;
-                    lost |= gap;
-                    one
-                }
+            let mut one = if let Some(at) = known {
+                let mut one = self.followed.swap_remove(at);
+                let mut out = Vec::new();
+                one.sequence.told(channel.previous.as_deref(), now, &mut out);
+                self.ready.extend(out);
+                one
+            } else {
+                let (one, gap) = self.join(caller, &channel, now).await?;
+                lost |= gap;
+                one
             };
             (one.filters, one.last) = (channel.filters, channel.previous);
             followed.push(one);

@@ -31,11 +31,11 @@ enum After {
 }
 
 /// The answer, which goes on.
-pub(super) fn begin(caller: Rc<Caller>, door: Door, told: Told) -> Response<Body> {
+pub(super) fn begin(caller: &Rc<Caller>, door: Door, told: Told) -> Response<Body> {
     let (instruct, body) = (told.instruct.clone(), told.body.clone());
     let doing = caller.clone();
     let flow = Flow::new(|out| run(doing, door, instruct, body, out));
-    told.head(Body::Stream(Box::pin(flow)), None, &caller)
+    told.head(Body::Stream(Box::pin(flow)), None, caller)
 }
 
 /// Writes the answer.
@@ -80,7 +80,6 @@ async fn run(
 /// Asks for what follows, as long as there is a server.
 async fn next(caller: &Caller, door: &Door, seat: &Seat, uri: &str) -> Result<Told, Cut> {
     let last = seat.last();
-    let last: Vec<_> = last.iter().map(|(name, id)| (&**name, &**id)).collect();
     let told = tokio::select! {
         told = caller.next(uri, &last) => told,
         () = door.closing() => return Err(Cut),
@@ -95,10 +94,10 @@ async fn next(caller: &Caller, door: &Door, seat: &Seat, uri: &str) -> Result<To
 async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
     let keep_alive = instruct.keep_alive.as_ref();
     let link = instruct.next.as_ref();
-    let (mut sent, mut beat) = (Instant::now(), Instant::now());
+    let (mut active, mut beat) = (Instant::now(), Instant::now());
     loop {
         let beat_at = keep_alive.map(|keep_alive| beat + keep_alive.timeout);
-        let ask_at = link.map(|link| sent + link.timeout);
+        let ask_at = link.map(|link| active + link.timeout);
         tokio::select! {
             biased;
             next = seat.next() => match next {
@@ -110,9 +109,9 @@ async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
                         Piece::Nothing => {}
                         Piece::Content(content) => {
                             out.send(content).await;
-                            sent = Instant::now();
+                            active = Instant::now();
                             if keep_alive.is_some_and(|own| own.mode == Mode::Idle) {
-                                beat = sent;
+                                beat = active;
                             }
                         }
                         Piece::Ask if link.is_some() => return After::Ask,

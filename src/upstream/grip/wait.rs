@@ -57,9 +57,7 @@ pub(super) async fn wait(
             },
         };
         if asks {
-            let last = seat.last();
-            let last: Vec<_> = last.iter().map(|(name, id)| (&**name, &**id)).collect();
-            break Outcome::Told(Box::new(caller.again(&last).await?));
+            break Outcome::Told(Box::new(caller.again(&seat.last()).await?));
         }
     };
     gone.ended();

@@ -10,8 +10,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Who has said what.
 #[derive(Debug, Default)]
 pub(super) struct Ending {
-    /// The client's code and reason, if it has closed.
-    pub(super) client: Option<Option<(u16, Box<str>)>>,
+    /// What the client has said, if it has closed; code 0: nothing.
+    pub(super) client: Option<(u16, Box<str>)>,
     /// When the client is not waited for any more, if it has been sent a closing frame.
     pub(super) until: Option<Instant>,
     /// The application knows, or does not care.
@@ -31,7 +31,7 @@ impl Ending {
 
     /// The client has sent one.
     pub(super) fn closed_by_client(&mut self, why: Option<(u16, Box<str>)>) {
-        self.client = Some(why);
+        self.client = Some(why.unwrap_or_default());
         if self.until.is_some() {
             self.over = true;
         }

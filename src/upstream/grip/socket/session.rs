@@ -122,7 +122,7 @@ impl Session {
 
     async fn take(&mut self, turn: Turn, buffer: &[u8]) -> io::Result<()> {
         match turn {
-            Turn::Read(Ok(0)) => self.ending.over = true,
+            Turn::Read(Ok(0)) | Turn::Late => self.ending.over = true,
             Turn::Read(read) => return self.read(&buffer[..read?]).await,
             Turn::Told(told) => {
                 self.flight = None;
@@ -141,7 +141,6 @@ impl Session {
                 }
             }
             Turn::Poll => self.ask(),
-            Turn::Late => self.ending.over = true,
             Turn::Closing => return self.close(code::GOING_AWAY, "").await,
         }
         Ok(())
@@ -182,7 +181,8 @@ impl Session {
                 Event::Close(why)
             }
         };
-        if !self.detached && !(self.ending.over && self.ending.told) {
+        let known = self.detached || (self.ending.over && self.ending.told);
+        if !known {
             self.queued += event.size();
             self.queue.push(event);
         }
@@ -323,7 +323,7 @@ impl Session {
 
     /// Closes as the client has.
     async fn echo(&mut self) -> io::Result<()> {
-        let (code, reason) = self.ending.client.clone().flatten().unwrap_or_default();
+        let (code, reason) = self.ending.client.clone().unwrap_or_default();
         self.close(code, &reason).await
     }
 
