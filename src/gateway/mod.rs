@@ -82,21 +82,6 @@ impl Desk {
         let upstreams = upstream::Client::new(gateway.groups.clone());
         Self { gateway, upstreams }
     }
-
-    async fn respond(&self, request: Request<RequestBody>, client: Client) -> Answer {
-        let (mut head, body) = request.into_parts();
-        let site = self.gateway.site(client, &head);
-        let answer = self.walk(site, &mut head, body, client).await;
-        let answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
-        let status = match &answer {
-            Answer::Respond(response) => response.status(),
-            Answer::Hold(holding) => holding.status(),
-            Answer::Follow(follow) => follow.status,
-            Answer::Tunnel(_) | Answer::Converse(_) => StatusCode::SWITCHING_PROTOCOLS,
-        };
-        log::access(&head, client.peer, status);
-        answer
-    }
 }
 
 impl Handler for Desk {
@@ -106,7 +91,20 @@ impl Handler for Desk {
         client: Client,
     ) -> impl Future<Output = Answer> + 'static {
         let desk = self.clone();
-        async move { Desk::respond(&desk, request, client).await }
+        async move {
+            let (mut head, body) = request.into_parts();
+            let site = desk.gateway.site(client, &head);
+            let answer = desk.walk(site, &mut head, body, client).await;
+            let answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
+            let status = match &answer {
+                Answer::Respond(response) => response.status(),
+                Answer::Hold(holding) => holding.status(),
+                Answer::Follow(follow) => follow.status,
+                Answer::Tunnel(_) | Answer::Converse(_) => StatusCode::SWITCHING_PROTOCOLS,
+            };
+            log::access(&head, client.peer, status);
+            answer
+        }
     }
 }
 

@@ -142,8 +142,8 @@ impl Desk {
         let token = admit::token(location, &scope).map_err(refused)?;
         let scope = Scope { token: token.as_ref(), ..scope };
         if let Some(items) = &location.items {
-            let done = self.take_items(location, items, &scope, head, body).await;
-            return done.map(Passed::Answer).map_err(refused);
+            let done = Box::pin(self.take_items(location, items, &scope, head, body));
+            return done.await.map(Passed::Answer).map_err(refused);
         }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
         admit::channels(location, &scope, &named.channels).map_err(refused)?;

@@ -78,6 +78,10 @@ const EVENTS: usize = 256;
 const ACCEPTS: usize = 64;
 /// One read, in bytes.
 const READ: usize = 64 << 10;
+/// What hyper keeps of a request or an answer on its way, in bytes.
+const BUFFER: usize = 64 << 10;
+/// What may be read in one go with the largest head, in bytes.
+const HEADROOM: usize = 8 << 10;
 /// A connection's number: above these bits is the number of its worker.
 const CONNECTION_BITS: u32 = 48;
 
@@ -93,6 +97,8 @@ impl<H: Handler> Worker<H> {
         let builder = |listening: &Listening| {
             let mut builder = Builder::new();
             builder.title_case_headers(true).max_header_size(listening.max_header_size);
+            // A client that does not read an answer from elsewhere costs as much in bytes.
+            builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
             // Whether a waiting client has gone is found out by the exchange.
             builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
             builder

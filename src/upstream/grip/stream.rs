@@ -92,39 +92,59 @@ async fn next(caller: &Caller, door: &Door, seat: &Seat, uri: &str) -> Result<To
 
 /// Sends what comes, until the application has to be asked or the answer is at its end.
 async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
-    let keep_alive = instruct.keep_alive.as_ref();
-    let link = instruct.next.as_ref();
-    let (mut active, mut beat) = (Instant::now(), Instant::now());
+    let asks = instruct.next.is_some();
+    let mut pace = Pace { instruct, active: Instant::now(), beat: Instant::now() };
     loop {
-        let beat_at = keep_alive.map(|keep_alive| beat + keep_alive.timeout);
-        let ask_at = link.map(|link| active + link.timeout);
-        tokio::select! {
+        let next = tokio::select! {
             biased;
-            next = seat.next() => match next {
-                Next::Over => return After::End,
-                Next::Lost if link.is_some() => return After::Ask,
-                Next::Lost => {}
-                Next::Message(message) => {
-                    match seat.piece(&message, |item| item.stream.as_ref()) {
-                        Piece::Nothing => {}
-                        Piece::Content(content) => {
-                            out.send(content).await;
-                            active = Instant::now();
-                            if keep_alive.is_some_and(|own| own.mode == Mode::Idle) {
-                                beat = active;
-                            }
-                        }
-                        Piece::Ask if link.is_some() => return After::Ask,
-                        Piece::Ask => {}
-                        Piece::End => return After::End,
-                    }
-                }
-            },
-            () = until(beat_at) => {
-                out.send(keep_alive.map(|own| own.content.clone()).unwrap_or_default()).await;
-                beat = Instant::now();
+            next = seat.next() => next,
+            () = until(pace.beat_at()) => {
+                let own = instruct.keep_alive.as_ref();
+                out.send(own.map(|own| own.content.clone()).unwrap_or_default()).await;
+                pace.beat = Instant::now();
+                continue;
             }
-            () = until(ask_at) => return After::Ask,
+            () = until(pace.ask_at()) => return After::Ask,
+        };
+        let piece = match next {
+            Next::Over => Piece::End,
+            Next::Lost => Piece::Ask,
+            Next::Message(message) => seat.piece(&message, |item| item.stream.as_ref()),
+        };
+        match piece {
+            Piece::Content(content) => {
+                out.send(content).await;
+                pace.sent();
+            }
+            Piece::Ask if asks => return After::Ask,
+            Piece::End => return After::End,
+            Piece::Ask | Piece::Nothing => {}
+        }
+    }
+}
+
+/// When something has to be done though nothing comes.
+struct Pace<'a> {
+    instruct: &'a Instruct,
+    /// When something was sent.
+    active: Instant,
+    /// From when the time to the next keep-alive counts.
+    beat: Instant,
+}
+
+impl Pace<'_> {
+    fn beat_at(&self) -> Option<Instant> {
+        self.instruct.keep_alive.as_ref().map(|own| self.beat + own.timeout)
+    }
+
+    fn ask_at(&self) -> Option<Instant> {
+        self.instruct.next.as_ref().map(|link| self.active + link.timeout)
+    }
+
+    fn sent(&mut self) {
+        self.active = Instant::now();
+        if self.instruct.keep_alive.as_ref().is_some_and(|own| own.mode == Mode::Idle) {
+            self.beat = self.active;
         }
     }
 }
