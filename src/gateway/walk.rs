@@ -133,17 +133,15 @@ impl Desk {
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(way, head, &path, &matched.captures, peer);
         if let Some(proxy) = &location.proxy {
-            let (upstreams, scope, peer) = (&self.upstreams, &scope, client.peer);
-            let redirected = way.asked.is_some();
-            let (client, hub) = (upstreams, &self.gateway.hub);
+            let (hub, redirected) = (&self.gateway.hub, way.asked.is_some());
+            let (peer, client, scope) = (client.peer, &self.upstreams, &scope);
             let passage = Passage { client, hub, location, proxy, head, scope, peer, redirected };
             return Box::pin(passage.pass(body)).await.map_err(refused);
         }
         let token = admit::token(location, &scope).map_err(refused)?;
         let scope = Scope { token: token.as_ref(), ..scope };
         if let Some(items) = &location.items {
-            let done = Box::pin(self.take_items(location, items, &scope, head, body));
-            return done.await.map(Passed::Answer).map_err(refused);
+            return self.take_items(location, items, &scope, head, body).await.map_err(refused);
         }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
         admit::channels(location, &scope, &named.channels).map_err(refused)?;
@@ -196,14 +194,15 @@ impl Desk {
         scope: &Scope<'_>,
         head: &request::Parts,
         body: Option<RequestBody>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Passed, Refusal> {
         same_origin(location, head)?;
         let delivery = Delivery { hub: &self.gateway.hub, location, items, head };
         let group = location.channels.group.expand(scope);
-        let mut response = delivery.answer(&group, body.ok_or(Refusal::TooLarge)?).await?;
+        let answer = delivery.answer(&group, body.ok_or(Refusal::TooLarge)?);
+        let mut response = Box::pin(answer).await?;
         let origin = head.headers.get(header::ORIGIN);
         location.cors.append_to(response.headers_mut(), origin);
-        Ok(Answer::Respond(response))
+        Ok(Passed::Answer(Answer::Respond(response)))
     }
 
     /// What takes the messages of a WebSocket's client.

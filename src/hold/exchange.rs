@@ -76,6 +76,22 @@ enum Leaving {
     Converse(Converse),
 }
 
+impl State {
+    /// Waits for a response that only its client wants.
+    async fn poll_by<T>(&self, response: impl Future<Output = T>) -> T {
+        self.polling.set(true);
+        let response = response.await;
+        self.polling.set(false);
+        response
+    }
+
+    /// Leaves hyper, which gets no response.
+    async fn leave(&self, leaving: Leaving) -> Response<Outgoing> {
+        self.leaving.replace(Some(leaving));
+        std::future::pending().await
+    }
+}
+
 impl<H: Handler> Exchange<H> {
     pub(super) fn new(
         shared: &Rc<Shared<H>>,
@@ -166,34 +182,21 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     passing::outgoing(response, &state.streaming)
                 }
                 Answer::Hold(holding) if holding.as_body => {
-                    state.polling.set(true);
                     let hall = shared.hall.clone();
-                    let response = stream::respond(hall, &state.streaming, *holding).await;
-                    state.polling.set(false);
-                    response
+                    state.poll_by(stream::respond(hall, &state.streaming, *holding)).await
                 }
                 Answer::Hold(holding) => {
                     // What follows an unread body is no request.
                     let close = persistence.close || state.unread.get();
                     let persistence = Persistence { close, ..persistence };
-                    state.leaving.replace(Some(Leaving::Hold(holding, persistence)));
-                    std::future::pending().await
+                    state.leave(Leaving::Hold(holding, persistence)).await
                 }
                 Answer::Follow(follow) => {
-                    state.polling.set(true);
-                    let mut response = (follow.respond)(shared.door()).await;
-                    response.headers_mut().extend(follow.headers);
-                    state.polling.set(false);
+                    let response = state.poll_by(follow.response(shared.door())).await;
                     passing::outgoing(response, &state.streaming)
                 }
-                Answer::Tunnel(tunnel) => {
-                    state.leaving.replace(Some(Leaving::Tunnel(tunnel)));
-                    std::future::pending().await
-                }
-                Answer::Converse(converse) => {
-                    state.leaving.replace(Some(Leaving::Converse(converse)));
-                    std::future::pending().await
-                }
+                Answer::Tunnel(tunnel) => state.leave(Leaving::Tunnel(tunnel)).await,
+                Answer::Converse(converse) => state.leave(Leaving::Converse(converse)).await,
             };
             // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
             let endless = persistence.raw && state.streaming.get();

@@ -10,7 +10,11 @@ use std::{
 use http::{HeaderMap, Response, StatusCode};
 use tokio::sync::watch;
 
-use super::{Talk, bodies::Letter, worker::HallCell};
+use super::{
+    Talk,
+    bodies::Letter,
+    worker::{HallCell, Shared},
+};
 use crate::{
     channel::{Message, MessageId, Subscription},
     framing::Farewell,
@@ -38,6 +42,15 @@ pub struct Converse {
     pub run: Box<dyn FnOnce(Door, Talk) -> Doing<()>>,
 }
 
+impl Follow {
+    /// Makes the response.
+    pub(super) async fn response(self, door: Door) -> Response<Body> {
+        let mut response = (self.respond)(door).await;
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
 /// The way into the hall of a worker.
 #[derive(Clone, Debug)]
 pub struct Door {
@@ -45,11 +58,14 @@ pub struct Door {
     closing: watch::Receiver<bool>,
 }
 
-impl Door {
-    pub(super) fn new(hall: &HallCell, closing: watch::Receiver<bool>) -> Self {
-        Self { hall: hall.clone(), closing }
+impl<H> Shared<H> {
+    /// The way in.
+    pub(super) fn door(&self) -> Door {
+        Door { hall: self.hall.clone(), closing: self.closing.subscribe() }
     }
+}
 
+impl Door {
     /// Waits for messages; the subscription has taken its seats.
     pub fn follow(&self, subscription: Subscription) -> Feed {
         let cursor = subscription.cursor();

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Client, Door, Handler, Listener,
+    Client, Handler, Listener,
     accept::Accepted,
     hall::{Hall, Listening},
     wire::watch,
@@ -45,7 +45,7 @@ pub(super) struct Shared<H> {
     pub(super) tasks: Cell<usize>,
     /// A task has changed the hall.
     pub(super) changed: Notify,
-    closing: watch::Sender<bool>,
+    pub(super) closing: watch::Sender<bool>,
 }
 
 impl<H> Shared<H> {
@@ -54,11 +54,6 @@ impl<H> Shared<H> {
         let mut closing = self.closing.subscribe();
         // The sender lives as long as `self`.
         let _ = closing.wait_for(|closing| *closing).await;
-    }
-
-    /// The way into the hall for those that wait in ways of their own.
-    pub(super) fn door(&self) -> Door {
-        Door::new(&self.hall, self.closing.subscribe())
     }
 }
 

@@ -58,35 +58,26 @@ pub(super) fn location(
     let takes_items = build.takes_items();
     let (publisher, transports) = build.roles(takes_items);
     build.note_missing(table, publisher || !transports.is_empty(), takes_items);
-    build.note_idle_grip(takes_items);
-    build.note_idle_proxy();
-    build.note_idle(&transports);
-    let channels = build.channels();
+    build.note_all_idle(&transports, takes_items);
     let retention = build.retention();
     let status = block.push_publish_status.as_ref().map(|at| at.value);
-    let subscriber = build.subscriber(transports);
-    let cors = build.cors();
-    let proxy = build.proxy(upstreams);
-    let grip = build.grip(block.proxy_pass.is_some());
-    let items = build.items(takes_items, retention);
     let internal = or(block.internal.as_ref(), false);
-    let (jwt, secure_link) = (build.jwt(), build.secure_link());
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, (publisher || takes_items) && !internal),
         real_ip: real_ip(block),
-        cors,
+        cors: build.cors(),
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
-        channels,
-        jwt,
-        secure_link,
+        channels: build.channels(),
+        jwt: build.jwt(),
+        secure_link: build.secure_link(),
         publisher: publisher.then_some(Publisher { status, retention }),
-        subscriber,
-        proxy,
-        grip,
-        items,
+        subscriber: build.subscriber(transports),
+        proxy: build.proxy(upstreams),
+        grip: build.grip(block.proxy_pass.is_some()),
+        items: build.items(takes_items, retention),
         internal,
     })
 }
@@ -152,6 +143,13 @@ impl Build<'_> {
                 }
             }
         }
+    }
+
+    /// Notes keys of the location's own that nothing in it looks at.
+    fn note_all_idle(&mut self, transports: &[Transport], takes_items: bool) {
+        self.note_idle_grip(takes_items);
+        self.note_idle_proxy();
+        self.note_idle(transports);
     }
 
     /// Notes what every location needs; where something could not be read, it may be just that.

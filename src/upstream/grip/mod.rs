@@ -8,6 +8,7 @@
 mod caller;
 mod flow;
 mod gone;
+mod join;
 mod link;
 mod seat;
 pub(super) mod socket;

@@ -3,6 +3,9 @@
 //! One request is under way at a time; what the client sends meanwhile goes with the next one. When
 //! there is much of it, nothing more is read.
 
+mod incoming;
+mod said;
+
 use std::io;
 
 use bytes::Bytes;
@@ -16,7 +19,7 @@ use super::{
 };
 use crate::{
     channel::{Kind, Message},
-    grip::{Control, Event, KeepAlive, MAX_EVENTS, Mode, Order, decode},
+    grip::{Control, Event, KeepAlive, MAX_EVENTS, Mode, decode},
     hold::{Doing, Door, Talk},
     upstream::{
         UpstreamError,
@@ -30,8 +33,6 @@ use crate::{
 
 /// Bytes of events that may wait for the application.
 const MAX_QUEUED: usize = 200_000;
-/// Channels that one client may follow.
-const MAX_CHANNELS: usize = 20;
 /// One read, in bytes.
 const READ: usize = 16 << 10;
 
@@ -146,49 +147,6 @@ impl Session {
         Ok(())
     }
 
-    /// Bytes from the client.
-    async fn read(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() && self.ending.client.is_none() {
-            let event = match self.decoder.next(&mut bytes) {
-                Ok(None) => return Ok(()),
-                Ok(Some(event)) => event,
-                Err(violation) => {
-                    self.talk.write(&violation.frame()).await?;
-                    self.ending.over = true;
-                    return Ok(());
-                }
-            };
-            self.event(event).await?;
-        }
-        Ok(())
-    }
-
-    async fn event(&mut self, event: websocket::Event) -> io::Result<()> {
-        let event = match event {
-            websocket::Event::Text(content) => Event::Text(content),
-            websocket::Event::Binary(content) => Event::Binary(content),
-            websocket::Event::Ping(content) if self.detached => {
-                return self.send(Kind::Pong, &content).await;
-            }
-            websocket::Event::Ping(content) => Event::Ping(content),
-            websocket::Event::Pong(content) => Event::Pong(content),
-            websocket::Event::Close(why) => {
-                let why = why.map(|(code, reason)| (code, reason.into()));
-                self.ending.closed_by_client(why.clone());
-                if self.detached {
-                    return self.echo().await;
-                }
-                Event::Close(why)
-            }
-        };
-        let known = self.detached || (self.ending.over && self.ending.told);
-        if !known {
-            self.queued += event.size();
-            self.queue.push(event);
-        }
-        Ok(())
-    }
-
     /// Sends the application what waits for it, or asks whether there is something.
     fn ask(&mut self) {
         let rest = self.queue.split_off(self.queue.len().min(MAX_EVENTS));
@@ -222,55 +180,6 @@ impl Session {
             self.echo().await?;
         }
         Ok(())
-    }
-
-    /// Does what the application says.
-    async fn say(&mut self, events: Vec<Event>) -> io::Result<()> {
-        let said = match self.control.sort(events) {
-            Ok(said) => said,
-            Err(malformed) => {
-                warn!(%malformed, "a WebSocket ends");
-                return self.close(code::INTERNAL, "").await;
-            }
-        };
-        for said in said {
-            match said {
-                Err(order) => self.obey(order).await,
-                Ok(Event::Text(content)) => self.send(Kind::Text, &content).await?,
-                Ok(Event::Binary(content)) => self.send(Kind::Binary, &content).await?,
-                Ok(Event::Ping(content)) => self.send(Kind::Ping, &content).await?,
-                Ok(Event::Pong(content)) => self.send(Kind::Pong, &content).await?,
-                Ok(Event::Close(why)) => {
-                    self.ending.told = true;
-                    let (code, reason) = why.unwrap_or_default();
-                    self.close(code, &reason).await?;
-                }
-                Ok(Event::Disconnect) => (self.ending.told, self.ending.over) = (true, true),
-                Ok(Event::Open) => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn obey(&mut self, order: Order) {
-        match order {
-            Order::Subscribe(channel) if self.seat.channels() < MAX_CHANNELS => {
-                let name = channel.name.clone();
-                if let Err(refusal) = self.seat.add(&self.exchange.caller, channel).await {
-                    warn!(%refusal, name, "a WebSocket does not get a channel");
-                }
-            }
-            Order::Subscribe(channel) => {
-                warn!(name = channel.name, "a WebSocket has as many channels as it may have");
-            }
-            Order::Unsubscribe(name) => self.seat.remove(&name),
-            Order::Detach => self.detached = true,
-            Order::SetMeta(name, Some(value)) => drop(self.seat.meta.insert(name, value)),
-            Order::SetMeta(name, None) => drop(self.seat.meta.remove(&name)),
-            Order::KeepAlive(keep_alive) => {
-                (self.keep_alive, self.beat) = (keep_alive, Instant::now());
-            }
-        }
     }
 
     /// A message of a channel.
