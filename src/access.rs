@@ -30,6 +30,16 @@ pub enum Peer {
     Unix,
 }
 
+impl Peer {
+    /// Its address without the port, as a text.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Inet(address, _) => address.to_string(),
+            Self::Unix => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

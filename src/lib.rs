@@ -29,7 +29,7 @@
 //! 7  cli
 //! 6  server                                   sockets, threads, signals
 //! 5  gateway                                  one request, on one screen
-//! 4  publish subscribe upstream               a location's role
+//! 4  publish status subscribe upstream        a location's role
 //! 3  hold                                     connections, and hyper over them
 //! 2  config framing                           plain data; messages to bytes
 //! 1  channel                                  the heart
@@ -54,6 +54,7 @@ pub mod publish;
 pub mod response;
 pub mod router;
 pub mod server;
+pub mod status;
 pub mod subscribe;
 pub mod upstream;
 pub mod websocket;

@@ -7,7 +7,7 @@ use pushgate::{
     cli::{Arguments, BAD_CONFIGURATION, Command, bench, check},
     config::Config,
     log,
-    server::{Bound, run, settle, stop_signal},
+    server::{Bound, at_reopen, run, settle, stop_signal},
 };
 use tracing::Level;
 
@@ -55,10 +55,11 @@ fn measure(asked: &bench::Bench) -> ExitCode {
 fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {
     let process = &config.process;
     let level = if quiet { Level::ERROR } else { Level::INFO };
-    log::start(process.log_format, &process.error_log, &process.access_log, level)?;
+    let logs = log::start(process.log_format, &process.error_log, &process.access_log, level)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anybody can know that it listens: who does may stop it.
     let stop = runtime.block_on(async { stop_signal() })?;
+    let reopen = runtime.block_on(async { at_reopen(move || logs.reopen()) })?;
     let bound = Bound::bind(&config)?;
     let _pid_file = settle(process)?;
     if !quiet {
@@ -66,5 +67,10 @@ fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> 
             println!("pushgate: listening on {url}");
         }
     }
-    Ok(runtime.block_on(run(config, bound, stop))?)
+    Ok(runtime.block_on(async {
+        tokio::select! {
+            end = run(config, bound, stop) => end,
+            end = reopen => end,
+        }
+    })?)
 }

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -66,6 +66,17 @@ impl http_body::Body for Body {
             Self::Stream(stream) => stream.size_hint(),
         }
     }
+}
+
+/// The bytes of a body, if they are in hand.
+pub fn in_hand(body: Body) -> Result<Bytes, Body> {
+    let Body::Full(mut full) = body else { return Err(body) };
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(Ok(frame))) = http_body::Body::poll_frame(Pin::new(&mut full), &mut cx)
+    else {
+        return Ok(Bytes::new());
+    };
+    Ok(frame.into_data().unwrap_or_default())
 }
 
 /// A body of no bytes.

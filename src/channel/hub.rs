@@ -12,8 +12,8 @@ use super::{
 /// Every channel of the process.
 #[derive(Debug)]
 pub struct Hub {
-    registry: Registry,
-    budget: Arc<Budget>,
+    pub(super) registry: Registry,
+    pub(super) budget: Arc<Budget>,
     oldest: Oldest,
     settings: Settings,
 }
@@ -212,6 +212,7 @@ impl Hub {
                 let name = channel.id().clone();
                 let (previous, number) = (state.ring.last(), state.ring.pushed() + 1);
                 let message = Message::new(name, id, previous, draft, self.budget.clone());
+                self.budget.counts.published(message.body().len());
                 state.append(Arc::new(message.numbered(number)), keep, now);
                 if !state.in_heap
                     && let Some(oldest) = state.ring.oldest()
@@ -225,7 +226,7 @@ impl Hub {
             let most = self.settings.max_channels;
             *channel = self
                 .registry
-                .open(&channel.id().clone(), creation, most, true)
+                .open(&channel.id().clone(), creation, most, true, &*self.settings.clock)
                 .ok_or(TooManyChannels)?;
         }
     }
@@ -233,9 +234,10 @@ impl Hub {
     /// The channel, made if need be, with what the store has of it.
     async fn open(&self, id: &ChannelId, creation: Creation) -> Result<Arc<Channel>, OpenError> {
         let store = self.settings.store.as_ref();
+        let most = self.settings.max_channels;
         let channel = self
             .registry
-            .open(id, creation, self.settings.max_channels, store.is_none())
+            .open(id, creation, most, store.is_none(), &*self.settings.clock)
             .ok_or(OpenError::TooManyChannels)?;
         if let Some(store) = store
             && !channel.state().loaded
@@ -258,6 +260,7 @@ impl Hub {
             let budget = self.budget.clone();
             let message = Message::new(channel.id().clone(), id, previous, draft, budget);
             let message = message.numbered(state.ring.pushed() + 1);
+            self.budget.counts.loaded();
             state.append(Arc::new(message), &keep, Instant::now());
             *last = id.max(*last);
         }

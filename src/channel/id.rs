@@ -22,6 +22,18 @@ impl ChannelId {
         Self([&length.to_be_bytes(), group, id].concat().into())
     }
 
+    /// Group and id as they are ordered.
+    pub fn key(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The channel of a key, if it is one.
+    pub fn from_key(key: &[u8]) -> Option<Self> {
+        let (length, rest) = key.split_at_checked(PREFIX)?;
+        let length = u16::from_be_bytes(length.try_into().ok()?);
+        (usize::from(length) <= rest.len()).then(|| Self(key.into()))
+    }
+
     /// The bytes of the id.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.get(PREFIX + self.group_length()..).unwrap_or_default()
@@ -59,5 +71,14 @@ mod tests {
         assert_eq!((a.group(), a.as_bytes()), (&b"a"[..], &b"bc"[..]));
         assert_ne!(a, ChannelId::grouped(b"ab", b"c"));
         assert_eq!(ChannelId::new(b"x"), ChannelId::grouped(b"", b"x"));
+    }
+
+    #[test]
+    fn a_key_is_the_channel_again_and_other_bytes_are_none() {
+        let a = ChannelId::grouped(b"a", b"bc");
+        assert_eq!(ChannelId::from_key(a.key()), Some(a));
+        for bytes in [&b""[..], b"\0", b"\0\x02a", b"\xff\xffab"] {
+            assert_eq!(ChannelId::from_key(bytes), None, "{bytes:?}");
+        }
     }
 }

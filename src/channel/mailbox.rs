@@ -6,7 +6,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use super::locked;
+use super::{Survey, locked};
 
 /// A worker's letter box: channels put notes into it, the worker empties it.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ struct Inner {
 }
 
 /// What a channel tells a worker that has subscribers of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Note {
     /// There is something to read.
     Messages {
@@ -31,6 +31,14 @@ pub enum Note {
     Dismiss {
         /// The worker's own number for the channel.
         local: u32,
+    },
+    /// Somebody wants to know how its subscribers keep up. As above, the number may be another
+    /// channel's by then.
+    Survey {
+        /// The worker's own number for the channel.
+        local: u32,
+        /// Which channel, and where the answer goes.
+        survey: Survey,
     },
 }
 

@@ -10,7 +10,7 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::{ChannelId, Item, MessageId};
+use super::{ChannelId, Gone, Item, MessageId, Traffic, traffic::Counts};
 
 /// A message as its publisher handed it in, before it has a place.
 ///
@@ -118,6 +118,11 @@ impl Message {
     /// What GRIP says of it.
     pub fn item(&self) -> Option<&Item> {
         self.draft.item.as_deref()
+    }
+
+    /// It is no longer kept.
+    pub(super) fn gone(&self, why: Gone) {
+        self.charge.budget.counts.gone(why);
     }
 
     /// The frame of a slot, made by `encode` if nobody needed it before. While it runs, whoever needs
@@ -236,17 +241,23 @@ struct Node {
 pub struct Budget {
     used: AtomicUsize,
     limit: usize,
+    pub(super) counts: Counts,
 }
 
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit }
+        Self { used: AtomicUsize::new(0), limit, counts: Counts::default() }
     }
 
     /// Bytes that living messages take now.
     pub fn used(&self) -> usize {
         self.used.load(Relaxed)
+    }
+
+    /// All messages that it knows.
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic { memory_used: self.used(), memory_limit: self.limit, ..self.counts.read() }
     }
 
     /// Whether so many bytes more are allowed.

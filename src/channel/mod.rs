@@ -19,6 +19,8 @@ mod settings;
 mod state;
 mod store;
 mod subscription;
+mod survey;
+mod traffic;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -39,6 +41,8 @@ pub use settings::{Clock, Request, Settings};
 use state::State;
 pub use store::{Interest, Store, StoreError, StoreFuture, Stored};
 pub use subscription::{Concurrency, First, SeatError, Seats, Start, Subscription, gap, read};
+pub use survey::{Sketch, Survey, Turnout};
+pub use traffic::{Gone, Traffic};
 
 /// The state of a channel, as publishers are told it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -161,6 +165,11 @@ impl Channel {
     /// A subscriber that took a seat has read what there was; what comes now its worker hands to it.
     pub fn settle(&self) {
         self.state().settle(Instant::now());
+    }
+
+    /// How many messages after a cursor there are to read.
+    pub fn behind(&self, cursor: MessageId) -> usize {
+        self.state().ring.after(cursor).count()
     }
 
     /// The state of the channel.

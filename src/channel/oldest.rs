@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
-use super::{Budget, Channel, MessageId, locked};
+use super::{Budget, Channel, Gone, MessageId, locked};
 
 #[derive(Debug, Default)]
 pub(super) struct Oldest(Mutex<BinaryHeap<Reverse<Entry>>>);
@@ -40,7 +40,7 @@ impl Oldest {
                 continue;
             }
             if current {
-                state.ring.evict();
+                state.ring.evict(Gone::Evicted);
             }
             match state.ring.oldest() {
                 Some(id) => self.push(id, &channel),

@@ -4,7 +4,7 @@
 //! a moment too early notices and looks again.
 
 use std::{
-    collections::HashMap,
+    collections::{BinaryHeap, HashMap},
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
     time::{Duration, Instant},
@@ -95,6 +95,7 @@ impl Registry {
         creation: Creation,
         most_in_all: usize,
         loaded: bool,
+        clock: &dyn Fn() -> u64,
     ) -> Option<Arc<Channel>> {
         let now = Instant::now();
         let mut shard = self.shard(id);
@@ -108,7 +109,7 @@ impl Registry {
         if !group.add_channel(creation.group_max_channels, most_in_all) {
             return None;
         }
-        let state = Mutex::new(State::new(creation.timeout, now, loaded));
+        let state = Mutex::new(State::new(creation.timeout, now, clock(), loaded));
         let channel = Arc::new(Channel { id: id.clone(), group, state });
         shard.insert(id.clone(), channel.clone());
         Some(channel)
@@ -132,6 +133,7 @@ impl Registry {
         for shard in self.shards.iter().skip(turn % SWEEPS).step_by(SWEEPS) {
             let mut shard = locked(shard);
             shard.retain(|id, channel| {
+                channel.state().sweep(now);
                 let idle = close_idle(channel, now);
                 if idle {
                     channel.group.remove_channel();
@@ -147,6 +149,41 @@ impl Registry {
         gone
     }
 
+    /// How many parts the names are divided into.
+    pub(super) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Which part a name belongs to.
+    pub(super) fn number(&self, id: &ChannelId) -> usize {
+        let [number, ..] = self.hasher.hash_one(id).to_ne_bytes();
+        usize::from(number) % SHARDS
+    }
+
+    /// The first names of a part that come after one, in order, at most so many; and how many there
+    /// are in the part.
+    pub(super) fn names(
+        &self,
+        shard: usize,
+        after: Option<&ChannelId>,
+        most: usize,
+        wanted: impl Fn(&ChannelId) -> bool,
+    ) -> (Vec<ChannelId>, usize) {
+        let Some(shard) = self.shards.get(shard) else { return (Vec::new(), 0) };
+        let shard = locked(shard);
+        let mut first = BinaryHeap::with_capacity(most.min(shard.len()) + 1);
+        for id in shard.keys() {
+            let early = first.len() < most || first.peek().is_some_and(|last| id < *last);
+            if early && after.is_none_or(|after| id > after) && wanted(id) {
+                first.push(id);
+                if first.len() > most {
+                    first.pop();
+                }
+            }
+        }
+        (first.into_sorted_vec().into_iter().cloned().collect(), shard.len())
+    }
+
     fn sweep_groups(&self) {
         let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
         let Groups { named, floor } = &mut *groups;
@@ -160,8 +197,7 @@ impl Registry {
     }
 
     fn shard(&self, id: &ChannelId) -> std::sync::MutexGuard<'_, Shard> {
-        let [number, ..] = self.hasher.hash_one(id).to_ne_bytes();
-        locked(&self.shards[usize::from(number) % SHARDS])
+        locked(&self.shards[self.number(id)])
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{First, Message, MessageId, asked::Asked};
+use super::{First, Gone, Message, MessageId, asked::Asked};
 
 /// What a publisher location lets a channel keep.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +53,8 @@ pub(super) struct Ring {
     delete_received_above: Option<usize>,
     last: MessageId,
     pushed: u64,
+    /// Bytes of all bodies.
+    bytes: usize,
     /// No message expires before.
     earliest: Option<Instant>,
     /// `push_grace` of the latest message.
@@ -70,6 +72,11 @@ impl Ring {
     /// How many messages there ever were, kept or not.
     pub(super) fn pushed(&self) -> u64 {
         self.pushed
+    }
+
+    /// Bytes of the bodies of all messages kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The id of the oldest message kept.
@@ -92,6 +99,7 @@ impl Ring {
         self.last = message.id();
         self.grace = keep.grace;
         self.pushed += 1;
+        self.bytes += message.body().len();
         self.stored += usize::from(stored);
         let until = until.and_then(|after| now.checked_add(after));
         self.earliest = [self.earliest, until].into_iter().flatten().min();
@@ -108,10 +116,11 @@ impl Ring {
         let served = served.min(self.asked.floor(now, self.grace));
         while let Some(front) = self.slots.front() {
             let surplus = front.stored && self.stored > self.max_messages;
-            if front.message.id() > served || !(surplus || front.expired(now)) {
+            // The message itself comes last: an old one is far away in memory.
+            if !(surplus || front.expired(now)) || front.message.id() > served {
                 break;
             }
-            self.evict();
+            self.evict(if surplus { Gone::Displaced } else { Gone::Expired });
         }
     }
 
@@ -119,9 +128,17 @@ impl Ring {
     pub(super) fn sweep(&mut self, served: MessageId, now: Instant) {
         self.trim(served, now);
         let served = served.min(self.asked.floor(now, self.grace));
-        let droppable = self.oldest().is_some_and(|oldest| oldest <= served);
-        if droppable && self.earliest.is_some_and(|earliest| earliest <= now) {
-            self.slots.retain(|slot| slot.message.id() > served || !slot.expired(now));
+        let expired = self.earliest.is_some_and(|earliest| earliest <= now);
+        if expired && self.oldest().is_some_and(|oldest| oldest <= served) {
+            let bytes = &mut self.bytes;
+            self.slots.retain(|slot| {
+                let kept = slot.message.id() > served || !slot.expired(now);
+                if !kept {
+                    *bytes -= slot.message.body().len();
+                    slot.message.gone(Gone::Expired);
+                }
+                kept
+            });
             self.stored = self.slots.iter().filter(|slot| slot.stored).count();
             self.earliest = self.slots.iter().filter_map(|slot| slot.until).min();
         }
@@ -131,8 +148,10 @@ impl Ring {
     }
 
     /// Drops the oldest message, whatever it is.
-    pub(super) fn evict(&mut self) {
+    pub(super) fn evict(&mut self, why: Gone) {
         if let Some(slot) = self.slots.pop_front() {
+            self.bytes -= slot.message.body().len();
+            slot.message.gone(why);
             self.stored -= usize::from(slot.stored);
         }
     }
@@ -141,7 +160,7 @@ impl Ring {
     pub(super) fn received(&mut self, id: MessageId, served: MessageId) {
         let deletes = self.delete_received_above.is_some_and(|least| self.stored > least);
         if deletes && id <= served && self.oldest() == Some(id) {
-            self.evict();
+            self.evict(Gone::Received);
         }
     }
 
@@ -181,6 +200,15 @@ impl Ring {
         let mut newest_first = self.slots.iter().rev().filter(|slot| slot.stored);
         let slot = newest_first.nth(wanted.checked_sub(1)?)?;
         Some(slot.message.id().predecessor())
+    }
+}
+
+impl Drop for Ring {
+    /// A channel that goes by itself has no messages left.
+    fn drop(&mut self) {
+        while self.oldest().is_some() {
+            self.evict(Gone::Deleted);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     ChannelId, ChannelInfo, Concurrency, Dismissal, Mailbox, Message, MessageId, Note, Retention,
-    SeatError, ring::Ring,
+    SeatError, Sketch, Survey, ring::Ring,
 };
 
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct State {
     arriving_from: MessageId,
     /// Who took a seat before this ticket has to go.
     pub(super) dismissed: Option<(u32, Dismissal)>,
+    /// Unix seconds.
+    created: u64,
     requested: Option<Instant>,
     idle_since: Instant,
     timeout: Duration,
@@ -42,7 +44,7 @@ struct Waiting {
 }
 
 impl State {
-    pub(super) fn new(timeout: Duration, now: Instant, loaded: bool) -> Self {
+    pub(super) fn new(timeout: Duration, now: Instant, created: u64, loaded: bool) -> Self {
         Self {
             ring: Ring::default(),
             workers: Vec::new(),
@@ -51,6 +53,7 @@ impl State {
             arriving: 0,
             arriving_from: MessageId::LAST,
             dismissed: None,
+            created,
             requested: None,
             idle_since: now,
             timeout,
@@ -174,10 +177,12 @@ impl State {
 
     /// Nothing is kept, nobody waits, and `push_channel_timeout` has passed.
     pub(super) fn idle(&mut self, now: Instant) -> bool {
+        let waits = now.saturating_duration_since(self.idle_since) < self.timeout;
+        if waits || self.subscribers > 0 {
+            return false;
+        }
         self.sweep(now);
-        self.subscribers == 0
-            && self.ring.oldest().is_none()
-            && now.saturating_duration_since(self.idle_since) >= self.timeout
+        self.ring.oldest().is_none()
     }
 
     pub(super) fn info(&mut self, channel: &ChannelId, now: Instant) -> ChannelInfo {
@@ -189,6 +194,19 @@ impl State {
             requested: self.requested.map(|at| now.saturating_duration_since(at).as_secs()),
             subscribers: self.subscribers as usize,
             last_message_id: self.ring.last(),
+        }
+    }
+
+    /// The same with what only an operator wants to know.
+    pub(super) fn sketch(&mut self, channel: &ChannelId, now: Instant) -> Sketch {
+        let info = self.info(channel, now);
+        Sketch { info, bytes: self.ring.bytes(), created: self.created }
+    }
+
+    /// Asks every worker that has subscribers here how they keep up.
+    pub(super) fn survey(&self, survey: &Survey) {
+        for Waiting { mailbox, local, .. } in &self.workers {
+            mailbox.put(Note::Survey { local: *local, survey: survey.clone() });
         }
     }
 

@@ -12,6 +12,7 @@ use super::{
     location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
     proxy::Pass,
     server::{Listen, ServerName},
+    status::{Health, StatusFormat},
     upstream::Address,
     value::{self, At, Read, Reader, Value},
 };
@@ -143,6 +144,7 @@ directives! {
     log_format: Format = log_format, Root;
     error_log: Target = log_target, Root;
     access_log: Target = log_target, Root;
+    shutdown_delay: Duration = duration, Root;
     shutdown_timeout: Duration = duration, Root;
     push_max_reserved_memory: usize = some_size, Root;
     push_max_channels: usize = count, Root;
@@ -182,6 +184,10 @@ directives! {
     push_publisher: bool = flag, Any;
     push_subscriber: Vec<Transport> = transports, Any;
     push_pubsub: bool = flag, Any;
+    push_status: bool = flag, Any;
+    push_status_format: Option<StatusFormat> = status_format, Any;
+    push_channels_status: bool = flag, Any;
+    push_health: Option<Health> = health, Any;
     push_dialect: &'static Dialect = dialect, Any;
 
     push_channel_id: Vec<At<String>> = texts, Any;

@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use super::{
     grip::{Grip, Items},
     proxy::Proxy,
+    status::Status,
     variable::Template,
 };
 use crate::{
@@ -54,6 +55,8 @@ pub struct Location {
     pub items: Option<Items>,
     /// `internal`: reached through `X-Accel-Redirect` alone.
     pub internal: bool,
+    /// `push_status`, `push_channels_status`, `push_health`; then it has no other role.
+    pub status: Option<Status>,
 }
 
 /// Which channels a request means.

@@ -25,6 +25,8 @@ pub struct Process {
     pub error_log: Target,
     /// `access_log`.
     pub access_log: Target,
+    /// `shutdown_delay`: how long it serves as before, and is no longer ready.
+    pub shutdown_delay: Duration,
     /// `shutdown_timeout`.
     pub shutdown_timeout: Duration,
     /// `push_max_reserved_memory`: bytes that stored messages may take.
@@ -46,6 +48,7 @@ impl Process {
             log_format: log_format.map(|at| at.value).unwrap_or_default(),
             error_log: error_log.map_or(Target::Stderr, |at| at.value),
             access_log: access_log.map_or(Target::Off, |at| at.value),
+            shutdown_delay: or(root.shutdown_delay.as_ref(), Duration::ZERO),
             shutdown_timeout: or(root.shutdown_timeout.as_ref(), SHUTDOWN_TIMEOUT),
             max_reserved_memory: or(root.push_max_reserved_memory.as_ref(), MAX_RESERVED_MEMORY),
             max_channels: or(root.push_max_channels.as_ref(), 0),

@@ -98,7 +98,7 @@ fn the_process_and_its_servers_have_defaults() {
 #[test]
 fn the_root_says_what_concerns_the_process() {
     let text = "workers = 3\nuser = 'www'\npid_file = '/run/x.pid'\nlog_format = 'json'\n\
-                error_log = '/var/log/x'\naccess_log = 'stdout'\nshutdown_timeout = 0\n\
+                error_log = '/var/log/x'\naccess_log = 'stdout'\nshutdown_timeout = 0\nshutdown_delay = '2s'\n\
                 push_max_reserved_memory = '1g'\npush_max_channels = 5\npush_max_subscribers = 6\n\
                 client_header_timeout = '5s'\n[[server]]\nkeepalive_timeout = 0\n";
     let Config { process, servers, .. } = parse(text);
@@ -109,6 +109,7 @@ fn the_root_says_what_concerns_the_process() {
         log_format: Format::Json,
         error_log: Target::File("/var/log/x".into()),
         access_log: Target::Stdout,
+        shutdown_delay: seconds(2),
         shutdown_timeout: Duration::ZERO,
         max_reserved_memory: 1 << 30,
         max_channels: 5,
@@ -643,7 +644,8 @@ fn every_error_is_reported_with_its_place() {
             "f:17:11: access: \"allow 1.2.3.4/99\" is no rule",
             "f:17:31: access: \"permit all\" is no rule, write it like \"allow 10.0.0.0/8\" or \"deny all\"",
             "f:17:45: access: expected a string, found a number",
-            "f:18:1: location: missing: push_publisher, push_subscriber, push_pubsub, push_grip_publish or proxy_pass",
+            "f:18:1: location: missing: push_publisher, push_subscriber, push_pubsub, push_grip_publish, \
+             push_status, push_channels_status, push_health or proxy_pass",
             "f:20:1: push_channel_id: missing: publishers and subscribers need one",
             "f:21:8: path: \"^~ /b\" is already taken by an earlier location",
             "f:23:18: push_publisher: conflicts with `push_pubsub = true`",
@@ -781,6 +783,77 @@ proptest! {
             text.replace_range(at..end, &insertion);
         }
         let _ = Config::parse("f", &text, &[]);
+    }
+}
+
+#[test]
+fn a_status_is_a_role_of_its_own_and_the_nearest_role_counts() {
+    use StatusFormat::{Json, Prometheus, Text};
+    let status = |root: &str, own: &str| {
+        let text = format!("{root}\n[[server]]\n[[server.location]]\npath = '/'\n{own}");
+        let location = parse(&text).servers[0].locations[0].clone();
+        let plain = location.publisher.is_some() || location.subscriber.is_some();
+        assert_ne!(plain, location.status.is_some(), "{text}");
+        (location.status, location.access == Access::local())
+    };
+    let overview = |format| (Some(Status::Overview(format)), true);
+    for (own, expected) in [
+        ("push_status = true", overview(None)),
+        ("push_status = true\npush_status_format = ''", overview(None)),
+        ("push_status = true\npush_status_format = 'text'", overview(Some(Text))),
+        ("push_status = true\npush_status_format = 'json'", overview(Some(Json))),
+        ("push_status = true\npush_status_format = 'prometheus'", overview(Some(Prometheus))),
+        ("push_channels_status = true", (Some(Status::Channels), true)),
+        ("push_channels_status = true\naccess = ['allow all']", (Some(Status::Channels), false)),
+        ("push_health = true", (Some(Status::Health(Health::Live)), false)),
+        ("push_health = 'live'", (Some(Status::Health(Health::Live)), false)),
+        ("push_health = 'ready'", (Some(Status::Health(Health::Ready)), false)),
+    ] {
+        assert_eq!(status("", own), expected, "{own}");
+        assert_eq!(status("push_pubsub = true\npush_channel_id = 'x'", own), expected, "{own}");
+        assert!(status("push_status_format = 'text'", own).0.is_some());
+    }
+    let own = "push_subscriber = true\npush_channel_id = 'x'";
+    assert_eq!(status("push_status = true", own), (None, false));
+    let health = (Some(Status::Health(Health::Live)), false);
+    assert_eq!(status("push_status = true", "push_health = true"), health);
+}
+
+#[test]
+fn what_does_not_go_with_a_status_is_an_error() {
+    for (own, expected) in [
+        (
+            "push_status = true\npush_pubsub = true",
+            "f:5:15: push_status: conflicts with `push_pubsub`",
+        ),
+        (
+            "push_channels_status = true\npush_publisher = true",
+            "f:5:24: push_channels_status: conflicts with `push_publisher`",
+        ),
+        (
+            "push_status = true\npush_health = 'live'",
+            "f:5:15: push_status: conflicts with `push_health`",
+        ),
+        ("push_health = 'dead'", "f:5:15: push_health: \"dead\" is none of \"live\", \"ready\""),
+        (
+            "push_health = 1",
+            "f:5:15: push_health: expected true, false, \"live\" or \"ready\", found a number",
+        ),
+        (
+            "push_status = true\npush_status_format = 'xml'",
+            "f:6:22: push_status_format: \"xml\" is none of \"text\", \"json\", \"prometheus\", \"\"",
+        ),
+        (
+            "push_health = true\npush_status_format = 'json'",
+            "f:6:22: push_status_format: without effect: push_status is not on",
+        ),
+        ("push_status = 'yes'", "f:5:15: push_status: expected true or false, found a string"),
+        (
+            "push_status = true\npush_gap_events = true\npush_stream_preset = 'iframe'",
+            "f:7:22: push_stream_preset: without effect: push_subscriber does not offer \"stream\"",
+        ),
+    ] {
+        assert_eq!(location_errors(own), [expected], "{own}");
     }
 }
 

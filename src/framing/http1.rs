@@ -1,6 +1,10 @@
 //! Responses and header lines of HTTP/1.1 as bytes (RFC 9112).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    cell::Cell,
+    io::Write,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use httpdate::HttpDate;
@@ -9,6 +13,13 @@ use crate::channel::{Checksum, Frame, MessageId};
 
 /// The last second that an HTTP date can name: the end of the year 9999.
 const LAST_HTTP_SECOND: u64 = 253_402_300_799;
+/// The length of an HTTP date in bytes.
+const DATE: usize = 29;
+
+thread_local! {
+    /// The latest second that was asked for, and its date.
+    static WRITTEN: Cell<(u64, [u8; DATE])> = const { Cell::new((u64::MAX, [0; DATE])) };
+}
 
 /// A whole HTTP/1.1 response of the second `date` (not before its `Last-Modified`, RFC 9110
 /// section 8.8.2.1), with `Date` and `Content-Length` added.
@@ -60,6 +71,22 @@ pub fn write_headers(bytes: &mut Vec<u8>, headers: &HeaderMap) {
         bytes.extend_from_slice(value.as_bytes());
         bytes.extend_from_slice(b"\r\n");
     }
+}
+
+/// The date of this moment, as it stands in a head. It is written once a second on each thread.
+pub fn date() -> [u8; DATE] {
+    let second = now();
+    WRITTEN.with(|written| {
+        let (of, date) = written.get();
+        if of == second {
+            return date;
+        }
+        let mut date = [b' '; DATE];
+        // It always fits: a date has one length.
+        let _ = write!(&mut date[..], "{}", http_date(second));
+        written.set((second, date));
+        date
+    })
 }
 
 /// A Unix second as an HTTP date (RFC 9110 section 5.6.7); what is later than the year 9999 is

@@ -12,7 +12,8 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
 };
 
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode, request};
+use http_body::Body as _;
 pub use refused::Refused;
 use site::Site;
 use veil::Veil;
@@ -20,9 +21,11 @@ use veil::Veil;
 use crate::{
     channel::{Hub, Settings},
     config::Config,
-    hold::{Answer, Browsers, Client, Handler, RequestBody},
-    log,
+    hold::{Answer, Browsers, Client, Handler, RequestBody, Tally},
+    log::{self, Entry},
     publish::host::Host,
+    response::Body,
+    status::Monitor,
     upstream::{self, Group},
 };
 
@@ -40,6 +43,7 @@ pub struct Gateway {
     veil: Veil,
     browsers: Browsers,
     groups: Arc<[Group]>,
+    monitor: Monitor,
 }
 
 /// What answers the requests of one worker.
@@ -50,13 +54,22 @@ pub struct Desk {
     upstreams: upstream::Client,
 }
 
+const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
+
 impl Gateway {
-    /// Builds it; `by_listener` says which servers each listening socket serves.
-    pub fn new(config: Config, by_listener: Vec<Vec<usize>>, hub: Hub) -> io::Result<Self> {
+    /// Builds it; `by_listener` says which servers each listening socket serves, and `tallies` has the
+    /// counters of each worker.
+    pub fn new(
+        config: Config,
+        by_listener: Vec<Vec<usize>>,
+        hub: Hub,
+        tallies: Vec<Arc<Tally>>,
+    ) -> io::Result<Self> {
         let groups = config.upstreams.iter().map(Group::new).collect();
         let sites = site::build(config.servers)?;
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
         let hub = Arc::new(hub);
+        let monitor = Monitor::new(hub.clone(), tallies);
         Ok(Self {
             sites,
             by_listener,
@@ -67,7 +80,13 @@ impl Gateway {
             veil: Veil::default(),
             browsers: Browsers::default(),
             groups,
+            monitor,
         })
+    }
+
+    /// What status locations show.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     /// The channels.
@@ -93,18 +112,34 @@ impl Handler for Desk {
         let desk = self.clone();
         async move {
             let (mut head, body) = request.into_parts();
+            log::begin(&mut head, client.peer);
             let site = desk.gateway.site(client, &head);
             let answer = desk.walk(site, &mut head, body, client).await;
-            let answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
-            let status = match &answer {
-                Answer::Respond(response) => response.status(),
-                Answer::Hold(holding) => holding.status(),
-                Answer::Follow(follow) => follow.status,
-                Answer::Tunnel(_) | Answer::Converse(_) => StatusCode::SWITCHING_PROTOCOLS,
-            };
-            log::access(&head, client.peer, status);
+            let mut answer = answer.unwrap_or_else(|refused| refused.answer(&head.headers));
+            if let Some(entry) = Entry::of(&head) {
+                note(entry, &head, &mut answer);
+            }
             answer
         }
+    }
+}
+
+/// Tells the access log what is answered, and whoever sends the answer keeps the entry until it has;
+/// of a request that waits, its wait does both.
+fn note(entry: &Entry, head: &request::Parts, answer: &mut Answer) {
+    match answer {
+        Answer::Respond(response) => {
+            entry.status(response.status());
+            let bodiless = head.method == Method::HEAD || response.status() == NOT_MODIFIED;
+            if let (Body::Full(body), false) = (response.body(), bodiless) {
+                entry.sent(body.size_hint().lower());
+            }
+            response.extensions_mut().insert(entry.clone());
+        }
+        Answer::Hold(holding) => holding.entry = Some(entry.clone()),
+        Answer::Follow(follow) => follow.entry = Some(entry.clone()),
+        // Its line is written now.
+        Answer::Tunnel(_) | Answer::Converse(_) => entry.status(StatusCode::SWITCHING_PROTOCOLS),
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use http::{Method, Uri, header, request};
+use http::{Method, Response, Uri, header, request};
 
 use super::{
     Desk, Refused, admit,
@@ -19,9 +19,10 @@ use crate::{
         Items, Location, Named,
         variable::{Push, Scope},
     },
-    hold::{Answer, Client, Inbound, RequestBody},
+    hold::{Answer, Client, Inbound, RequestBody, Tally},
+    log::Entry,
     publish::{self, Errand, items::Delivery},
-    response::Refusal,
+    response::{Body, Refusal},
     router::{Captures, normalize},
     subscribe::{Outlets, Visit},
     upstream::{Passage, Passed, Redirect},
@@ -42,6 +43,7 @@ struct Stop<'a> {
     location: &'a Arc<Location>,
     outlets: Option<&'a Outlets>,
     scope: &'a Scope<'a>,
+    tally: &'a Tally,
 }
 
 /// The scheme of every plain connection.
@@ -124,6 +126,9 @@ impl Desk {
         }
         let refused = |refusal: Refusal| Refused { refusal, location: Some(location) };
         let (peer, forwarded) = location.real_ip.resolve(client.peer, &head.headers);
+        if let Some(entry) = Entry::of(head) {
+            entry.client(peer.address());
+        }
         if !location.access.permits(peer, forwarded || client.forwarded) {
             return Err(refused(Refusal::Forbidden("Access denied.".into())));
         }
@@ -132,6 +137,11 @@ impl Desk {
         }
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(way, head, &path, &matched.captures, peer);
+        if let Some(status) = location.status {
+            let response = self.gateway.monitor.answer(status, head, &scope).await;
+            let answer = response.map(|response| shared(location, head, response));
+            return answer.map(Passed::Answer).map_err(refused);
+        }
         if let Some(proxy) = &location.proxy {
             let (hub, redirected) = (&self.gateway.hub, way.asked.is_some());
             let (peer, client, scope) = (client.peer, &self.upstreams, &scope);
@@ -145,8 +155,12 @@ impl Desk {
         }
         let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
         admit::channels(location, &scope, &named.channels).map_err(refused)?;
+        if let Some(entry) = Entry::of(head) {
+            entry.channels(named.channels.iter().map(|id| (id.group(), id.as_bytes())));
+        }
         let outlets = site.outlets[matched.location].as_ref();
-        let stop = Stop { location, outlets, scope: &scope };
+        let tally = self.gateway.monitor.tally(client);
+        let stop = Stop { location, outlets, scope: &scope, tally };
         self.play(stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
     }
 
@@ -159,15 +173,24 @@ impl Desk {
         body: Option<RequestBody>,
     ) -> Result<Answer, Refusal> {
         let gateway = &*self.gateway;
-        let Stop { location, outlets, scope } = stop;
+        let Stop { location, outlets, scope, tally } = stop;
         match (&location.publisher, &location.subscriber, outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
                 let hub = &*gateway.hub;
                 let browsers = &gateway.browsers;
-                let visit =
-                    Visit { hub, location, subscriber, outlets, head, scope, named, browsers };
+                let visit = Visit {
+                    hub,
+                    location,
+                    subscriber,
+                    outlets,
+                    head,
+                    scope,
+                    named,
+                    browsers,
+                    tally,
+                };
                 let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
                 visit.answer(inbound).await
             }
@@ -177,10 +200,8 @@ impl Desk {
                 let errand = Errand { hub, host, location, publisher, head };
                 // Too much of it has gone to the application already.
                 let body = body.ok_or(Refusal::TooLarge)?;
-                let mut response = errand.answer(&named.channels, body).await?;
-                let origin = head.headers.get(header::ORIGIN);
-                location.cors.append_to(response.headers_mut(), origin);
-                Ok(Answer::Respond(response))
+                let response = errand.answer(&named.channels, body).await?;
+                Ok(shared(location, head, response))
             }
             _ => Err(Refusal::NotFound),
         }
@@ -235,4 +256,10 @@ impl Desk {
             push: Push::default(),
         }
     }
+}
+
+/// An answer that other origins may read, where they may.
+fn shared(location: &Location, head: &request::Parts, mut response: Response<Body>) -> Answer {
+    location.cors.append_to(response.headers_mut(), head.headers.get(header::ORIGIN));
+    Answer::Respond(response)
 }

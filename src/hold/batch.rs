@@ -29,6 +29,10 @@ pub(super) struct Batch {
 struct Mark {
     end: usize,
     id: MessageId,
+    /// So many messages there are up to there.
+    messages: usize,
+    /// The bytes of their bodies.
+    body: usize,
     /// What the batch up to there is once it is decompressed.
     plain: Checksum,
 }
@@ -66,9 +70,11 @@ impl Batch {
         match &outlet.style {
             Style::Poll(framing) if framing.takes_all() => {
                 let (fitting, last) = enough(messages)?;
-                batch.whole(&framing.encode_all(fitting), last);
+                batch.whole(&framing.encode_all(fitting), last, fitting);
             }
-            Style::Poll(_) => batch.whole(&outlet.frame(&messages[0]), messages[0].id()),
+            Style::Poll(_) => {
+                batch.whole(&outlet.frame(&messages[0]), messages[0].id(), &messages[..1]);
+            }
             Style::Stream(framing) => {
                 let notice = if batch.gap { framing.gap(from) } else { Frame::default() };
                 batch.fill(outlet, &notice, messages);
@@ -87,6 +93,16 @@ impl Batch {
         self.marks.last().map_or(self.from, |mark| mark.id)
     }
 
+    /// How many messages are in it, and the bytes of their bodies.
+    pub(super) fn contents(&self) -> (usize, usize) {
+        self.marks.last().map_or((0, 0), |mark| (mark.messages, mark.body))
+    }
+
+    /// Of a whole response: the length of its body in bytes.
+    pub(super) fn body_length(&self) -> usize {
+        self.bytes.len().saturating_sub(self.headers_end + BLANK_LINE)
+    }
+
     /// After `written` bytes. The message that the last of them belongs to counts as seen: its rest
     /// goes out before anything else.
     pub(super) fn progress(&self, written: usize) -> Progress {
@@ -96,10 +112,11 @@ impl Batch {
             self.marks.iter().find(|mark| written <= mark.end).filter(|_| written > 0)
         };
         let Some(mark) = mark else {
-            return Progress { seen: self.from, unsent: Bytes::new(), plain: Checksum::default() };
+            return Progress { seen: self.from, ..Progress::default() };
         };
         let unsent = self.part(written, mark.end);
-        Progress { seen: mark.id, unsent, plain: mark.plain }
+        let Mark { id, plain, messages, body, .. } = *mark;
+        Progress { seen: id, unsent, plain, messages, body }
     }
 
     /// A part of one message. That of several is copied: a slow reader must not keep all of them.
@@ -111,14 +128,12 @@ impl Batch {
     }
 
     /// A whole response.
-    fn whole(&mut self, response: &Frame, last: MessageId) {
+    fn whole(&mut self, response: &Frame, last: MessageId, messages: &[Arc<Message>]) {
         self.headers_end = response.start.saturating_sub(BLANK_LINE);
-        self.single(response.bytes.clone(), last, response.plain);
-    }
-
-    fn single(&mut self, bytes: Bytes, id: MessageId, plain: Checksum) {
-        self.marks.push(Mark { end: bytes.len(), id, plain });
-        self.bytes = bytes;
+        let body = messages.iter().map(|message| message.body().len()).sum();
+        let (end, plain) = (response.bytes.len(), response.plain);
+        self.marks.push(Mark { end, id: last, plain, messages: messages.len(), body });
+        self.bytes = response.bytes.clone();
     }
 
     fn fill(&mut self, outlet: &Outlet, notice: &Frame, messages: &[Arc<Message>]) {
@@ -126,11 +141,14 @@ impl Batch {
             && notice.is_empty()
         {
             let frame = outlet.frame(message);
-            return self.single(frame.on_wire(self.raw), message.id(), frame.plain);
+            self.bytes = frame.on_wire(self.raw);
+            let (end, plain, body) = (self.bytes.len(), frame.plain, message.body().len());
+            self.marks.push(Mark { end, id: message.id(), plain, messages: 1, body });
+            return;
         }
         let mut all = notice.on_wire(self.raw).to_vec();
-        let mut plain = notice.plain;
-        for message in messages {
+        let (mut plain, mut body) = (notice.plain, 0);
+        for (before, message) in messages.iter().enumerate() {
             if all.len() >= ENOUGH {
                 self.more = true;
                 break;
@@ -138,13 +156,16 @@ impl Batch {
             let frame = outlet.frame(message);
             all.extend_from_slice(&frame.on_wire(self.raw));
             plain = plain.then(frame.plain);
-            self.marks.push(Mark { end: all.len(), id: message.id(), plain });
+            body += message.body().len();
+            let (end, messages) = (all.len(), before + 1);
+            self.marks.push(Mark { end, id: message.id(), plain, messages, body });
         }
         self.bytes = all.into();
     }
 }
 
 /// How far a write has come.
+#[derive(Default)]
 pub(super) struct Progress {
     /// What has been seen.
     pub(super) seen: MessageId,
@@ -152,6 +173,10 @@ pub(super) struct Progress {
     pub(super) unsent: Bytes,
     /// What has been seen of this batch, once it is decompressed.
     pub(super) plain: Checksum,
+    /// So many messages of this batch have been seen.
+    pub(super) messages: usize,
+    /// The bytes of their bodies.
+    pub(super) body: usize,
 }
 
 /// As many of these messages as one answer takes, and the last of them.

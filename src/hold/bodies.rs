@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     channel::{Message, MessageId, Subscription, gap, read},
+    config::Transport,
     framing::Farewell,
 };
 
@@ -32,6 +33,7 @@ const INBOX_BYTES: usize = 64 << 10;
 /// A body that waits.
 #[derive(Debug)]
 pub(super) struct Waiter {
+    pub(super) transport: Transport,
     pub(super) place: Place,
     inbox: VecDeque<Letter>,
     /// Bytes in the inbox.
@@ -53,6 +55,16 @@ pub(super) struct Letter {
 }
 
 impl Waiter {
+    /// The latest message that it has, or is about to have.
+    pub(super) fn seen(&self) -> MessageId {
+        self.seen
+    }
+
+    /// Whether it takes no more now.
+    pub(super) fn is_full(&self) -> bool {
+        self.overflow
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -90,9 +102,11 @@ impl Bodies {
 }
 
 impl Hall {
-    pub(super) fn join_body(&mut self, subscription: Subscription) -> u32 {
+    pub(super) fn join_body(&mut self, subscription: Subscription, transport: Transport) -> u32 {
         let seen = subscription.cursor();
+        self.tally.waits(transport);
         let waiter = Waiter {
+            transport,
             place: Place::Nowhere,
             inbox: VecDeque::new(),
             bytes: 0,
@@ -142,6 +156,7 @@ impl Hall {
     pub(super) fn leave_body(&mut self, key: u32) {
         let Some(waiter) = self.bodies.get(key) else { return };
         let place = std::mem::take(&mut waiter.place);
+        self.tally.parted(waiter.transport);
         self.bodies.0.remove((key & !BODY) as usize);
         self.give_up(&place);
     }

@@ -7,25 +7,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::StatusCode;
 
 use super::{
     Outlet, Style,
     batch::Batch,
     hall::{Hall, Sent},
     head,
-    held::{Held, Phase, Place},
+    held::{Phase, Place},
 };
 use crate::{
     channel::{Message, Note, read},
-    framing::{
-        Farewell,
-        http1::{tell_gap, write_headers},
-    },
+    framing::Farewell,
 };
 
-/// Subscribers served before the worker looks at everything else.
-const SLICE: usize = 256;
+/// Subscribers served before the worker looks at everything else: for less than a millisecond.
+const SLICE: usize = 64;
 /// Different batches that are kept at hand during a slice.
 const BATCHES: usize = 8;
 
@@ -44,6 +41,7 @@ impl Hall {
             match note {
                 Note::Messages { local } => self.locals.queue(local),
                 Note::Dismiss { local } => self.dismiss(local),
+                Note::Survey { local, survey } => self.begin_count(local, survey),
             }
         }
     }
@@ -80,6 +78,8 @@ impl Hall {
             self.serve(key, &mut slice);
             served += 1;
         }
+        // First these, then what the ring keeps: or that would have to go for memory they spend.
+        drop(slice);
         self.walked(local);
         served
     }
@@ -174,7 +174,14 @@ impl Hall {
         self.tab_answered(key);
         let held = &mut self.held[key as usize];
         let body = match &outlet.style {
-            Style::Poll(_) => with_headers(held, batch),
+            Style::Poll(_) => {
+                let whole = head::polled(held, batch);
+                if let Some(entry) = held.entry() {
+                    entry.status(StatusCode::OK);
+                    entry.head(whole.len().saturating_sub(batch.body_length()) as u64);
+                }
+                whole
+            }
             Style::Stream(_) => batch.bytes.clone(),
         };
         let bytes = if lead.is_empty() { body } else { [lead, &body[..]].concat().into() };
@@ -184,6 +191,7 @@ impl Hall {
         }
         let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
         if ends {
+            self.tally.answered_poll(outlet, batch);
             return self.end(key, bytes.slice(sent..));
         }
         self.note_sent(key, lead, batch, sent);
@@ -204,6 +212,8 @@ impl Hall {
                 let progress = batch.progress(sent);
                 held.cursor = progress.seen;
                 held.count(progress.plain);
+                self.tally.delivered(progress.messages, progress.body);
+                self.tally.gaps.add(u64::from(batch.gap && progress.messages > 0));
                 if !progress.unsent.is_empty() {
                     held.rare().unsent = progress.unsent;
                 }
@@ -217,7 +227,7 @@ impl Hall {
         let mut shared = |local| self.locals.get(local).is_some_and(|l| l.subscribers.len() > 1);
         match (&self.held[key as usize].place, walking) {
             (&Place::One(local, at), Some(walked)) if local == walked && shared(local) => {
-                self.held[key as usize].place = Place::Nowhere;
+                self.unseat(key);
                 if let Some(entry) = self.locals.get(local) {
                     entry.left += 1;
                 }
@@ -276,23 +286,4 @@ impl Hall {
             _ => self.set_blocked(key, false),
         }
     }
-}
-
-/// A polled response with the header lines of this request, and of the gap before it.
-fn with_headers(held: &Held, batch: &Batch) -> Bytes {
-    let own = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
-    if own.is_empty() && !held.close && !batch.gap {
-        return batch.bytes.clone();
-    }
-    let mut lines = own.to_vec();
-    if batch.gap {
-        let mut gap = HeaderMap::new();
-        tell_gap(&mut gap, held.cursor);
-        write_headers(&mut lines, &gap);
-    }
-    if held.close {
-        lines.extend_from_slice(head::CLOSE);
-    }
-    let (before, after) = batch.bytes.split_at(batch.headers_end);
-    [before, &lines, after].concat().into()
 }

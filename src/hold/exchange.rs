@@ -10,11 +10,13 @@ use std::{
     os::fd::OwnedFd,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::BodyExt;
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -22,20 +24,18 @@ use hyper::{
 };
 
 use super::{
-    Answer, Client, Converse, Handler, Holding, Tunnel,
-    head::Persistence,
-    passing,
-    request::RequestBody,
-    stream::{self, Outgoing},
-    wire::Wire,
-    worker::Shared,
+    Answer, Client, Converse, Handler, Holding, Tally, Tunnel, head::Persistence, passing,
+    request::RequestBody, respond::respond, stream::Outgoing, wire::Wire, worker::Shared,
 };
+use crate::log::{self, Entry};
 
 /// Hyper at work on one connection.
 pub(super) struct Exchange<H: Handler> {
     connection: Connection<Wire, Call<H>>,
     wire: Wire,
     state: Rc<State>,
+    tally: Arc<Tally>,
+    client: Client,
 }
 
 /// Where an exchange stands.
@@ -64,6 +64,8 @@ struct State {
     streaming: Rc<Cell<bool>>,
     /// The body of the latest request has not been read to its end.
     unread: Rc<Cell<bool>>,
+    /// The line of the access log whose response is being sent.
+    entry: RefCell<Option<Entry>>,
     /// The request leaves hyper.
     leaving: RefCell<Option<Leaving>>,
 }
@@ -99,12 +101,17 @@ impl<H: Handler> Exchange<H> {
         fd: OwnedFd,
         input: Vec<u8>,
         client: Client,
+        begun: Option<Begun>,
     ) -> Self {
         let wire = Wire::new(fd, input);
-        let state = Rc::new(State::default());
-        let call = Call { shared: shared.clone(), state: state.clone(), client };
+        let mut state = State::default();
+        if let Some(begun) = &begun {
+            state.polling = begun.forsakable.clone();
+        }
+        let (state, begun) = (Rc::new(state), Cell::new(begun));
+        let call = Call { shared: shared.clone(), state: state.clone(), client, begun };
         let connection = builder.serve_connection(wire.clone(), call);
-        Self { connection, wire, state }
+        Self { connection, wire, state, tally: shared.tally.clone(), client }
     }
 
     pub(super) fn wire(&self) -> &Wire {
@@ -114,7 +121,10 @@ impl<H: Handler> Exchange<H> {
     /// Lets hyper go on as far as it can.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Step {
         let state = self.state.clone();
-        if Pin::new(&mut self.connection).poll(cx).is_ready() {
+        if let Poll::Ready(end) = Pin::new(&mut self.connection).poll(cx) {
+            if let Some(error) = end.err().filter(hyper::Error::is_parse) {
+                self.note_malformed(&error);
+            }
             return Step::Closed;
         }
         if self.wire.dirty() {
@@ -132,6 +142,17 @@ impl<H: Handler> Exchange<H> {
             (true, true) => Step::Closed,
             (true, false) => Step::Idle,
         }
+    }
+
+    /// Hyper has refused a request that it could not understand.
+    fn note_malformed(&self, error: &hyper::Error) {
+        let status = if error.is_parse_too_large() {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        self.tally.answered(status);
+        log::malformed(self.client.peer, status);
     }
 
     /// Whether the client of a waiting request has gone. Hyper looks for that only as long as it
@@ -157,11 +178,50 @@ impl<H: Handler> Exchange<H> {
     }
 }
 
+type Answering = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// An answer that was begun before hyper saw the request.
+pub(super) struct Begun {
+    pub(super) answer: Answering,
+    /// The body that it has got has not been read.
+    pub(super) unread: Rc<Cell<bool>>,
+    /// Only its client wants it.
+    pub(super) forsakable: Rc<Cell<bool>>,
+}
+
+impl<H> Shared<H> {
+    /// The connection changes its protocol.
+    async fn switch(&self, state: &State, leaving: Leaving) -> Response<Outgoing> {
+        self.tally.answered(StatusCode::SWITCHING_PROTOCOLS);
+        state.leave(leaving).await
+    }
+}
+
 /// The service that hyper calls for each request.
 struct Call<H: Handler> {
     shared: Rc<Shared<H>>,
     state: Rc<State>,
     client: Client,
+    /// What becomes of the first request, if that has been begun.
+    begun: Cell<Option<Begun>>,
+}
+
+impl<H: Handler> Call<H> {
+    fn answer(&self, request: Request<RequestBody>) -> Answering {
+        let Some(begun) = self.begun.take() else {
+            self.shared.tally.requests.add(1);
+            return Box::pin(self.shared.handler.respond(request, self.client));
+        };
+        let unread = self.state.unread.clone();
+        Box::pin(async move {
+            // What hyper has of the body is what the answer was begun with.
+            let mut body = request.into_body();
+            while body.frame().await.is_some_and(|frame| frame.is_ok()) {}
+            let answer = begun.answer.await;
+            unread.set(begun.unread.get());
+            answer
+        })
+    }
 }
 
 impl<H: Handler> Service<Request<Incoming>> for Call<H> {
@@ -174,7 +234,7 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
         state.busy.set(true);
         let persistence = Persistence::of(request.version(), request.headers());
         let request = request.map(|body| RequestBody::new(body, &state.unread, &state.polling));
-        let answer = self.shared.handler.respond(request, self.client);
+        let answer = self.answer(request);
         Box::pin(async move {
             let mut response = match answer.await {
                 Answer::Respond(response) => {
@@ -183,7 +243,7 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                 }
                 Answer::Hold(holding) if holding.as_body => {
                     let hall = shared.hall.clone();
-                    state.poll_by(stream::respond(hall, &state.streaming, *holding)).await
+                    state.poll_by(respond(hall, &state.streaming, *holding)).await
                 }
                 Answer::Hold(holding) => {
                     // What follows an unread body is no request.
@@ -195,9 +255,12 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     let response = state.poll_by(follow.response(shared.door())).await;
                     passing::outgoing(response, &state.streaming)
                 }
-                Answer::Tunnel(tunnel) => state.leave(Leaving::Tunnel(tunnel)).await,
-                Answer::Converse(converse) => state.leave(Leaving::Converse(converse)).await,
+                Answer::Tunnel(tunnel) => shared.switch(&state, Leaving::Tunnel(tunnel)).await,
+                Answer::Converse(own) => shared.switch(&state, Leaving::Converse(own)).await,
             };
+            shared.tally.answered(response.status());
+            // Of a response that goes before this one all is with hyper.
+            state.entry.replace(response.extensions_mut().remove());
             // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
             let endless = persistence.raw && state.streaming.get();
             if endless {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{hall::Hall, held::Phase, wheel::Tick};
+use super::{End, hall::Hall, held::Phase, wheel::Tick};
 use crate::{framing::Farewell, response::Refusal};
 
 impl Hall {
@@ -58,7 +58,11 @@ impl Hall {
         match held.phase {
             Phase::Idle if half => self.refuse(key, &Refusal::Timeout),
             Phase::Held if held.parting().is_none() => self.send_away(key, Farewell::Timeout),
-            // Also one that has not taken for too long what was to come before its end.
+            // It has not taken for too long what was to come before its end.
+            Phase::Held => {
+                self.tally.ended(End::Silent);
+                self.close(key);
+            }
             _ => self.close(key),
         }
     }

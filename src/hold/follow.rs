@@ -7,7 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response};
+use http_body::Body as _;
 use tokio::sync::watch;
 
 use super::{
@@ -16,8 +17,10 @@ use super::{
     worker::{HallCell, Shared},
 };
 use crate::{
-    channel::{Message, MessageId, Subscription},
+    channel::{Message, Subscription},
+    config::Transport,
     framing::Farewell,
+    log::Entry,
     response::Body,
 };
 
@@ -26,8 +29,8 @@ pub type Doing<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// A request that waits in a way of its own.
 pub struct Follow {
-    /// The status that its response will have, as far as it is known.
-    pub status: StatusCode,
+    /// The line of the access log.
+    pub entry: Option<Entry>,
     /// Headers of the response beside those that it brings.
     pub headers: HeaderMap,
     /// Makes the response; ends with its client.
@@ -47,6 +50,13 @@ impl Follow {
     pub(super) async fn response(self, door: Door) -> Response<Body> {
         let mut response = (self.respond)(door).await;
         response.headers_mut().extend(self.headers);
+        if let Some(entry) = self.entry {
+            entry.status(response.status());
+            if let Body::Full(body) = response.body() {
+                entry.sent(body.size_hint().lower());
+            }
+            response.extensions_mut().insert(entry);
+        }
         response
     }
 }
@@ -66,11 +76,10 @@ impl<H> Shared<H> {
 }
 
 impl Door {
-    /// Waits for messages; the subscription has taken its seats.
-    pub fn follow(&self, subscription: Subscription) -> Feed {
-        let cursor = subscription.cursor();
-        let key = self.hall.borrow_mut().join_body(subscription);
-        Feed { hall: self.hall.clone(), key, cursor }
+    /// Waits for messages; the subscription has taken its seats. It counts as one of that transport.
+    pub fn follow(&self, subscription: Subscription, transport: Transport) -> Feed {
+        let key = self.hall.borrow_mut().join_body(subscription, transport);
+        Feed { hall: self.hall.clone(), key }
     }
 
     /// Waits for the server to shut down.
@@ -86,7 +95,6 @@ impl Door {
 pub struct Feed {
     hall: HallCell,
     key: u32,
-    cursor: MessageId,
 }
 
 /// What a feed brings.
@@ -102,8 +110,8 @@ impl Feed {
     /// What there is next.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<News> {
         let mut hall = self.hall.borrow_mut();
-        if let Some(Letter { message, .. }) = hall.next_for_body(self.key) {
-            self.cursor = message.id();
+        if let Some(Letter { message, gap }) = hall.next_for_body(self.key) {
+            hall.tally.handed(std::slice::from_ref(&message), gap);
             return Poll::Ready(News::Message(message));
         }
         let closing = hall.closing;
@@ -116,11 +124,6 @@ impl Feed {
         waiter.waker = Some(cx.waker().clone());
         Poll::Pending
     }
-
-    /// The last message that it has brought, or where it began.
-    pub fn cursor(&self) -> MessageId {
-        self.cursor
-    }
 }
 
 impl Drop for Feed {
@@ -131,7 +134,7 @@ impl Drop for Feed {
 
 impl fmt::Debug for Follow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Follow").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Follow").field("headers", &self.headers).finish_non_exhaustive()
     }
 }
 

@@ -19,12 +19,13 @@ use rustix::{
 };
 
 use super::{
-    Client,
+    Client, Tally,
     bodies::Bodies,
     dismiss::Dismissals,
     held::{Held, Phase, Place},
     local::Locals,
     shelf::Shelf,
+    survey::Count,
     wheel::Wheel,
 };
 use crate::{
@@ -55,6 +56,9 @@ pub(super) struct Hall {
     pub(super) dismissals: Dismissals,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) wheel: Wheel,
+    pub(super) tally: Arc<Tally>,
+    /// Subscribers that are being counted.
+    pub(super) counts: VecDeque<Count>,
     /// By the number of the listening socket.
     pub(super) listening: Arc<[Listening]>,
     /// The time of this turn.
@@ -79,7 +83,7 @@ pub(super) enum Sent {
 }
 
 impl Hall {
-    pub(super) fn new(listening: Arc<[Listening]>) -> std::io::Result<Self> {
+    pub(super) fn new(listening: Arc<[Listening]>, tally: Arc<Tally>) -> std::io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
             epoll: Rc::new(epoll::create(CreateFlags::CLOEXEC)?),
@@ -90,6 +94,8 @@ impl Hall {
             dismissals: Dismissals::default(),
             mailbox: Arc::default(),
             wheel: Wheel::new(now),
+            tally,
+            counts: VecDeque::new(),
             listening,
             now,
             unfinished: Rc::default(),
@@ -111,6 +117,7 @@ impl Hall {
             .is_some_and(|fd| epoll::add(&*self.epoll, fd, data, EventFlags::IN).is_ok());
         if !registered {
             self.held.remove(key);
+            self.tally.closed.add(1);
             return None;
         }
         Some(number)
@@ -165,9 +172,18 @@ impl Hall {
 
     /// Gives up the seats of a connection.
     pub(super) fn leave(&mut self, key: u32) {
-        let Some(held) = self.held.get_mut(key as usize) else { return };
-        let place = std::mem::take(&mut held.place);
+        let place = self.unseat(key);
         self.give_up(&place);
+    }
+
+    /// A connection waits no more; returns the seats that it has had.
+    pub(super) fn unseat(&mut self, key: u32) -> Place {
+        let Some(held) = self.held.get_mut(key as usize) else { return Place::Nowhere };
+        let place = std::mem::take(&mut held.place);
+        if let Some(outlet) = held.outlet.as_ref().filter(|_| !matches!(place, Place::Nowhere)) {
+            self.tally.parted(outlet.transport);
+        }
+        place
     }
 
     /// Gives up all seats of a place.
@@ -230,8 +246,12 @@ impl Hall {
 
     /// Writes once.
     pub(super) fn send(&self, key: u32, bytes: &[u8]) -> Sent {
-        let fd = self.held.get(key as usize).and_then(|held| held.fd.as_ref());
-        fd.map_or(Sent::Gone, |fd| send(fd, bytes))
+        let Some(held) = self.held.get(key as usize) else { return Sent::Gone };
+        let sent = held.fd.as_ref().map_or(Sent::Gone, |fd| send(fd, bytes));
+        if let (Some(entry), Sent::Bytes(sent)) = (held.entry(), sent) {
+            entry.sent(sent as u64);
+        }
+        sent
     }
 }
 

@@ -1,14 +1,20 @@
 //! Response heads that the hall writes itself (RFC 9112 sections 4 to 6).
 
-use std::time::SystemTime;
+use std::io::Write;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
-use crate::{framing::http1::write_headers, response::Refusal};
+use super::{batch::Batch, held::Held};
+use crate::{
+    framing::http1::{date, tell_gap, write_headers},
+    response::Refusal,
+};
 
 /// The line that announces the end of the connection.
 pub(super) const CLOSE: &[u8] = b"Connection: close\r\n";
+/// What most heads have room in, in bytes.
+const HEAD: usize = 384;
 
 /// How a response of the hall ends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +41,7 @@ impl Persistence {
 
 /// The head of a response that goes on.
 pub(super) fn stream(status: StatusCode, headers: &HeaderMap, persistence: Persistence) -> Vec<u8> {
-    let mut head = lines(status, headers);
+    let mut head = lines(status, headers, 0);
     if !persistence.raw {
         head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
@@ -48,7 +54,7 @@ pub(super) fn stream(status: StatusCode, headers: &HeaderMap, persistence: Persi
 
 /// The head of a response with which the connection changes its protocol.
 pub(super) fn switching(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
-    let mut head = lines(status, headers);
+    let mut head = lines(status, headers, 0);
     head.extend_from_slice(b"\r\n");
     head
 }
@@ -61,14 +67,50 @@ pub(super) fn whole(
     close: bool,
     body: &[u8],
 ) -> Bytes {
-    let mut head = lines(status, headers);
+    let mut head = lines(status, headers, body.len());
     head.extend_from_slice(more);
     if close {
         head.extend_from_slice(CLOSE);
     }
     if status != StatusCode::NOT_MODIFIED {
-        head.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+        write_length(&mut head, body.len());
     }
+    head.extend_from_slice(b"\r\n");
+    head.extend_from_slice(body);
+    head.into()
+}
+
+/// A polled response with the header lines of this request, and of the gap before it.
+pub(super) fn polled(held: &Held, batch: &Batch) -> Bytes {
+    let own = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
+    if own.is_empty() && !held.close && !batch.gap {
+        return batch.bytes.clone();
+    }
+    let mut lines = own.to_vec();
+    if batch.gap {
+        let mut gap = HeaderMap::new();
+        tell_gap(&mut gap, held.cursor);
+        write_headers(&mut lines, &gap);
+    }
+    if held.close {
+        lines.extend_from_slice(CLOSE);
+    }
+    let (before, after) = batch.bytes.split_at(batch.headers_end);
+    [before, &lines, after].concat().into()
+}
+
+/// A whole response in the order in which hyper writes it: GET and HEAD must not differ.
+pub(super) fn answer(status: StatusCode, headers: &HeaderMap, close: bool, body: &[u8]) -> Bytes {
+    let mut head = status_line(status, body.len());
+    write_headers(&mut head, headers);
+    if close {
+        head.extend_from_slice(CLOSE);
+    }
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !bodiless && !headers.contains_key(header::CONTENT_LENGTH) {
+        write_length(&mut head, body.len());
+    }
+    write_date(&mut head);
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(body);
     head.into()
@@ -77,20 +119,38 @@ pub(super) fn whole(
 /// A whole response that refuses a request which never reached hyper; the connection ends with it.
 pub(super) fn refusal(refusal: &Refusal) -> Bytes {
     let response = Response::from(refusal.clone());
-    let mut head = lines(response.status(), response.headers());
+    let mut head = lines(response.status(), response.headers(), 0);
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(refusal.to_string().as_bytes());
     head.into()
 }
 
-/// A response head up to and without its blank line.
-fn lines(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
-    let reason = status.canonical_reason().unwrap_or_default();
-    let date = httpdate::fmt_http_date(SystemTime::now());
-    let mut head =
-        format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\n", status.as_str()).into_bytes();
+/// A response head up to and without its blank line, with room for so many bytes behind it.
+fn lines(status: StatusCode, headers: &HeaderMap, room: usize) -> Vec<u8> {
+    let mut head = status_line(status, room);
+    write_date(&mut head);
     write_headers(&mut head, headers);
     head
+}
+
+fn status_line(status: StatusCode, room: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(HEAD + room);
+    let reason = status.canonical_reason().unwrap_or_default();
+    for part in ["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"] {
+        head.extend_from_slice(part.as_bytes());
+    }
+    head
+}
+
+fn write_date(head: &mut Vec<u8>) {
+    head.extend_from_slice(b"Date: ");
+    head.extend_from_slice(&date());
+    head.extend_from_slice(b"\r\n");
+}
+
+fn write_length(head: &mut Vec<u8>, length: usize) {
+    // Into a vector it always goes.
+    let _ = write!(head, "Content-Length: {length}\r\n");
 }
 
 /// Where the head of a request ends, if all of it is there: after an empty line. Of `bytes`, the

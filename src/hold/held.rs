@@ -8,6 +8,7 @@ use super::{Client, Outlet, Style, Tab, socket::Socket, wheel::Tick};
 use crate::{
     channel::{Checksum, MessageId},
     framing::Farewell,
+    log::Entry,
 };
 
 /// A connection. There are very many of them, so what only few need is behind `rare`.
@@ -101,6 +102,8 @@ pub(super) struct Rare {
     pub(super) socket: Option<Box<Socket>>,
     /// It is one of several tabs.
     pub(super) tab: Option<Tab>,
+    /// Its line of the access log, until the response is over.
+    pub(super) entry: Option<Entry>,
     /// It is sent away, for this reason, behind the messages up to this one.
     pub(super) parting: Option<(Farewell, MessageId)>,
 }
@@ -142,6 +145,11 @@ impl Held {
     /// Whether it waits for a message before there is any response.
     pub(super) fn polls(&self) -> bool {
         matches!(self.outlet.as_deref(), Some(Outlet { style: Style::Poll(_), .. }))
+    }
+
+    /// Its line of the access log, if there is one.
+    pub(super) fn entry(&self) -> Option<&Entry> {
+        self.rare.as_ref()?.entry.as_ref()
     }
 
     /// What it still gets before it is sent away, if it is.
@@ -191,6 +199,7 @@ impl Rare {
             && self.sent == Checksum::default()
             && self.socket.as_ref().is_none_or(|socket| socket.is_empty())
             && self.tab.is_none()
+            && self.entry.is_none()
             && self.parting.is_none()
     }
 }

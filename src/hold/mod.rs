@@ -2,12 +2,14 @@
 //!
 //! Every plain connection lives in its worker's [`Hall`] from accept to close. When bytes arrive,
 //! hyper runs over them in place ([`exchange`]) and is dropped again; who waits stays, as one
-//! entry of a slab, until [`deliver`] writes to it.
+//! entry of a slab, until [`deliver`] writes to it. A request that is simple ([`simple`]) and can be
+//! answered at once goes past hyper ([`direct`]).
 
 mod accept;
 mod batch;
 mod bodies;
 mod deliver;
+mod direct;
 mod dismiss;
 mod exchange;
 mod expire;
@@ -25,11 +27,15 @@ mod phase;
 mod proxied;
 mod receive;
 mod request;
+mod respond;
 mod shelf;
+mod simple;
 mod socket;
 mod stream;
+mod survey;
 mod tabs;
 mod talk;
+mod tally;
 mod tunnel;
 mod wait;
 mod wheel;
@@ -48,6 +54,7 @@ pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use tabs::{Browsers, Tab, Tabs};
 pub use talk::Talk;
+pub use tally::{CLASSES, Counter, End, Tally};
 pub use tunnel::Tunnel;
 pub use worker::Worker;
 
@@ -74,6 +81,13 @@ pub struct Client {
     pub listener: u16,
     /// Its peer speaks for somebody else, and nobody trusted says for whom.
     pub forwarded: bool,
+}
+
+impl Client {
+    /// The number of the worker that has the connection.
+    pub fn worker(&self) -> usize {
+        usize::try_from(self.connection >> worker::CONNECTION_BITS).unwrap_or_default()
+    }
 }
 
 /// What becomes of a request.

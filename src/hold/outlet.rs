@@ -7,7 +7,9 @@ use http::{HeaderMap, StatusCode};
 use super::{Inbound, Incoming, Tab};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
+    config::Transport,
     framing::{Framing, long_poll::LongPoll},
+    log::Entry,
 };
 
 /// A request that waits for messages.
@@ -27,13 +29,24 @@ pub struct Holding {
     pub timeout: Option<Duration>,
     /// It is one of several tabs, which are answered together.
     pub tab: Option<Tab>,
+    /// Its line of the access log, which is written when nobody has it any more.
+    pub entry: Option<Entry>,
 }
 
 impl Holding {
     /// A request that is held like any other.
     pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
         let (headers, timeout) = (HeaderMap::new(), outlet.timeout);
-        Self { subscription, outlet, headers, as_body: false, inbound: None, timeout, tab: None }
+        Self {
+            subscription,
+            outlet,
+            headers,
+            as_body: false,
+            inbound: None,
+            timeout,
+            tab: None,
+            entry: None,
+        }
     }
 
     /// Lets the wait end after this time, if it does not end earlier.
@@ -50,6 +63,8 @@ impl Holding {
 /// How a location serves those that wait there by one transport; shared by all of them.
 #[derive(Debug)]
 pub struct Outlet {
+    /// What it is called.
+    pub transport: Transport,
     /// The wire format.
     pub style: Style,
     /// Where messages keep its frames.

@@ -60,6 +60,7 @@ impl Hall {
         if let Some(rare) = &mut held.rare {
             (rare.headers, rare.sent) = (Bytes::new(), Checksum::default());
             (rare.socket, rare.tab, rare.parting) = (None, None, None);
+            rare.entry = None;
         }
         held.tidy();
         if held.close || self.closing { self.linger(key) } else { self.idle(key) }
@@ -88,6 +89,8 @@ impl Hall {
     /// Closes a connection, whatever it was doing.
     pub(super) fn close(&mut self, key: u32) {
         self.leave(key);
-        self.held.remove(key as usize);
+        if self.held.remove(key as usize).is_some() {
+            self.tally.closed.add(1);
+        }
     }
 }

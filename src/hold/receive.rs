@@ -10,14 +10,14 @@ use rustix::event::epoll;
 
 use super::{
     Client, Handler, Talk, Worker,
-    exchange::{Exchange, Step, complete},
+    exchange::{Begun, Exchange, Step, complete},
     head,
     held::Phase,
     tunnel,
     wire::{AHEAD, Wire},
     worker::Shared,
 };
-use crate::response::Refusal;
+use crate::{log, response::Refusal};
 
 /// A request line and headers that `httparse` looks at before they are complete.
 const HEADERS: usize = 128;
@@ -114,8 +114,12 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Bytes of a request: kept until its head is complete, then hyper runs over them.
+    /// Bytes of a request: kept until its head is complete, then hyper runs over them, unless they
+    /// are all there is to a simple one.
     fn input(&mut self, key: u32, bytes: &[u8]) {
+        if self.direct(key, bytes) {
+            return;
+        }
         let mut hall = self.shared.hall.borrow_mut();
         let Some(held) = hall.held.get_mut(key as usize) else { return };
         let listener = usize::from(held.client.listener);
@@ -136,7 +140,7 @@ impl<H: Handler> Worker<H> {
         }
         if head::ends(&input, seen) || (seen == 0 && hopeless(&input)) {
             drop(hall);
-            return self.exchange(key, input);
+            return self.exchange(key, input, None);
         }
         if input.len() > most {
             return hall.refuse(key, &Refusal::HeadTooLarge);
@@ -150,15 +154,16 @@ impl<H: Handler> Worker<H> {
         hall.held[key as usize].rare().input = input;
     }
 
-    /// Runs hyper over bytes in hand.
-    fn exchange(&mut self, key: u32, input: Vec<u8>) {
+    /// Runs hyper over bytes in hand; `begun` is the answer to the first request in them, if there
+    /// is one already.
+    pub(super) fn exchange(&mut self, key: u32, input: Vec<u8>, begun: Option<Begun>) {
         let mut hall = self.shared.hall.borrow_mut();
         let Some(held) = hall.held.get_mut(key as usize) else { return };
         let Some(fd) = held.fd.take() else { return };
         let client = held.client;
         drop(hall);
         let builder = &self.shared.builders[usize::from(client.listener)];
-        let mut exchange = Exchange::new(&self.shared, builder, fd, input, client);
+        let mut exchange = Exchange::new(&self.shared, builder, fd, input, client, begun);
         let step = exchange.poll(&mut Context::from_waker(Waker::noop()));
         let mut hall = self.shared.hall.borrow_mut();
         if matches!(step, Step::Wait) {
@@ -191,6 +196,7 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
             if wire.become_task().is_ok() {
                 tunnel::run(wire, *tunnel, shared.closing()).await;
             }
+            shared.tally.closed.add(1);
         }
         (Some(fd), Step::Converse(converse)) => {
             let wire = Wire::new(fd, rest);
@@ -200,9 +206,10 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
                     (converse.run)(shared.door(), talk).await;
                 }
             }
+            shared.tally.closed.add(1);
         }
         (Some(fd), step) => come_back(shared, fd, client, step, rest),
-        (None, _) => {}
+        (None, _) => shared.tally.closed.add(1),
     }
 }
 
@@ -237,7 +244,7 @@ fn come_back<H>(shared: &Shared<H>, fd: OwnedFd, client: Client, step: Step, res
 
 impl super::hall::Hall {
     /// What a connection does after an exchange; `rest` is what it has sent ahead.
-    fn settle(&mut self, key: u32, step: Step, rest: Vec<u8>) {
+    pub(super) fn settle(&mut self, key: u32, step: Step, rest: Vec<u8>) {
         if !rest.is_empty() {
             self.held[key as usize].rare().input = rest;
         }
@@ -263,9 +270,12 @@ impl super::hall::Hall {
     /// Answers a request that never reached hyper, and closes.
     pub(super) fn refuse(&mut self, key: u32, refusal: &Refusal) {
         let held = &mut self.held[key as usize];
+        let client = held.client;
         held.close = true;
         held.rare = None;
         let answer = head::refusal(refusal);
+        self.tally.answered(refusal.status());
+        log::malformed(client.peer, refusal.status());
         let super::hall::Sent::Bytes(sent) = self.send(key, &answer) else {
             return self.close(key);
         };

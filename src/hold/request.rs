@@ -17,9 +17,16 @@ use hyper::body::Incoming;
 pub struct RequestBody {
     /// What has been read before, and is to be read again.
     again: Bytes,
-    incoming: Incoming,
+    source: Source,
     unread: Rc<Cell<bool>>,
     forsakable: Rc<Cell<bool>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// All of it came with the head; empty once it has been read.
+    Whole(Bytes),
+    Incoming(Incoming),
 }
 
 impl RequestBody {
@@ -30,7 +37,25 @@ impl RequestBody {
     ) -> Self {
         unread.set(!incoming.is_end_stream());
         let (unread, forsakable) = (unread.clone(), forsakable.clone());
-        Self { again: Bytes::new(), incoming, unread, forsakable }
+        Self { again: Bytes::new(), source: Source::Incoming(incoming), unread, forsakable }
+    }
+
+    pub(super) fn whole(
+        bytes: Bytes,
+        unread: &Rc<Cell<bool>>,
+        forsakable: &Rc<Cell<bool>>,
+    ) -> Self {
+        unread.set(!bytes.is_empty());
+        let (unread, forsakable) = (unread.clone(), forsakable.clone());
+        Self { again: Bytes::new(), source: Source::Whole(bytes), unread, forsakable }
+    }
+
+    /// All of it, if it came with the head: bytes that nothing else is kept for.
+    pub fn in_hand(&mut self) -> Option<Bytes> {
+        let Source::Whole(bytes) = &mut self.source else { return None };
+        self.unread.set(false);
+        let bytes = std::mem::take(bytes);
+        Some(if self.again.is_empty() { bytes } else { std::mem::take(&mut self.again) })
     }
 
     /// From now on, until the answer is there, the request ends when its client leaves. Without this
@@ -62,20 +87,33 @@ impl Body for RequestBody {
             let again = std::mem::take(&mut self.again);
             return Poll::Ready(Some(Ok(Frame::data(again))));
         }
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
-        if matches!(frame, Poll::Ready(None)) || self.incoming.is_end_stream() {
+        let frame = match &mut self.source {
+            Source::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Source::Incoming(incoming) => Pin::new(incoming).poll_frame(cx),
+        };
+        if matches!(frame, Poll::Ready(None)) || self.is_end_stream() {
             self.unread.set(false);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.again.is_empty() && self.incoming.is_end_stream()
+        self.again.is_empty()
+            && match &self.source {
+                Source::Whole(bytes) => bytes.is_empty(),
+                Source::Incoming(incoming) => incoming.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
         let again = self.again.len() as u64;
-        let rest = self.incoming.size_hint();
+        let rest = match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Incoming(incoming) => incoming.size_hint(),
+        };
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + again);
         if let Some(upper) = rest.upper() {

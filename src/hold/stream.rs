@@ -3,7 +3,6 @@
 
 use std::{
     cell::Cell,
-    future::poll_fn,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -12,25 +11,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
 use http_body::{Body, Frame as Part};
 use http_body_util::{Either, Full};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    Holding, Outlet, Style, Tab, batch::enough, bodies::Letter, passing::Passing, pause::PAUSE,
-    worker::HallCell,
+    Holding, Outlet, Style, Tab, bodies::Letter, passing::Passing, pause::PAUSE, worker::HallCell,
 };
 use crate::{
     channel::{ChannelId, Checksum, Frame, Message, MessageId},
-    framing::{Farewell, Framing, http1::tell_gap, long_poll::LongPoll},
+    framing::{Farewell, Framing},
+    log::Entry,
 };
 
 /// What hyper is given to send: bytes in hand, what comes from elsewhere, or messages.
 pub(super) type Outgoing = Either<Full<Bytes>, Either<Passing, Stream>>;
 
 /// What one poll of a body finds.
-enum Event {
+pub(super) enum Event {
     Message(Letter),
     Farewell(Farewell),
     Ping,
@@ -38,11 +36,11 @@ enum Event {
 
 /// A wait for messages, until it is dropped.
 #[derive(Debug)]
-struct Wait {
-    hall: HallCell,
+pub(super) struct Wait {
+    pub(super) hall: HallCell,
     key: u32,
-    outlet: Arc<Outlet>,
-    cursor: MessageId,
+    pub(super) outlet: Arc<Outlet>,
+    pub(super) cursor: MessageId,
     timeout: Option<Pin<Box<Sleep>>>,
     ping: Option<(Duration, Pin<Box<Sleep>>)>,
     /// It is one of several tabs, and its message may have to wait for the others.
@@ -52,17 +50,17 @@ struct Wait {
 }
 
 impl Wait {
-    fn new(hall: HallCell, holding: Holding) -> Self {
+    pub(super) fn new(hall: HallCell, holding: Holding) -> Self {
         let Holding { subscription, outlet, timeout, tab, .. } = holding;
         let cursor = subscription.cursor();
-        let key = hall.borrow_mut().join_body(subscription);
+        let key = hall.borrow_mut().join_body(subscription, outlet.transport);
         let timeout = timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         let (letter, pause) = (None, None);
         Self { hall, key, outlet, cursor, timeout, ping, tab, letter, pause }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         if let Some(pause) = &mut self.pause {
             std::task::ready!(pause.as_mut().poll(cx));
             self.pause = None;
@@ -109,16 +107,25 @@ impl Wait {
     }
 
     /// A message, and all that have come with it.
-    fn waiting(&mut self, first: Arc<Message>) -> Vec<Arc<Message>> {
+    pub(super) fn waiting(&mut self, first: Arc<Message>) -> Vec<Arc<Message>> {
         let mut hall = self.hall.borrow_mut();
         let next = std::iter::from_fn(|| Some(hall.next_for_body(self.key)?.message));
         [first].into_iter().chain(next).collect()
     }
 
     /// The channel for whose deletion it ends.
-    fn deleted_channel(&self, why: Farewell) -> Option<ChannelId> {
+    pub(super) fn deleted_channel(&self, why: Farewell) -> Option<ChannelId> {
         let deleted = why == Farewell::Deleted;
         deleted.then(|| self.hall.borrow_mut().deleted_channel(self.key)).flatten()
+    }
+
+    /// Counts the answer of a poll, and why the wait ended if it ended by itself.
+    pub(super) fn note_end(&self, why: Option<Farewell>) {
+        let tally = &self.hall.borrow().tally;
+        tally.polls.add(u64::from(self.outlet.ends()));
+        if let Some(why) = why {
+            tally.ended(why);
+        }
     }
 
     fn put_off_ping(&mut self) {
@@ -143,6 +150,8 @@ pub(super) struct Stream {
     begun: bool,
     /// What has gone out, once it is decompressed.
     sent: Checksum,
+    /// Its line of the access log.
+    entry: Option<Entry>,
     /// Whether its connection is still sending it.
     streaming: Rc<Cell<bool>>,
 }
@@ -153,6 +162,16 @@ pub(super) struct Stream {
 pub(super) struct Aborted;
 
 impl Stream {
+    pub(super) fn new(
+        wait: Wait,
+        opening: Frame,
+        entry: Option<Entry>,
+        streaming: Rc<Cell<bool>>,
+    ) -> Self {
+        let (begun, sent) = (false, Checksum::default());
+        Self { wait: Some(wait), opening: Some(opening), begun, sent, entry, streaming }
+    }
+
     /// What the next bytes are; `None` at the end.
     fn poll_payload(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Aborted>>> {
         let Some(wait) = &mut self.wait else { return Poll::Ready(None) };
@@ -170,8 +189,10 @@ impl Stream {
                 self.begun = true;
                 let notice = if gap { framing.gap(wait.cursor) } else { Frame::default() };
                 wait.cursor = message.id();
+                wait.hall.borrow().tally.handed(std::slice::from_ref(&message), gap);
                 let frame = outlet.frame(&message);
                 if framing.single() {
+                    wait.note_end(None);
                     self.wait = None;
                 }
                 let notice = self.payload(&notice);
@@ -191,7 +212,8 @@ impl Stream {
 
     /// The last bytes.
     fn end(&mut self, framing: &dyn Framing, why: Farewell) -> Result<Bytes, Aborted> {
-        let gone = self.wait.take().and_then(|wait| wait.deleted_channel(why));
+        let wait = self.wait.take().inspect(|wait| wait.note_end(Some(why)));
+        let gone = wait.and_then(|wait| wait.deleted_channel(why));
         if framing.single() {
             return Err(Aborted);
         }
@@ -213,7 +235,12 @@ impl Body for Stream {
             match std::task::ready!(self.poll_payload(cx)) {
                 // An empty chunk would end the response.
                 Some(Ok(bytes)) if bytes.is_empty() => {}
-                Some(bytes) => return Poll::Ready(Some(bytes.map(Part::data))),
+                Some(bytes) => {
+                    if let (Some(entry), Ok(bytes)) = (&self.entry, &bytes) {
+                        entry.sent(bytes.len() as u64);
+                    }
+                    return Poll::Ready(Some(bytes.map(Part::data)));
+                }
                 None => return Poll::Ready(None),
             }
         }
@@ -223,58 +250,5 @@ impl Body for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.streaming.set(false);
-    }
-}
-
-/// Waits, or gives the body that does.
-pub(super) async fn respond(
-    hall: HallCell,
-    streaming: &Rc<Cell<bool>>,
-    holding: Holding,
-) -> Response<Outgoing> {
-    let (headers, outlet) = (holding.headers.clone(), holding.outlet.clone());
-    let mut wait = Wait::new(hall, holding);
-    let mut response = Response::new(Either::Left(Full::default()));
-    *response.headers_mut() = headers;
-    match &outlet.style {
-        Style::Stream(framing) => {
-            let opening = Some(framing.opening());
-            streaming.set(true);
-            let streaming = streaming.clone();
-            let (begun, sent) = (false, Checksum::default());
-            let stream = Stream { wait: Some(wait), opening, begun, sent, streaming };
-            *response.body_mut() = Either::Right(Either::Right(stream));
-        }
-        Style::Poll(framing) => once(&mut response, &mut wait, framing).await,
-    }
-    response
-}
-
-/// The one answer of a poll.
-async fn once(response: &mut Response<Outgoing>, wait: &mut Wait, framing: &LongPoll) {
-    let (status, more, body) = match poll_fn(|cx| wait.poll(cx)).await {
-        Event::Message(letter) => {
-            let gap = letter.gap;
-            let messages = wait.waiting(letter.message);
-            let messages = wait.outlet.fitting(&messages);
-            let (mut more, body) = framing.answer(enough(messages).map_or(messages, |some| some.0));
-            if gap {
-                tell_gap(&mut more, wait.cursor);
-            }
-            (StatusCode::OK, more, body)
-        }
-        Event::Farewell(why) => {
-            framing.farewell(why, wait.cursor, wait.deleted_channel(why).as_ref())
-        }
-        Event::Ping => framing.farewell(Farewell::Timeout, wait.cursor, None),
-    };
-    *response.body_mut() = Either::Left(Full::new(body));
-    *response.status_mut() = status;
-    for (name, value) in &more {
-        if name == header::VARY {
-            response.headers_mut().append(name, value.clone());
-        } else {
-            response.headers_mut().insert(name, value.clone());
-        }
     }
 }

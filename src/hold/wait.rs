@@ -3,21 +3,24 @@
 use bytes::Bytes;
 
 use super::{
-    Holding, Outlet, Style,
+    End, Holding, Outlet, Style,
     hall::{Hall, Sent},
     head::{self, Persistence},
     held::{Member, Phase, Place},
     phase::SEND_TIMEOUT,
 };
 use crate::{
-    channel::{MessageId, Subscription, read},
-    framing::{Farewell, LAST_CHUNK, http1::write_headers},
+    channel::{ChannelId, MessageId, Subscription, read},
+    framing::{Farewell, LAST_CHUNK, http1::write_headers, long_poll::LongPoll},
 };
 
 impl Hall {
     /// Lets a connection wait: the head goes out, with whatever there is to read already.
     pub(super) fn hold(&mut self, key: u32, holding: Holding, persistence: Persistence) {
         let persistence = self.persistence(key, &holding.outlet, persistence);
+        if let Some(entry) = &holding.entry {
+            self.held[key as usize].rare().entry = Some(entry.clone());
+        }
         let lead = self.head(key, &holding, persistence);
         let Holding { subscription, outlet, inbound, timeout, tab, .. } = holding;
         let held = &mut self.held[key as usize];
@@ -25,6 +28,7 @@ impl Hall {
         (held.close, held.raw) = (persistence.close, persistence.raw);
         held.outlet = Some(outlet.clone());
         held.cursor = subscription.cursor();
+        self.tally.waits(outlet.transport);
         self.open_socket(key, inbound);
         let channels = subscription.channels().to_vec();
         self.join(key, subscription);
@@ -65,8 +69,13 @@ impl Hall {
             }
             Style::Stream(framing) => {
                 let opening = framing.opening();
+                self.tally.answered(holding.status());
                 held.count(opening.plain);
                 let mut lead = head::stream(holding.status(), headers, persistence);
+                if let Some(entry) = &holding.entry {
+                    entry.status(holding.status());
+                    entry.head(lead.len() as u64);
+                }
                 lead.extend_from_slice(&opening.on_wire(persistence.raw));
                 lead.into()
             }
@@ -106,6 +115,7 @@ impl Hall {
         if !held.blocked && !frame.is_empty() {
             if held.pinged {
                 // A whole interval without a sign of life.
+                self.tally.ended(End::Silent);
                 return self.close(key);
             }
             held.pinged = held.is_socket();
@@ -161,12 +171,12 @@ impl Hall {
         if let Some(rare) = &mut held.rare {
             rare.parting = None;
         }
+        self.tally.ended(why);
+        if outlet.ends() {
+            self.tally.polls.add(1);
+        }
         let bytes: Bytes = match &outlet.style {
-            Style::Poll(framing) => {
-                let (status, headers, body) = framing.farewell(why, held.cursor, gone.as_ref());
-                let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
-                head::whole(status, &headers, &more, held.close, &body)
-            }
+            Style::Poll(framing) => self.last_answer(key, framing, why, gone.as_ref()),
             // There is no other way to say that the message does not come.
             Style::Stream(framing) if framing.single() => {
                 held.close = true;
@@ -184,8 +194,29 @@ impl Hall {
                 [&last_words.concat()[..], last].concat().into()
             }
         };
+        let held = &mut self.held[key as usize];
         held.close |= held.raw;
         self.part_with(key, &bytes);
+    }
+
+    /// The whole answer of a poll that no message comes for.
+    fn last_answer(
+        &self,
+        key: u32,
+        framing: &LongPoll,
+        why: Farewell,
+        gone: Option<&ChannelId>,
+    ) -> Bytes {
+        let held = &self.held[key as usize];
+        let (status, headers, body) = framing.farewell(why, held.cursor, gone);
+        let more = held.rare.as_ref().map(|rare| rare.headers.clone()).unwrap_or_default();
+        let whole = head::whole(status, &headers, &more, held.close, &body);
+        self.tally.answered(status);
+        if let Some(entry) = held.entry() {
+            entry.status(status);
+            entry.head(whole.len().saturating_sub(body.len()) as u64);
+        }
+        whole
     }
 
     /// The last bytes of a response.

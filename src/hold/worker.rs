@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Client, Handler, Listener,
+    Client, Handler, Listener, Tally,
     accept::Accepted,
     hall::{Hall, Listening},
     wire::watch,
@@ -39,6 +39,7 @@ pub(super) type HallCell = Rc<RefCell<Hall>>;
 pub(super) struct Shared<H> {
     pub(super) hall: HallCell,
     pub(super) handler: H,
+    pub(super) tally: Arc<Tally>,
     /// By the number of the listening socket.
     pub(super) builders: Box<[Builder]>,
     /// Connections that are tasks now.
@@ -67,8 +68,8 @@ pub struct Worker<H> {
     connections: u64,
 }
 
-/// Events looked at in one turn.
-const EVENTS: usize = 256;
+/// Events looked at in one turn: what everybody else waits for is about a millisecond.
+const EVENTS: usize = 128;
 /// Connections accepted in one turn.
 const ACCEPTS: usize = 64;
 /// One read, in bytes.
@@ -78,16 +79,17 @@ const BUFFER: usize = 64 << 10;
 /// What may be read in one go with the largest head, in bytes.
 const HEADROOM: usize = 8 << 10;
 /// A connection's number: above these bits is the number of its worker.
-const CONNECTION_BITS: u32 = 48;
+pub(super) const CONNECTION_BITS: u32 = 48;
 
 impl<H: Handler> Worker<H> {
     /// The worker of that number, which takes connections from `listeners`; `listening` has one
-    /// entry for each.
+    /// entry for each. What it does is counted in `tally`.
     pub fn new(
         number: u64,
         handler: H,
         listeners: Vec<Listener>,
         listening: Arc<[Listening]>,
+        tally: Arc<Tally>,
     ) -> io::Result<Self> {
         let builder = |listening: &Listening| {
             let mut builder = Builder::new();
@@ -99,13 +101,14 @@ impl<H: Handler> Worker<H> {
             builder
         };
         let builders = listening.iter().map(builder).collect();
-        let hall = Hall::new(listening)?;
+        let hall = Hall::new(listening, tally.clone())?;
         for (number, listener) in listeners.iter().enumerate() {
             epoll::add(&*hall.epoll, listener, listener_event(number), EventFlags::IN)?;
         }
         let shared = Shared {
             hall: Rc::new(RefCell::new(hall)),
             handler,
+            tally,
             builders,
             tasks: Cell::new(0),
             changed: Notify::new(),
@@ -208,9 +211,10 @@ impl<H: Handler> Worker<H> {
         hall.deliver();
         hall.notice(&mut self.notes);
         hall.tell_dismissed();
+        hall.count_some();
         hall.expire();
         let idle = hall.locals.idle() && hall.dismissals.is_empty() && hall.ready.is_empty();
-        Ok(seen > 0 || !idle)
+        Ok(seen > 0 || !idle || !hall.counts.is_empty())
     }
 
     fn event(&mut self, event: Event) {
@@ -247,6 +251,7 @@ impl<H: Handler> Worker<H> {
             match listener.accept(hall.now) {
                 Accepted::Connection(fd, peer) => {
                     self.connections += 1;
+                    self.shared.tally.accepted.add(1);
                     let listener = u16::try_from(number).unwrap_or(u16::MAX);
                     let connection = self.connections;
                     let client = Client { peer, connection, listener, forwarded: false };

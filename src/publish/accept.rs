@@ -66,6 +66,9 @@ fn called(asked: &'static str, format: Format, style: Info) -> &'static str {
 /// which is named first; the first where nothing of what is named can be had.
 fn negotiate(accept: Option<&HeaderValue>, first: usize) -> (&'static str, Format) {
     let accept = accept.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if matches!(accept, "" | "*/*") {
+        return OFFERED[first];
+    }
     let ranges: Vec<_> = accept.split(',').take(MAX_RANGES).map(Range::parse).collect();
     let (after, before) = (&OFFERED[first..], &OFFERED[..first]);
     let mut best = OFFERED[first];

@@ -10,7 +10,7 @@ mod push_stream;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 pub use inbox::Inbox;
 
@@ -25,6 +25,11 @@ use crate::{
 
 /// The methods of a publisher location.
 pub const ALLOW: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+
+const EVENT: HeaderName = HeaderName::from_static("x-eventsource-event");
+/// The push stream module's names.
+const EVENT_TYPE: HeaderName = HeaderName::from_static("event-type");
+const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
 
 /// Space that is made for a body before any of it has come, in bytes at most.
 const FIRST_RESERVE: usize = 64 << 10;
@@ -139,19 +144,18 @@ fn creation(location: &Location, publisher: &Publisher) -> Creation {
 
 /// The message of a request. A form's type says nothing: HTTP libraries put it on any body.
 fn draft(headers: &HeaderMap, body: Bytes) -> Draft {
-    let copy = |name: &str| Some(Bytes::copy_from_slice(headers.get(name)?.as_bytes()));
-    let filled = |name| copy(name).filter(|value| !value.is_empty());
-    let content_type = copy(header::CONTENT_TYPE.as_str()).filter(|value| {
+    let copy = |name: HeaderName| Some(Bytes::copy_from_slice(headers.get(name)?.as_bytes()));
+    let content_type = copy(header::CONTENT_TYPE).filter(|value| {
         let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
         let form = essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
         !form && !essence.is_empty()
     });
-    let event = copy("x-eventsource-event").or_else(|| copy("event-type"));
+    let event = copy(EVENT).or_else(|| copy(EVENT_TYPE));
     Draft {
         body,
         content_type,
         event: event.filter(|event| !event.is_empty()),
-        event_id: filled("event-id"),
+        event_id: copy(EVENT_ID).filter(|id| !id.is_empty()),
         item: None,
     }
 }
@@ -161,6 +165,9 @@ async fn read(mut body: RequestBody, limit: usize, patience: Duration) -> Result
     let declared = http_body::Body::size_hint(&body).lower();
     if declared > limit as u64 {
         return Err(Refusal::TooLarge);
+    }
+    if let Some(bytes) = body.in_hand() {
+        return Ok(bytes);
     }
     let mut bytes = Vec::new();
     while let Some(frame) = next_frame(&mut body, patience).await? {

@@ -167,3 +167,24 @@ fn name(listen: &Listen) -> String {
         Listen::Unix(path) => format!("unix:{}", path.display()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn connections_inherit_what_is_set_on_the_listening_socket() {
+        let listener = tcp(([127, 0, 0, 1], 0).into(), true).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        listener.listen(1).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(accepted.tcp_nodelay().unwrap() && accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+        let (time, interval) = (accepted.tcp_keepalive_time(), accepted.tcp_keepalive_interval());
+        assert_eq!((time.unwrap(), interval.unwrap()), (KEEPALIVE, KEEPALIVE_INTERVAL));
+    }
+}

@@ -15,7 +15,7 @@ use std::{
 
 pub use listener::{BindError, Bound};
 pub use process::{PidFile, SetupError, settle};
-pub use signal::stop_signal;
+pub use signal::{at_reopen, stop_signal};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
@@ -24,9 +24,10 @@ use tracing::{error, info};
 
 use crate::{
     channel::{Hub, Settings},
-    config::Config,
+    config::{Config, Process},
     gateway::{self, Desk, Gateway},
-    hold::{Listener, Listening, Worker},
+    hold::{Listener, Listening, Tally, Worker},
+    status::Monitor,
 };
 
 /// Time between two of the hub's partial sweeps.
@@ -50,19 +51,21 @@ pub async fn run_with(
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let patience = config.process.shutdown_timeout;
+    let Process { shutdown_timeout: patience, shutdown_delay: delay, .. } = config.process;
     let listening: Arc<[Listening]> = bound.listening(&config).into();
     let Bound { workers, by_listener, files: _files, .. } = bound;
-    let gateway = Gateway::new(config, by_listener, Hub::new(settings))?;
-    let gateway = Arc::new(gateway);
+    let tallies: Vec<Arc<Tally>> = workers.iter().map(|_| Arc::default()).collect();
+    let hub = Hub::new(settings);
+    let gateway = Arc::new(Gateway::new(config, by_listener, hub, tallies.clone())?);
     let stop = watch::Sender::new(false);
     let (ended, mut ends) = mpsc::channel(1);
-    for (number, listeners) in workers.into_iter().enumerate() {
+    for (number, (listeners, tally)) in workers.into_iter().zip(tallies).enumerate() {
         let job = Job {
             number: number as u64,
             gateway: gateway.clone(),
             listeners,
             listening: listening.clone(),
+            tally,
             stop: stop.subscribe(),
             patience,
         };
@@ -70,7 +73,7 @@ pub async fn run_with(
     }
     drop(ended);
     tokio::select! {
-        () = shutdown => info!("draining"),
+        () = leave(shutdown, gateway.monitor(), delay) => info!("draining"),
         () = reap(gateway.hub()) => {}
         failed = ends.recv() => {
             failed.unwrap_or(Ok(()))?;
@@ -78,11 +81,24 @@ pub async fn run_with(
         }
     }
     stop.send_replace(true);
+    drained(ends).await
+}
+
+/// All workers have ended.
+async fn drained(mut ends: mpsc::Receiver<io::Result<()>>) -> io::Result<()> {
     while let Some(end) = ends.recv().await {
         end?;
     }
     info!("drained");
     Ok(())
+}
+
+/// Ends when the time to stop has come: `delay` after `shutdown`, so that whoever sends requests can
+/// see that it is not ready for more.
+async fn leave(shutdown: impl Future<Output = ()>, monitor: &Monitor, delay: Duration) {
+    shutdown.await;
+    monitor.stop();
+    tokio::time::sleep(delay).await;
 }
 
 async fn reap(hub: &Hub) {
@@ -100,6 +116,7 @@ struct Job {
     gateway: Arc<Gateway>,
     listeners: Vec<Listener>,
     listening: Arc<[Listening]>,
+    tally: Arc<Tally>,
     stop: watch::Receiver<bool>,
     patience: Duration,
 }
@@ -116,9 +133,9 @@ impl Job {
     }
 
     fn run(self) -> io::Result<()> {
-        let Self { number, gateway, listeners, listening, mut stop, patience } = self;
+        let Self { number, gateway, listeners, listening, tally, mut stop, patience } = self;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let worker = Worker::new(number, Desk::new(gateway), listeners, listening)?;
+        let worker = Worker::new(number, Desk::new(gateway), listeners, listening, tally)?;
         let stopped = async move {
             // The sender goes only when the daemon does.
             let _ = stop.wait_for(|stop| *stop).await;

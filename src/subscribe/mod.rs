@@ -7,6 +7,7 @@ mod poll;
 pub mod position;
 mod seat;
 mod socket;
+mod start;
 
 use std::{
     rc::Rc,
@@ -17,13 +18,13 @@ use std::{
 use cursorless::{Continued, Tag};
 use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
-use position::Malformed;
 
 use crate::{
-    channel::{First, Hub, Message, Start, Subscription},
+    channel::{Hub, Start, Subscription},
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
-    hold::{Answer, Browsers, Holding, Inbound, Outlet, Style},
+    hold::{Answer, Browsers, Holding, Inbound, Outlet, Style, Tally},
+    log::Entry,
     response::{Refusal, empty},
 };
 
@@ -49,6 +50,8 @@ pub struct Visit<'a> {
     pub named: &'a Named,
     /// Those whose tabs are several.
     pub browsers: &'a Browsers,
+    /// What is counted.
+    pub tally: &'a Tally,
 }
 
 impl Visit<'_> {
@@ -66,7 +69,26 @@ impl Visit<'_> {
 
     async fn by_transport(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
         let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
-        match negotiate::transport(self.head, &self.subscriber.transports, polls)? {
+        let transport = negotiate::transport(self.head, &self.subscriber.transports, polls)?;
+        if let Some(entry) = Entry::of(self.head) {
+            entry.transport(transport.name());
+        }
+        let answer = self.by(transport, inbound).await?;
+        self.tally.visited(transport);
+        if matches!(transport, Transport::IntervalPoll | Transport::LongPoll)
+            && matches!(answer, Answer::Respond(_))
+        {
+            self.tally.polls.add(1);
+        }
+        Ok(answer)
+    }
+
+    async fn by(
+        &self,
+        transport: Transport,
+        inbound: Option<Rc<dyn Inbound>>,
+    ) -> Result<Answer, Refusal> {
+        match transport {
             Transport::IntervalPoll => {
                 let subscription = self.subscribe().await?;
                 self.interval_poll(&subscription).map(Answer::Respond)
@@ -164,50 +186,6 @@ impl Visit<'_> {
             Some(subscription) => Ok(subscription),
             None => self.start(self.beginning()).await,
         }
-    }
-
-    /// Behind the first message whose publisher gave it the `Event-Id` that the request names.
-    async fn after_event(&self) -> Result<Option<Subscription>, Refusal> {
-        let name = self.scope.argument("eventid");
-        if !self.location.dialect.cursor_arguments || name.is_empty() {
-            return Ok(None);
-        }
-        let mut subscription = self.start(Start::First(First::Oldest)).await?;
-        let named = |message: &Arc<Message>| message.event_id().is_some_and(|id| *id == *name);
-        let Some(id) = subscription.read().into_iter().find(named).map(|message| message.id())
-        else {
-            return Ok(None);
-        };
-        subscription.advance(id);
-        Ok(Some(subscription))
-    }
-
-    /// Where a request begins that names no message id.
-    fn beginning(&self) -> Start {
-        let backtrack = self.named.backtrack.map(First::Last);
-        Start::First(backtrack.unwrap_or(self.subscriber.first_message))
-    }
-
-    /// The message id that the request names, if it names one.
-    fn asked(&self) -> Result<Option<crate::channel::MessageId>, Refusal> {
-        let named = self.subscriber.last_message_id.iter();
-        let named = named.map(|template| template.expand(self.scope));
-        let argument = self.scope.argument("last_event_id");
-        let malformed = |why: Malformed| Refusal::BadRequest(why.to_string().into());
-        let asked = position::asked(&self.head.headers, named, Some(&*argument));
-        match asked.map_err(malformed)? {
-            None if self.location.dialect.cursor_arguments => {
-                let [time, tag] = ["time", "tag"].map(|name| self.scope.argument(name));
-                position::pair(&time, &tag).map_err(malformed)
-            }
-            asked => Ok(asked),
-        }
-    }
-
-    /// Whether `push_last_message_id` finds anything.
-    fn names_message(&self) -> bool {
-        let named = self.subscriber.last_message_id.iter();
-        named.map(|template| template.expand(self.scope)).any(|value| !value.is_empty())
     }
 
     fn hold(&self, subscription: Subscription, outlet: &Arc<Outlet>, headers: HeaderMap) -> Answer {

@@ -6,7 +6,10 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::{
     channel::FrameSlot,
-    config::{Batch, SlowSubscriber, StreamFormat, Subscriber, Transport},
+    config::{
+        Batch, SlowSubscriber, StreamFormat, Subscriber,
+        Transport::{self, self as T},
+    },
     dialect::Dialect,
     framing::{
         Framing, Voice,
@@ -74,15 +77,13 @@ impl Outlets {
             poll_gzip: build.poll(gzip.map_or(Gzip::Off, Gzip::From), SLOTS - 3),
             early: Arc::new(Outlet {
                 timeout: None,
-                ..build.stream(early, build.spoken(slot::EARLY))
+                ..build.stream(T::LongPoll, early, build.spoken(slot::EARLY))
             }),
-            chunked: Arc::new(build.stream(chunked, build.spoken(slot::CHUNK))),
-            event_source: Arc::new(build.stream(events.clone(), build.spoken(slot::EVENT))),
-            event_source_gzip: Arc::new(
-                build.stream(Compressed(events), build.spoken(slot::EVENT_GZIP)),
-            ),
-            multipart: Arc::new(build.stream(Multipart { voice }, build.spoken(slot::PART))),
-            raw: Arc::new(build.stream(raw, build.slot(SLOTS - 2))),
+            chunked: build.shared(T::Chunked, chunked, slot::CHUNK),
+            event_source: build.shared(T::EventSource, events.clone(), slot::EVENT),
+            event_source_gzip: build.shared(T::EventSource, Compressed(events), slot::EVENT_GZIP),
+            multipart: build.shared(T::Multipart, Multipart { voice }, slot::PART),
+            raw: Arc::new(build.stream(T::Raw, raw, build.slot(SLOTS - 2))),
             stream: build.templates(SLOTS - 1)?,
             sockets: build.sockets(),
             gzip: gzip.is_some(),
@@ -123,9 +124,10 @@ impl Build<'_> {
         if self.voice.template.is_some() { self.slot(shared.0 % (SLOTS - 4)) } else { shared }
     }
 
-    fn outlet(&self, style: Style, slot: FrameSlot) -> Outlet {
+    fn outlet(&self, transport: T, style: Style, slot: FrameSlot) -> Outlet {
         let pings = matches!(&style, Style::Stream(framing) if !framing.ping().is_empty());
         Outlet {
+            transport,
             style,
             slot,
             ping: self.subscriber.ping_interval.filter(|_| pings),
@@ -135,8 +137,13 @@ impl Build<'_> {
         }
     }
 
-    fn stream(&self, framing: impl Framing, slot: FrameSlot) -> Outlet {
-        self.outlet(Style::Stream(Box::new(framing)), slot)
+    fn stream(&self, transport: T, framing: impl Framing, slot: FrameSlot) -> Outlet {
+        self.outlet(transport, Style::Stream(Box::new(framing)), slot)
+    }
+
+    /// An outlet in a slot that all locations share, if they can.
+    fn shared(&self, transport: T, framing: impl Framing, slot: FrameSlot) -> Arc<Outlet> {
+        Arc::new(self.stream(transport, framing, self.spoken(slot)))
     }
 
     fn poll(&self, gzip: Gzip, number: u32) -> Arc<Outlet> {
@@ -148,7 +155,7 @@ impl Build<'_> {
         };
         let default_type = self.subscriber.default_type.clone();
         let framing = LongPoll { default_type, form, gzip, voice: self.voice.clone() };
-        Arc::new(self.outlet(Style::Poll(framing), self.slot(number)))
+        Arc::new(self.outlet(T::LongPoll, Style::Poll(framing), self.slot(number)))
     }
 
     fn templates(&self, number: u32) -> Result<Arc<Outlet>, TemplateError> {
@@ -156,20 +163,21 @@ impl Build<'_> {
         let dialect = self.voice.dialect;
         let (header, message, footer) = match self.subscriber.stream.clone() {
             StreamFormat::Iframe { header, footer } => {
-                let outlet = self.stream(Template::iframe(header, footer), self.slot(number));
+                let outlet =
+                    self.stream(T::Stream, Template::iframe(header, footer), self.slot(number));
                 return Ok(Arc::new(outlet));
             }
             StreamFormat::Plain if dialect.ping_notice.is_none() => {
                 let voice = Voice::default();
                 let raw = Raw { separator: "".into(), content_type, voice };
-                return Ok(Arc::new(self.stream(raw, slot::CHUNK)));
+                return Ok(Arc::new(self.stream(T::Stream, raw, slot::CHUNK)));
             }
             StreamFormat::Plain => (String::new(), "~text~".into(), String::new()),
             StreamFormat::Templates { header, message, footer } => (header, message, footer),
         };
         let message = MessageTemplate::parse(&message, dialect.ids)?;
         let template = Template::new(&header, message, &footer, content_type, dialect);
-        Ok(Arc::new(self.stream(template, self.slot(number))))
+        Ok(Arc::new(self.stream(T::Stream, template, self.slot(number))))
     }
 
     fn sockets(&self) -> Vec<(Terms, Arc<Outlet>)> {
@@ -180,7 +188,7 @@ impl Build<'_> {
                 deflate: terms.deflate.is_some(),
                 ignores: self.voice.dialect.ignores_messages,
             });
-            let outlet = self.stream(framing, self.spoken(slot));
+            let outlet = self.stream(T::WebSocket, framing, self.spoken(slot));
             (terms, Arc::new(Outlet { socket, ..outlet }))
         };
         Terms::ALL.into_iter().map(outlet).collect()

@@ -107,10 +107,11 @@ impl Visit<'_> {
     ) -> Response<Body> {
         let mut response = Response::new(full(body));
         *response.headers_mut() = headers;
-        if gap(messages, subscription.cursor()) {
+        let gap = gap(messages, subscription.cursor());
+        if gap {
             tell_gap(response.headers_mut(), subscription.cursor());
         }
-        self.received(subscription, messages);
+        self.received(subscription, messages, gap);
         self.share(response)
     }
 
@@ -131,10 +132,11 @@ impl Visit<'_> {
     }
 
     /// `push_delete_oldest_received_message`, for those who do not wait.
-    fn received(&self, subscription: &Subscription, messages: &[Arc<Message>]) {
+    fn received(&self, subscription: &Subscription, messages: &[Arc<Message>], gap: bool) {
         if self.head.method == Method::HEAD {
             return;
         }
+        self.tally.handed(messages, gap);
         for message in messages {
             for channel in subscription.channels() {
                 if channel.id() == message.channel() {

@@ -11,15 +11,15 @@ use std::{
 use crate::{harness::Client, site::locations};
 
 /// A running program; killed when it is dropped.
-struct Daemon {
-    child: Child,
-    address: String,
+pub struct Daemon {
+    pub child: Child,
+    pub address: String,
     /// Kept open: what is printed later must go somewhere.
     _stdout: BufReader<ChildStdout>,
 }
 
 impl Daemon {
-    fn start(config: &Path) -> Self {
+    pub fn start(config: &Path) -> Self {
         let mut child = command(config).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -28,11 +28,11 @@ impl Daemon {
         Self { child, address: address.to_owned(), _stdout: stdout }
     }
 
-    fn connect(&self) -> Client {
+    pub fn connect(&self) -> Client {
         Client::new(TcpStream::connect(&self.address).unwrap())
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(name).arg(self.child.id().to_string()).status();
         assert!(status.unwrap().success());
     }
@@ -51,7 +51,7 @@ fn command(config: &Path) -> Command {
     command
 }
 
-fn write(directory: &tempfile::TempDir, text: &str) -> PathBuf {
+pub fn write(directory: &tempfile::TempDir, text: &str) -> PathBuf {
     let path = directory.path().join("pushgate.toml");
     fs::write(&path, text).unwrap();
     path

@@ -4,6 +4,7 @@ mod credentials;
 mod grip;
 mod idle;
 mod proxy;
+mod status;
 mod subscriber;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::{
     directive::Block,
     error::{Faults, Place, Reason},
     location::{Channels, Location, Publisher, Transport},
+    status::Status,
     upstream::Upstreams,
     value::{At, or},
     variable::Template,
@@ -38,8 +40,20 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The keys that give a location something to do.
-const ROLES: [&str; 5] =
-    ["push_publisher", "push_subscriber", "push_pubsub", "push_grip_publish", "proxy_pass"];
+const ROLES: [&str; 8] = [
+    "push_publisher",
+    "push_subscriber",
+    "push_pubsub",
+    "push_grip_publish",
+    "push_status",
+    "push_channels_status",
+    "push_health",
+    "proxy_pass",
+];
+
+/// The same in words.
+const SOME_ROLE: &str = "push_publisher, push_subscriber, push_pubsub, push_grip_publish, \
+                         push_status, push_channels_status, push_health or proxy_pass";
 
 /// Builds a location of a block with what it inherits; none if it cannot be one.
 pub(super) fn location(
@@ -55,16 +69,21 @@ pub(super) fn location(
         return None;
     };
     let mut build = Build { block, pattern, faults };
-    let takes_items = build.takes_items();
-    let (publisher, transports) = build.roles(takes_items);
-    build.note_missing(table, publisher || !transports.is_empty(), takes_items);
+    let status = build.status();
+    let takes_items = status.is_none() && build.takes_items();
+    let roles = status.is_none().then(|| build.roles(takes_items));
+    let (publisher, transports) = roles.unwrap_or_default();
+    if status.is_none() {
+        build.note_missing(table, publisher || !transports.is_empty(), takes_items);
+    }
     build.note_all_idle(&transports, takes_items);
     let retention = build.retention();
-    let status = block.push_publish_status.as_ref().map(|at| at.value);
+    let proxy = if status.is_none() { build.proxy(upstreams) } else { None };
     let internal = or(block.internal.as_ref(), false);
+    let private = publisher || takes_items;
     Some(Location {
         pattern: pattern.clone(),
-        access: access(block, (publisher || takes_items) && !internal),
+        access: access(block, private && !internal || status.is_some_and(Status::is_private)),
         real_ip: real_ip(block),
         cors: build.cors(),
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
@@ -73,20 +92,25 @@ pub(super) fn location(
         channels: build.channels(),
         jwt: build.jwt(),
         secure_link: build.secure_link(),
-        publisher: publisher.then_some(Publisher { status, retention }),
+        publisher: publisher.then(|| published(block, retention)),
         subscriber: build.subscriber(transports),
-        proxy: build.proxy(upstreams),
-        grip: build.grip(block.proxy_pass.is_some()),
+        grip: build.grip(proxy.is_some()),
+        proxy,
         items: build.items(takes_items, retention),
         internal,
+        status,
     })
 }
 
-/// Without rules a publisher admits this machine only, and any other location everyone; so does an
-/// internal one, because it is the application that sends requests there.
-fn access(block: &Block, publisher: bool) -> Access {
+fn published(block: &Block, retention: Retention) -> Publisher {
+    Publisher { status: block.push_publish_status.as_ref().map(|at| at.value), retention }
+}
+
+/// Without rules what is private, as publishing is, admits this machine only, and any other location
+/// everyone; so does an internal one, because it is the application that sends requests there.
+fn access(block: &Block, private: bool) -> Access {
     let rules = block.access.as_ref().map(|at| at.value.clone()).unwrap_or_default();
-    if publisher && rules.is_empty() { Access::local() } else { Access::new(rules) }
+    if private && rules.is_empty() { Access::local() } else { Access::new(rules) }
 }
 
 /// `real_ip_from` and `real_ip_header` of any block.
@@ -159,9 +183,7 @@ impl Build<'_> {
         }
         if !has_role {
             if !self.block.is_suspect(&ROLES) {
-                let roles =
-                    "push_publisher, push_subscriber, push_pubsub, push_grip_publish or proxy_pass";
-                self.faults.add(table, Reason::Missing(roles));
+                self.faults.add(table, Reason::Missing(SOME_ROLE));
             }
             return;
         }

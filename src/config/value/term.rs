@@ -12,6 +12,7 @@ use crate::{
         location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
         origin,
         server::{Listen, ServerName},
+        status::{Health, StatusFormat},
     },
     cors::Origins,
     dialect::{self, Dialect},
@@ -89,6 +90,29 @@ pub(in crate::config) fn preset(
     value: &Value<'_>,
 ) -> Read<Option<Preset>> {
     word(reader, value, &[("iframe", Some(Preset::Iframe)), ("", None)])
+}
+
+pub(in crate::config) fn status_format(
+    reader: &mut Reader<'_>,
+    value: &Value<'_>,
+) -> Read<Option<StatusFormat>> {
+    use StatusFormat::{Json, Prometheus, Text};
+    let words = [("text", Some(Text)), ("json", Some(Json)), ("prometheus", Some(Prometheus))];
+    word(reader, value, &[&words[..], &[("", None)]].concat())
+}
+
+/// `true` is `"live"`, `false` nothing.
+pub(in crate::config) fn health(
+    reader: &mut Reader<'_>,
+    value: &Value<'_>,
+) -> Read<Option<Health>> {
+    match value.get_ref() {
+        DeValue::Boolean(on) => Ok(on.then_some(Health::Live)),
+        DeValue::String(_) => {
+            word(reader, value, &[("live", Some(Health::Live)), ("ready", Some(Health::Ready))])
+        }
+        _ => reader.wrong(value, "true, false, \"live\" or \"ready\""),
+    }
 }
 
 /// `true` is every transport, `false` none.

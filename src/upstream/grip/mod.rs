@@ -36,11 +36,14 @@ const MAX_ASKS: usize = 3;
 
 /// A request is held as the application has told it.
 fn hold(caller: Rc<Caller>, told: Told) -> Answer {
-    let status = told.status();
     let respond = move |door: Door| -> crate::hold::Doing<Response<Body>> {
         Box::pin(async move { held(caller, door, told).await })
     };
-    Answer::Follow(Follow { status, headers: http::HeaderMap::new(), respond: Box::new(respond) })
+    Answer::Follow(Follow {
+        entry: None,
+        headers: http::HeaderMap::new(),
+        respond: Box::new(respond),
+    })
 }
 
 /// The answer, once there is one; a request that waits may be told to wait in another way.

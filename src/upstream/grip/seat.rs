@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::{Caller, join::sit};
 use crate::{
     channel::{Action, Item, Message, MessageId, Part},
+    config::Transport,
     grip::{Channel, Filter, Sequence, Subscriber},
     hold::{Door, Feed, News},
     response::Refusal,
@@ -30,6 +31,7 @@ const BATCH: usize = 256;
 #[derive(Debug)]
 pub(super) struct Seat {
     door: Door,
+    transport: Transport,
     followed: Vec<Followed>,
     pub(super) meta: BTreeMap<Box<str>, Box<str>>,
     ready: VecDeque<Arc<Message>>,
@@ -72,9 +74,11 @@ pub(super) enum Piece {
 }
 
 impl Seat {
-    pub(super) fn new(door: &Door) -> Self {
+    /// A place that is followed by this transport, for whoever counts them.
+    pub(super) fn new(door: &Door, transport: Transport) -> Self {
         Self {
             door: door.clone(),
+            transport,
             followed: Vec::new(),
             meta: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -82,8 +86,9 @@ impl Seat {
         }
     }
 
-    pub(super) fn door(&self) -> &Door {
-        &self.door
+    /// Follows nothing any more.
+    pub(super) fn clear(&mut self) {
+        self.followed.clear();
     }
 
     /// Follows these channels and no others. Returns whether one of the new ones may have lost an item.
@@ -153,7 +158,7 @@ impl Seat {
         let mut out = Vec::new();
         let lost = sequence.begin(&kept, now, &mut out);
         self.ready.extend(out);
-        let feed = self.door.follow(subscription);
+        let feed = self.door.follow(subscription, self.transport);
         let name = channel.name.clone();
         Ok((Followed { name, filters: Vec::new(), feed, sequence, last: None }, lost))
     }

@@ -14,6 +14,7 @@ use super::{
     seat::{Next, Piece, Seat},
 };
 use crate::{
+    config::Transport,
     grip::{Hold, Instruct, Mode},
     hold::Door,
     response::{Body, Cut},
@@ -47,7 +48,7 @@ async fn run(
     out: Out,
 ) -> Result<(), Cut> {
     let gone = Gone::watch(&caller, instruct.gone.as_deref());
-    let mut seat = Seat::new(&door);
+    let mut seat = Seat::new(&door, Transport::Chunked);
     let mut empty = 0;
     loop {
         seat.meta.clone_from(&instruct.meta);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     channel::Message,
+    config::Transport,
     hold::Door,
     response::{Body, Refusal, full},
 };
@@ -36,7 +37,7 @@ pub(super) async fn wait(
 ) -> Result<Outcome, Refusal> {
     let gone = Gone::watch(caller, told.instruct.gone.as_deref());
     let end = Instant::now() + told.instruct.patience();
-    let mut seat = Seat::new(door);
+    let mut seat = Seat::new(door, Transport::LongPoll);
     seat.meta.clone_from(&told.instruct.meta);
     let may_ask = may_ask && caller.is_repeatable();
     let lost = seat.follow(caller, told.instruct.wanted()).await? && may_ask;

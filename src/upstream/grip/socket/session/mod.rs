@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     channel::{Kind, Message},
+    config::Transport,
     grip::{Control, Event, KeepAlive, MAX_EVENTS, Mode, decode},
     hold::{Doing, Door, Talk},
     upstream::{
@@ -76,7 +77,7 @@ impl Session {
         Self {
             exchange,
             control,
-            seat: Seat::new(door),
+            seat: Seat::new(door, Transport::WebSocket),
             talk,
             decoder: Decoder::new(Limits { max_message, deflate: false }),
             queue: Vec::new(),
@@ -132,7 +133,7 @@ impl Session {
             Turn::News(Next::Message(message)) => return self.deliver(&message).await,
             Turn::News(Next::Lost) => {}
             Turn::News(Next::Over) => {
-                self.seat = Seat::new(self.seat.door());
+                self.seat.clear();
                 return self.close(code::GOING_AWAY, "").await;
             }
             Turn::Beat => {

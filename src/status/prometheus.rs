@@ -1,0 +1,124 @@
+//! `push_status` as Prometheus scrapes it: text format 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+
+use std::fmt::Write;
+
+use super::figures::{CLASS_NAMES, Figures, VERSION};
+use crate::{
+    channel::{Gone, Traffic},
+    hold::End,
+};
+
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The kinds of metrics that there are here.
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// What is being written.
+struct Page(String);
+
+impl Page {
+    /// A metric that has one value for each value of a label. The values of labels need no escape.
+    fn labelled(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        label: &str,
+        samples: impl IntoIterator<Item = (&'static str, u64)>,
+    ) {
+        self.head(name, kind, help);
+        for (value, number) in samples {
+            // Writing to a text does not fail.
+            let _ = writeln!(self.0, "pushgate_{name}{{{label}=\"{value}\"}} {number}");
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &str, number: u64) {
+        self.head(name, Kind::Counter, help);
+        let _ = writeln!(self.0, "pushgate_{name} {number}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, number: u64) {
+        self.head(name, Kind::Gauge, help);
+        let _ = writeln!(self.0, "pushgate_{name} {number}");
+    }
+
+    fn head(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        let _ = writeln!(self.0, "# HELP pushgate_{name} {help}\n# TYPE pushgate_{name} {kind}");
+    }
+}
+
+/// The whole page.
+pub(super) fn render(figures: &Figures) -> String {
+    let mut page = Page(String::new());
+    process(&mut page, figures);
+    connections(&mut page, figures);
+    messages(&mut page, figures);
+    subscribers(&mut page, figures);
+    page.0
+}
+
+fn process(page: &mut Page, figures: &Figures) {
+    let build = [(VERSION, 1)];
+    page.labelled("build_info", Kind::Gauge, "Which version it is.", "version", build);
+    page.gauge("start_time_seconds", "When it was started, in Unix seconds.", figures.started);
+    page.gauge("uptime_seconds", "How long it has been running.", figures.uptime);
+    page.gauge("workers", "Threads that serve connections.", figures.workers as u64);
+    let help = "Lines that a log could not take.";
+    page.counter("lost_log_lines_total", help, figures.lost_log_lines);
+}
+
+fn connections(page: &mut Page, figures: &Figures) {
+    page.counter("connections_accepted_total", "Connections accepted.", figures.accepted);
+    page.gauge("connections_active", "Connections that are open.", figures.active);
+    let help = "Connections of subscribers that wait.";
+    page.gauge("connections_held", help, figures.subscribers());
+    page.counter("requests_total", "Requests understood.", figures.requests);
+    let help = "Responses begun, by the class of their status.";
+    let responses = CLASS_NAMES.into_iter().zip(figures.responses);
+    page.labelled("responses_total", Kind::Counter, help, "class", responses);
+}
+
+fn messages(page: &mut Page, figures: &Figures) {
+    let Traffic { published, published_bytes, stored, memory_used, memory_limit, gone } =
+        figures.traffic;
+    let help = "Messages published, one in several channels once for each.";
+    page.counter("published_messages_total", help, published);
+    page.counter("published_bytes_total", "The bytes of their bodies.", published_bytes);
+    let help = "Messages that subscribers have got, once for each of them.";
+    page.counter("delivered_messages_total", help, figures.delivered);
+    page.counter("delivered_bytes_total", "The bytes of their bodies.", figures.delivered_bytes);
+    page.gauge("stored_messages", "Messages that are kept.", stored);
+    let help = "Messages that are no longer kept, by the reason.";
+    let gone = Gone::ALL.map(Gone::name).into_iter().zip(gone);
+    page.labelled("gone_messages_total", Kind::Counter, help, "reason", gone);
+    let help = "What messages and their frames take.";
+    page.gauge("memory_used_bytes", help, memory_used as u64);
+    page.gauge("memory_limit_bytes", "What they may take.", memory_limit as u64);
+    page.gauge("channels", "Channels that there are.", figures.channels as u64);
+}
+
+fn subscribers(page: &mut Page, figures: &Figures) {
+    let transports = || figures.transports.iter();
+    let help = "Subscribers that wait, by transport.";
+    let waiting = transports().map(|one| (one.transport, one.waiting));
+    page.labelled("subscribers", Kind::Gauge, help, "transport", waiting);
+    let help = "Requests of subscribers that were let in, by transport.";
+    let visits = transports().map(|one| (one.transport, one.visits));
+    page.labelled("visits_total", Kind::Counter, help, "transport", visits);
+    let help = "Waits that the server ended without a message, by the reason.";
+    let ends = End::ALL.map(End::name).into_iter().zip(figures.ends);
+    page.labelled("waits_ended_total", Kind::Counter, help, "reason", ends);
+    page.counter("polls_answered_total", "Polls answered.", figures.polls);
+    let help = "Times that messages were gone before a subscriber could have them.";
+    page.counter("gaps_total", help, figures.gaps);
+}
