@@ -220,10 +220,8 @@ impl Desk {
         let delivery = Delivery { hub: &self.gateway.hub, location, items, head };
         let group = location.channels.group.expand(scope);
         let answer = delivery.answer(&group, body.ok_or(Refusal::TooLarge)?);
-        let mut response = Box::pin(answer).await?;
-        let origin = head.headers.get(header::ORIGIN);
-        location.cors.append_to(response.headers_mut(), origin);
-        Ok(Passed::Answer(Answer::Respond(response)))
+        let response = Box::pin(answer).await?;
+        Ok(Passed::Answer(shared(location, head, response)))
     }
 
     /// What takes the messages of a WebSocket's client.
