@@ -109,3 +109,23 @@ impl Item {
             + self.socket.as_ref().map_or(0, parcel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_of_the_message_is_counted_once_and_everything_else_too() {
+        let body = Bytes::from(vec![0; 1000]);
+        let part = |content: &Bytes| Part { content: content.clone(), ..Part::default() };
+        let bare = Item::default().size(&body);
+        let item = Item { stream: Some(part(&body)), ..Item::default() };
+        assert_eq!(item.size(&body), bare);
+        let other = Bytes::from(vec![0; 300]);
+        let reply = Reply { part: part(&other), ..Reply::default() };
+        let headers = vec![("a".into(), "x".repeat(50).into())];
+        let item =
+            Item { response: Some(Reply { headers, ..reply }), id: Some("7".into()), ..item };
+        assert!((bare + 352..bare + 400).contains(&item.size(&body)), "{}", item.size(&body));
+    }
+}

@@ -204,13 +204,19 @@ fn pages_follow_each_other_and_then_what_is_published() {
     let script = Script::new(vec![answer(next, "one;"), answer(link, "two;")]);
     let gateway = script.gateway("");
     let mut client = gateway.connect();
-    client.get("/list?page=1", "Cookie: a=b\r\nGrip-Last: a; last-id=forged\r\nIf-Match: x\r\n");
+    client.get(
+        "/list?page=1",
+        "Cookie: a=b\r\nGrip-Last: a; last-id=forged\r\nIf-Match: x\r\nLast-Event-ID: 1\r\n",
+    );
     assert!(client.head().contains("Content-Type: text/plain\r\n"));
     assert_eq!(client.exactly_chunked(8), b"one;two;");
-    assert_eq!(script.asked().header("grip-last"), None);
+    let first = script.asked();
+    assert_eq!((first.header("grip-last"), first.header("last-event-id")), (None, Some("1")));
     let asked = script.asked();
     assert_eq!(asked.line(), "GET /list?page=2 HTTP/1.1");
     assert_eq!((asked.header("cookie"), asked.header("if-match")), (Some("a=b"), None));
+    // The link says where the client is, and not what it said at first.
+    assert_eq!(asked.header("last-event-id"), None);
     numbered(&gateway, 3);
     assert_eq!(client.chunk().unwrap(), b"3;");
 }
@@ -558,4 +564,46 @@ fn with_a_key_publishers_have_to_show_it() {
         |expires| format!("Authorization: Bearer {}\r\n", signer.token("x", expires).unwrap());
     assert_eq!(post(&token(pushgate::credentials::expires_in(60))).0, 200);
     assert_eq!(post(&token(1)).0, 401);
+}
+
+#[test]
+fn an_application_that_fails_for_a_moment_is_asked_again_for_what_follows() {
+    let link = "Grip-Link: </next>; rel=next\r\nGrip-Hold: stream\r\nGrip-Channel: a\r\n";
+    let script = Script::new(vec![
+        answer(link, "begin;"),
+        b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        answer(&link.replace("/next", "/last"), "again;"),
+        b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+    ]);
+    let gateway = script.gateway("");
+    let mut client = begun(&gateway, "begin;");
+    item(&gateway, r#""http-stream": {"action": "hint"}"#);
+    assert_eq!(client.exactly_chunked(6), b"again;");
+    item(&gateway, r#""http-stream": {"action": "hint"}"#);
+    // Nobody may take this for the end.
+    client.assert_closed();
+    let lines: Vec<_> = (0..4).map(|_| script.asked().line().to_owned()).collect();
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let [first, next, last] = ["/", "/next", "/last"].map(|path| format!("GET {path} HTTP/1.1"));
+    assert_eq!(lines, [&*first, &next, &next, &last]);
+}
+
+#[test]
+fn a_client_that_reads_nothing_for_a_while_misses_nothing_that_is_kept() {
+    let script = Script::new(vec![hold("stream", "", "begin;")]);
+    let held_long = "push_max_message_buffer_length = 2000\n";
+    let location = script.app.location("push_grip = true\n");
+    let gateway =
+        Gateway::start_root("workers = 1", &format!("{location}{ITEMS}{held_long}{ORDINARY}"));
+    let mut client = begun(&gateway, "begin;");
+    let filler = "x".repeat(20_000);
+    let expected: Vec<String> = (0..600).map(|number| format!("{number} {filler};")).collect();
+    for part in expected.chunks(20) {
+        let items: Vec<_> =
+            part.iter().map(|text| format!("{{\"channel\": \"a\", {}}}", stream(text))).collect();
+        assert_eq!(publish(&gateway, &items.join(",")).status, 200);
+    }
+    for text in &expected {
+        assert_eq!(client.exactly_chunked(text.len()), text.as_bytes());
+    }
 }
