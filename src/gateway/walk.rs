@@ -38,6 +38,13 @@ struct Way<'a> {
     asked: Option<Uri>,
 }
 
+/// A location on the way of a request.
+struct Arrival<'a> {
+    way: &'a Way<'a>,
+    location: &'a Arc<Location>,
+    outlets: Option<&'a Outlets>,
+}
+
 /// Where the way of a request has led.
 struct Stop<'a> {
     location: &'a Arc<Location>,
@@ -142,26 +149,38 @@ impl Desk {
             let answer = response.map(|response| shared(location, head, response));
             return answer.map(Passed::Answer).map_err(refused);
         }
+        let arrival = Arrival { way, location, outlets: site.outlets[matched.location].as_ref() };
+        self.arrive(arrival, &scope, head, body).await.map_err(refused)
+    }
+
+    /// A location that somebody may come to.
+    async fn arrive(
+        &self,
+        arrival: Arrival<'_>,
+        scope: &Scope<'_>,
+        head: &request::Parts,
+        body: Option<RequestBody>,
+    ) -> Result<Passed, Refusal> {
+        let Arrival { way, location, outlets } = arrival;
         if let Some(proxy) = &location.proxy {
             let (hub, redirected) = (&self.gateway.hub, way.asked.is_some());
-            let (peer, client, scope) = (client.peer, &self.upstreams, &scope);
+            let (peer, client) = (way.client.peer, &self.upstreams);
             let passage = Passage { client, hub, location, proxy, head, scope, peer, redirected };
-            return Box::pin(passage.pass(body)).await.map_err(refused);
+            return Box::pin(passage.pass(body)).await;
         }
-        let token = admit::token(location, &scope).map_err(refused)?;
-        let scope = Scope { token: token.as_ref(), ..scope };
+        let token = admit::token(location, scope)?;
+        let scope = Scope { token: token.as_ref(), ..*scope };
         if let Some(items) = &location.items {
-            return self.take_items(location, items, &scope, head, body).await.map_err(refused);
+            return self.take_items(location, items, &scope, head, body).await;
         }
-        let named = location.channels.named(&scope, location.dialect).map_err(refused)?;
-        admit::channels(location, &scope, &named.channels).map_err(refused)?;
+        let named = location.channels.named(&scope, location.dialect)?;
+        admit::channels(location, &scope, &named.channels)?;
         if let Some(entry) = Entry::of(head) {
             entry.channels(named.channels.iter().map(|id| (id.group(), id.as_bytes())));
         }
-        let outlets = site.outlets[matched.location].as_ref();
-        let tally = self.gateway.monitor.tally(client);
+        let tally = self.gateway.monitor.tally(way.client);
         let stop = Stop { location, outlets, scope: &scope, tally };
-        self.play(stop, &named, head, body).await.map(Passed::Answer).map_err(refused)
+        self.play(stop, &named, head, body).await.map(Passed::Answer)
     }
 
     /// The location's role.
@@ -178,8 +197,7 @@ impl Desk {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || subscribes(&head.method) =>
             {
-                let hub = &*gateway.hub;
-                let browsers = &gateway.browsers;
+                let (hub, browsers) = (&*gateway.hub, &gateway.browsers);
                 let visit = Visit {
                     hub,
                     location,

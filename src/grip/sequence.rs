@@ -112,6 +112,14 @@ impl Sequence {
         self.since = (!self.early.is_empty()).then_some(now);
     }
 
+    /// What is missing does not come any more: the early ones go on without it, and the order with them.
+    pub fn give_up(&mut self, out: &mut Vec<Arc<Message>>) {
+        self.since = None;
+        for Early { message, .. } in std::mem::take(&mut self.early) {
+            self.take(&message, out);
+        }
+    }
+
     /// Of the early ones the last item, and what was before it, have been told.
     fn forget_told(&mut self) {
         let mut told = self.last.clone();
@@ -236,6 +244,17 @@ mod tests {
         assert_eq!(sequence.lost_at(), Some(now + PATIENCE));
         sequence.told(Some("1"), now, &mut out);
         assert_eq!((out.len(), sequence.lost_at()), (0, None));
+    }
+
+    #[test]
+    fn where_nobody_can_be_asked_the_early_ones_go_on() {
+        let (mut sequence, mut out, now) = (Sequence::new(Some("1")), Vec::new(), Instant::now());
+        for id in [3, 5] {
+            sequence.offer(&number(id), now, &mut out);
+        }
+        sequence.give_up(&mut out);
+        sequence.offer(&number(6), now, &mut out);
+        assert_eq!((ids(&out), sequence.lost_at()), (vec!["3", "5", "6"], None));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -87,6 +86,20 @@ impl State {
         response
     }
 
+    /// A response is there; after some of them there is no further request.
+    fn end(&self, response: &mut Response<Outgoing>, persistence: Persistence) {
+        // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
+        let endless = persistence.raw && self.streaming.get();
+        if endless {
+            *response.version_mut() = Version::HTTP_10;
+        }
+        if self.unread.get() || endless {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        self.busy.set(false);
+    }
+
     /// Leaves hyper, which gets no response.
     async fn leave(&self, leaving: Leaving) -> Response<Outgoing> {
         self.leaving.replace(Some(leaving));
@@ -157,7 +170,7 @@ impl<H: Handler> Exchange<H> {
 
     /// Whether the client of a waiting request has gone. Hyper looks for that only as long as it
     /// has read nothing ahead. As long as a body is coming, hyper reads.
-    fn abandoned(&self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn abandoned(&self, cx: &mut Context<'_>) -> bool {
         let waits = self.state.polling.get() || self.state.streaming.get();
         waits && !self.state.unread.get() && self.wire.poll_end(cx).is_ready()
     }
@@ -261,50 +274,8 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
             shared.tally.answered(response.status());
             // Of a response that goes before this one all is with hyper.
             state.entry.replace(response.extensions_mut().remove());
-            // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
-            let endless = persistence.raw && state.streaming.get();
-            if endless {
-                *response.version_mut() = Version::HTTP_10;
-            }
-            if state.unread.get() || endless {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(header::CONNECTION, close);
-            }
-            state.busy.set(false);
+            state.end(&mut response, persistence);
             Ok(response)
         })
     }
-}
-
-/// How long a client may take none of the bytes that are there for it: nginx's `send_timeout`.
-const SEND_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Waits until the exchange needs no task any more.
-pub(super) async fn complete<H: Handler>(
-    exchange: &mut Exchange<H>,
-    shared: &Rc<Shared<H>>,
-) -> Step {
-    let mut closing = std::pin::pin!(shared.closing());
-    let mut told = false;
-    let mut stalled = std::pin::pin!(tokio::time::sleep(SEND_TIMEOUT));
-    let mut written = 0;
-    std::future::poll_fn(|cx| {
-        if !told && closing.as_mut().poll(cx).is_ready() {
-            told = true;
-            exchange.shut_down();
-        }
-        let step = exchange.poll(cx);
-        let progress = std::mem::replace(&mut written, exchange.wire.written()) != written;
-        if progress || !exchange.wire.dirty() {
-            stalled.as_mut().reset(tokio::time::Instant::now() + SEND_TIMEOUT);
-        }
-        match step {
-            Step::Wait if stalled.as_mut().poll(cx).is_ready() || exchange.abandoned(cx) => {
-                Poll::Ready(Step::Closed)
-            }
-            Step::Wait => Poll::Pending,
-            step => Poll::Ready(step),
-        }
-    })
-    .await
 }

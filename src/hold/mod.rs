@@ -8,6 +8,7 @@
 mod accept;
 mod batch;
 mod bodies;
+mod complete;
 mod deliver;
 mod direct;
 mod dismiss;

@@ -10,7 +10,8 @@ use rustix::event::epoll;
 
 use super::{
     Client, Handler, Talk, Worker,
-    exchange::{Begun, Exchange, Step, complete},
+    complete::complete,
+    exchange::{Begun, Exchange, Step},
     head,
     held::Phase,
     tunnel,

@@ -62,12 +62,7 @@ pub(super) fn location(
     upstreams: &mut Upstreams,
     faults: &mut Faults,
 ) -> Option<Location> {
-    let Some(At { value: pattern, .. }) = &block.path else {
-        if !block.is_suspect(&["path"]) {
-            faults.add_key(table, "path", Reason::Missing("every location needs one"));
-        }
-        return None;
-    };
+    let pattern = pattern(block, table, faults)?;
     let mut build = Build { block, pattern, faults };
     let status = build.status();
     let takes_items = status.is_none() && build.takes_items();
@@ -104,6 +99,14 @@ pub(super) fn location(
 
 fn published(block: &Block, retention: Retention) -> Publisher {
     Publisher { status: block.push_publish_status.as_ref().map(|at| at.value), retention }
+}
+
+/// The `path`, which has to be there.
+fn pattern<'b>(block: &'b Block, table: Place, faults: &mut Faults) -> Option<&'b Pattern> {
+    if block.path.is_none() && !block.is_suspect(&["path"]) {
+        faults.add_key(table, "path", Reason::Missing("every location needs one"));
+    }
+    block.path.as_ref().map(|at| &at.value)
 }
 
 /// Without rules what is private, as publishing is, admits this machine only, and any other location

@@ -163,6 +163,13 @@ impl Seat {
         Ok((Followed { name, filters: Vec::new(), feed, sequence, last: None }, lost))
     }
 
+    /// Goes on without what is lost, where nobody can be asked for it.
+    pub(super) fn give_up(&mut self) {
+        let mut out = Vec::new();
+        self.followed.iter_mut().for_each(|one| one.sequence.give_up(&mut out));
+        self.ready.extend(out);
+    }
+
     /// The last items of those channels that have an order: channel and id.
     pub(super) fn last(&self) -> Vec<(String, String)> {
         let last = |one: &Followed| Some((one.name.to_string(), one.last.as_deref()?.to_owned()));
@@ -241,11 +248,11 @@ impl Seat {
     /// What a message is to the client, in the format that is picked; one that was not published as an
     /// item has its body in all of them.
     pub(super) fn piece(&self, message: &Message, pick: impl Fn(&Item) -> Option<&Part>) -> Piece {
-        let Some(item) = message.item() else { return Piece::Content(message.body().clone()) };
-        let Some(part) = pick(item) else { return Piece::Nothing };
         let Some(one) = self.followed.iter().find(|one| is_of(one, message)) else {
             return Piece::Nothing;
         };
+        let Some(item) = message.item() else { return Piece::Content(message.body().clone()) };
+        let Some(part) = pick(item) else { return Piece::Nothing };
         let channels = self.subscribed();
         let subscriber =
             Subscriber { filters: &one.filters, meta: &self.meta, channels: &channels };

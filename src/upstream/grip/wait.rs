@@ -50,7 +50,11 @@ pub(super) async fn wait(
         };
         let asks = match next {
             Next::Over => break Outcome::Answer(told.answer(caller)),
-            Next::Lost => true,
+            Next::Lost if may_ask => true,
+            Next::Lost => {
+                seat.give_up();
+                false
+            }
             Next::Message(message) => match answered(&seat, &message) {
                 Answered::Reply(response) => break Outcome::Answer(response),
                 Answered::Ask => caller.is_repeatable(),
