@@ -107,6 +107,16 @@ impl Hub {
         Ok(deleted)
     }
 
+    /// Lets every worker look whether one of its subscribers of these channels has to go. The answer is
+    /// the state of those that exist.
+    pub fn recall(&self, ids: &[ChannelId]) -> Vec<ChannelInfo> {
+        let recall = |channel: Arc<Channel>| {
+            channel.state().recall();
+            channel.info()
+        };
+        ids.iter().filter_map(|id| self.registry.find(id).map(recall)).collect()
+    }
+
     /// Finds the place of a reader, which has no seat yet.
     pub async fn subscribe(
         &self,

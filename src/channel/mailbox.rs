@@ -40,6 +40,11 @@ pub enum Note {
         /// Which channel, and where the answer goes.
         survey: Survey,
     },
+    /// Subscribers may have to go, each for a reason of its own. The note may be late, too.
+    Recall {
+        /// The worker's own number for the channel.
+        local: u32,
+    },
 }
 
 /// Why a channel sends subscribers away.

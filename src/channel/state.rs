@@ -168,6 +168,13 @@ impl State {
         self.dismiss(self.tickets, Dismissal::Deleted);
     }
 
+    /// Every worker is to look whether one of its subscribers has to go.
+    pub(super) fn recall(&self) {
+        for worker in &self.workers {
+            worker.mailbox.put(Note::Recall { local: worker.local });
+        }
+    }
+
     fn dismiss(&mut self, before: u32, why: Dismissal) {
         self.dismissed = Some((before, why));
         for worker in &self.workers {

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{
     error::Level,
+    hooks::Ask,
     location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
     proxy::Pass,
     server::{Listen, ServerName},
@@ -149,6 +150,7 @@ directives! {
     push_max_reserved_memory: usize = some_size, Root;
     push_max_channels: usize = count, Root;
     push_max_subscribers: usize = count, Root;
+    push_hook_queue: usize = some_count, Root;
 
     name: String = upstream_name, Upstream;
     servers: Vec<At<Address>> = addresses, Upstream;
@@ -244,6 +246,16 @@ directives! {
     push_secure_link: String = text, Any;
     push_secure_link_text: String = text, Any;
     push_secure_link_secret: Secret = secret, Any;
+
+    push_authorize_request: Option<Ask> = ask, Any;
+    push_authorize_cache: Option<Duration> = timeout, Any;
+    push_publisher_upstream_request: Option<Ask> = ask, Any;
+    push_subscribe_request: Option<Ask> = ask, Any;
+    push_unsubscribe_request: Option<Ask> = ask, Any;
+    push_channel_events: String = text, Any;
+    push_channel_event_string: String = text, Any;
+    push_presence: String = text, Any;
+    push_presence_grace: Duration = duration, Any;
 
     push_allowed_origins: Origins = origins, Any;
     push_allow_credentials: bool = flag, Any;

@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::{
     grip::{Grip, Items},
+    hooks::Hooks,
     proxy::Proxy,
     status::Status,
     variable::Template,
@@ -43,6 +44,8 @@ pub struct Location {
     pub jwt: Option<Jwt>,
     /// `push_secure_link`: who comes has to come by a signed link.
     pub secure_link: Option<SecureLink>,
+    /// What it asks and tells the application.
+    pub hooks: Hooks,
     /// `push_publisher`, `push_pubsub`.
     pub publisher: Option<Publisher>,
     /// `push_subscriber`, `push_pubsub`.

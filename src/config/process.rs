@@ -10,6 +10,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default of the push module.
 const MAX_RESERVED_MEMORY: usize = 32 << 20;
 
+/// As many as a worker can have connections, nearly.
+const HOOK_QUEUE: usize = 1 << 14;
+
 /// The root of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Process {
@@ -35,6 +38,8 @@ pub struct Process {
     pub max_channels: usize,
     /// `push_max_subscribers`: 0 is any number.
     pub max_subscribers: usize,
+    /// `push_hook_queue`: notices that each worker keeps for the application.
+    pub hook_queue: usize,
 }
 
 impl Process {
@@ -53,6 +58,7 @@ impl Process {
             max_reserved_memory: or(root.push_max_reserved_memory.as_ref(), MAX_RESERVED_MEMORY),
             max_channels: or(root.push_max_channels.as_ref(), 0),
             max_subscribers: or(root.push_max_subscribers.as_ref(), 0),
+            hook_queue: or(root.push_hook_queue.as_ref(), HOOK_QUEUE),
         }
     }
 }

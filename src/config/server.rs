@@ -12,6 +12,7 @@ use super::{
     directive::Block,
     error::{Faults, Place, Reason},
     file::Table,
+    hooks::Ask,
     inherit,
     location::Location,
     upstream::Upstreams,
@@ -166,12 +167,14 @@ pub(super) fn build(
         let location = inherit::location(&inherited, table.place, upstreams, faults);
         locations.extend(location.map(Arc::new));
     }
+    let router = Router::new(locations.iter().map(|location| &location.pattern));
+    note_unasked(table, &block, &router, &locations, faults);
     let listen = or_listed(block.listen.as_ref(), faults);
     note_unbelieved(&block, faults);
     Server {
         listen: if listen.is_empty() { vec![Listen::Tcp(DEFAULT_LISTEN)] } else { listen },
         names: or_listed(block.server_name.as_ref(), faults),
-        router: Router::new(locations.iter().map(|location| &location.pattern)),
+        router,
         locations,
         header_timeout: or(block.client_header_timeout.as_ref(), HEADER_TIMEOUT),
         keepalive_timeout: or(block.keepalive_timeout.as_ref(), KEEPALIVE_TIMEOUT),
@@ -190,6 +193,33 @@ fn note_unbelieved(block: &Block, faults: &mut Faults) {
     {
         faults
             .add(on.place, Reason::Missing("real_ip_from, which says whose headers are believed"));
+    }
+}
+
+/// Notes questions to locations that do not pass them on. Where a location could not be read, it may be
+/// the one that is meant.
+fn note_unasked(
+    table: &Table,
+    block: &Block,
+    router: &Router,
+    locations: &[Arc<Location>],
+    faults: &mut Faults,
+) {
+    if locations.len() < table.tables.len() {
+        return;
+    }
+    for block in table.tables.iter().map(|table| table.block.within(block)) {
+        if block.is_suspect(&["proxy_pass", "path"]) {
+            return;
+        }
+        for at in block.questions() {
+            let Some(path) = at.value.as_ref().and_then(Ask::location) else { continue };
+            let asked = router.find(path.as_bytes()).map(|found| &locations[found.location]);
+            if asked.is_none_or(|location| location.proxy.is_none()) {
+                let why = "a path whose location has a proxy_pass";
+                faults.add(at.place, Reason::Invalid(path.to_owned(), why));
+            }
+        }
     }
 }
 

@@ -100,6 +100,7 @@ fn the_root_says_what_concerns_the_process() {
     let text = "workers = 3\nuser = 'www'\npid_file = '/run/x.pid'\nlog_format = 'json'\n\
                 error_log = '/var/log/x'\naccess_log = 'stdout'\nshutdown_timeout = 0\nshutdown_delay = '2s'\n\
                 push_max_reserved_memory = '1g'\npush_max_channels = 5\npush_max_subscribers = 6\n\
+                push_hook_queue = 7\n\
                 client_header_timeout = '5s'\n[[server]]\nkeepalive_timeout = 0\n";
     let Config { process, servers, .. } = parse(text);
     let expected = Process {
@@ -114,6 +115,7 @@ fn the_root_says_what_concerns_the_process() {
         max_reserved_memory: 1 << 30,
         max_channels: 5,
         max_subscribers: 6,
+        hook_queue: 7,
     };
     assert_eq!(process, expected);
     assert_eq!(servers[0].header_timeout, seconds(5));
@@ -1145,4 +1147,83 @@ fn keys_and_secrets_that_are_none_are_said_and_not_shown() {
     assert!(errors[2].contains("push_jwt: the value names a file that cannot be read"));
     assert!(errors[3].contains("push_secure_link_secret: missing: push_secure_link needs it"));
     assert!(!errors.concat().contains("text:short"));
+}
+
+#[test]
+fn what_the_application_is_asked_goes_where_it_is_written() {
+    let asks = "push_authorize_request = '/auth?c=$push_channel_id'\npush_authorize_cache = '5s'\n\
+                push_publisher_upstream_request = 'http://a:1/edit'\nproxy_read_timeout = '3s'\n\
+                proxy_set_header = { X-A = '1' }\npush_subscribe_request = 'app/sub'\n\
+                push_unsubscribe_request = ''\npush_channel_events = 'ev'\npush_presence = '$arg_who'";
+    let text = format!(
+        "push_unsubscribe_request = '/auth/out'\n[[upstream]]\nname = 'app'\nservers = ['b']\n\
+         [[server]]\n[[server.location]]\npath = '/auth'\nproxy_pass = 'app'\n\
+         [[server.location]]\npath = '/'\npush_pubsub = true\npush_channel_id = 'x'\n{asks}"
+    );
+    let config = parse(&text);
+    let locations = &config.servers[0].locations;
+    assert!(locations[0].hooks.unsubscribe.is_none());
+    let hooks = &locations[1].hooks;
+    let authorize = hooks.authorize.as_ref().unwrap();
+    assert!(authorize.to.is_none());
+    assert_eq!(authorize.uri.to_string(), "/auth?c=${push_channel_id}");
+    assert_eq!(hooks.authorize_cache, Some(seconds(5)));
+    let publish = hooks.publish.as_ref().unwrap();
+    let proxy = publish.to.as_ref().unwrap();
+    assert_eq!(&*config.upstreams[proxy.upstream].name, "a:1");
+    assert_eq!((proxy.timeouts.read, proxy.set_headers.len()), (seconds(3), 1));
+    let subscribe = hooks.subscribe.as_ref().unwrap().to.as_ref().unwrap();
+    assert_eq!(&*config.upstreams[subscribe.upstream].name, "app");
+    assert!(hooks.unsubscribe.is_none());
+    let events = hooks.events.as_ref().unwrap();
+    assert_eq!(events.text.to_string(), "${push_channel_event} ${push_channel_id}");
+    assert!(events.presence_text.to_string().ends_with(" ${push_identity}"));
+    assert_eq!(hooks.presence.as_ref().unwrap().grace, seconds(15));
+}
+
+#[test]
+fn wrong_words_about_what_the_application_is_asked_are_named() {
+    let own = |keys: &str| location_errors(&format!("push_pubsub = true\n{keys}"));
+    for (keys, expected) in [
+        (
+            "push_authorize_request = 'https://x/'",
+            "push_authorize_request: \"https://x/\" is not a path",
+        ),
+        ("push_authorize_request = 'http://$host/'", "is not a path of this server, an URL like"),
+        (
+            "push_authorize_request = 'app/x'",
+            "push_authorize_request: there is no upstream \"app\"",
+        ),
+        ("push_authorize_request = 1", "push_authorize_request: expected a string, found a number"),
+        (
+            "push_authorize_request = 'http://a/?$x'",
+            "push_authorize_request: unknown variable `$x`",
+        ),
+        ("push_authorize_request = '/a'", "\"/a\" is not a path whose location has a proxy_pass"),
+        (
+            "push_unsubscribe_request = '/a/b?x'",
+            "\"/a/b\" is not a path whose location has a proxy_pass",
+        ),
+        ("push_authorize_cache = '1s'", "without effect: there is no push_authorize_request"),
+        ("push_presence_grace = '1s'", "without effect: there is no push_presence"),
+        ("push_channel_event_string = 'x'", "without effect: there are no push_channel_events"),
+        ("push_channel_events = '$x'", "push_channel_events: unknown variable `$x`"),
+        ("push_hook_queue = 1", "push_hook_queue: this key belongs on the root level"),
+    ] {
+        let errors = own(keys);
+        assert!(errors.len() == 1 && errors[0].contains(expected), "{keys}: {errors:?}");
+    }
+    let errors_of = |role: &str, keys: &str| location_errors(&format!("{role} = true\n{keys}"));
+    for (role, key, why) in [
+        ("push_subscriber", "push_publisher_upstream_request", "the location does not publish"),
+        ("push_publisher", "push_subscribe_request", "the location does not subscribe"),
+        ("push_publisher", "push_unsubscribe_request", "the location does not subscribe"),
+    ] {
+        let errors = errors_of(role, &format!("{key} = 'http://a/'"));
+        assert!(errors.len() == 1 && errors[0].ends_with(why), "{errors:?}");
+    }
+    let proxied = errors(&onward("path = '/'\nproxy_pass = 'http://x'\npush_presence = 'x'"));
+    assert!(proxied[0].ends_with("the location neither publishes nor subscribes"), "{proxied:?}");
+    let none = errors("push_hook_queue = 0\n[[server]]");
+    assert_eq!(none, ["f:1:19: push_hook_queue: must be a number from 1 on"]);
 }

@@ -1,17 +1,30 @@
 //! One request: route, access, channels, role.
 
 mod admit;
+mod authorize;
+mod edit;
+mod herald;
+mod hooks;
 mod methods;
+mod present;
 mod refused;
+mod role;
 mod site;
 mod veil;
+mod visitor;
 mod walk;
 
 use std::{
+    cell::RefCell,
     io,
-    sync::{Arc, atomic::AtomicU64},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
+use herald::Herald;
 use http::{Method, Request, StatusCode, request};
 use http_body::Body as _;
 pub use refused::Refused;
@@ -26,7 +39,8 @@ use crate::{
     publish::host::Host,
     response::Body,
     status::Monitor,
-    upstream::{self, Group},
+    subscribe::presence::Presence,
+    upstream::{self, Group, NoticeCounts, Notices, Verdicts},
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -44,6 +58,12 @@ pub struct Gateway {
     browsers: Browsers,
     groups: Arc<[Group]>,
     monitor: Monitor,
+    /// Verdicts of an earlier epoch do not hold any more.
+    epoch: AtomicU64,
+    presence: Presence,
+    /// `push_hook_queue`.
+    hook_queue: usize,
+    notices: Arc<NoticeCounts>,
 }
 
 /// What answers the requests of one worker.
@@ -52,6 +72,10 @@ pub struct Desk {
     gateway: Arc<Gateway>,
     /// The worker's connections to applications.
     upstreams: upstream::Client,
+    /// What its applications have said of earlier requests.
+    verdicts: Rc<RefCell<Verdicts>>,
+    notices: Rc<Notices>,
+    herald: Rc<Herald>,
 }
 
 const NOT_MODIFIED: StatusCode = StatusCode::NOT_MODIFIED;
@@ -81,6 +105,10 @@ impl Gateway {
             browsers: Browsers::default(),
             groups,
             monitor,
+            epoch: AtomicU64::new(0),
+            presence: Presence::default(),
+            hook_queue: config.process.hook_queue,
+            notices: Arc::default(),
         })
     }
 
@@ -93,13 +121,43 @@ impl Gateway {
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
+
+    /// What has become of what the application is told.
+    pub fn notices(&self) -> &NoticeCounts {
+        &self.notices
+    }
+
+    /// Somebody is sent away: whoever comes again is asked about again.
+    fn forget_verdicts(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The epoch of verdicts.
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
 }
 
 impl Desk {
     /// That of one worker; it stays on its thread.
     pub fn new(gateway: Arc<Gateway>) -> Self {
         let upstreams = upstream::Client::new(gateway.groups.clone());
-        Self { gateway, upstreams }
+        let (most, counts) = (gateway.hook_queue, gateway.notices.clone());
+        let notices = Rc::new(Notices::new(upstreams.clone(), most, counts));
+        let herald = Rc::new(Herald::new(gateway.hub.clone()));
+        Self { gateway, upstreams, verdicts: Rc::default(), notices, herald }
+    }
+
+    /// What takes notices for the application, at work.
+    fn notices(&self) -> Rc<Notices> {
+        self.notices.start();
+        self.notices.clone()
+    }
+
+    /// What publishes events, at work.
+    fn herald(&self) -> Rc<Herald> {
+        self.herald.start();
+        self.herald.clone()
     }
 }
 
@@ -121,6 +179,11 @@ impl Handler for Desk {
             }
             answer
         }
+    }
+
+    async fn settled(&self) {
+        self.herald.settled().await;
+        self.notices.settled().await;
     }
 }
 

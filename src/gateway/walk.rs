@@ -1,56 +1,46 @@
 //! The way of a request: its location, who may, which channels, what the location does.
 
-use std::{
-    rc::Rc,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use http::{Method, Response, Uri, header, request};
 
 use super::{
     Desk, Refused, admit,
-    methods::{check_host, check_method, options, same_origin, subscribes},
+    methods::{check_host, check_method, options, same_origin},
     site::Site,
 };
 use crate::{
     access::Peer,
-    channel::ChannelId,
     config::{
-        Items, Location, Named,
+        Items, Location,
         variable::{Push, Scope},
     },
-    hold::{Answer, Client, Inbound, RequestBody, Tally},
+    hold::{Answer, Client, RequestBody, Tally},
     log::Entry,
-    publish::{self, Errand, items::Delivery},
+    publish::items::Delivery,
     response::{Body, Refusal},
     router::{Captures, normalize},
-    subscribe::{Outlets, Visit},
+    subscribe::Outlets,
     upstream::{Passage, Passed, Redirect},
 };
 
 /// A request, wherever it is led.
-struct Way<'a> {
-    site: &'a Site,
-    client: Client,
+pub(super) struct Way<'a> {
+    pub(super) site: &'a Site,
+    pub(super) client: Client,
     /// The number of the request.
     number: u64,
     /// What the client asked for, once `X-Accel-Redirect` has led away from there.
     asked: Option<Uri>,
 }
 
-/// A location on the way of a request.
-struct Arrival<'a> {
-    way: &'a Way<'a>,
-    location: &'a Arc<Location>,
-    outlets: Option<&'a Outlets>,
-}
-
 /// Where the way of a request has led.
-struct Stop<'a> {
-    location: &'a Arc<Location>,
-    outlets: Option<&'a Outlets>,
-    scope: &'a Scope<'a>,
-    tally: &'a Tally,
+#[derive(Clone, Copy)]
+pub(super) struct Stop<'a> {
+    pub(super) location: &'a Arc<Location>,
+    pub(super) outlets: Option<&'a Outlets>,
+    pub(super) scope: &'a Scope<'a>,
+    pub(super) tally: &'a Tally,
 }
 
 /// The scheme of every plain connection.
@@ -144,29 +134,30 @@ impl Desk {
         }
         check_method(location, &head.method).map_err(refused)?;
         let scope = self.scope(way, head, &path, &matched.captures, peer);
-        if let Some(status) = location.status {
-            let response = self.gateway.monitor.answer(status, head, &scope).await;
-            let answer = response.map(|response| shared(location, head, response));
-            return answer.map(Passed::Answer).map_err(refused);
-        }
-        let arrival = Arrival { way, location, outlets: site.outlets[matched.location].as_ref() };
-        self.arrive(arrival, &scope, head, body).await.map_err(refused)
+        let outlets = site.outlets[matched.location].as_ref();
+        let tally = self.gateway.monitor.tally(client);
+        let stop = Stop { location, outlets, scope: &scope, tally };
+        self.enter(way, stop, head, body).await.map_err(refused)
     }
 
-    /// A location that somebody may come to.
-    async fn arrive(
+    /// What the location is for: to show the gateway, to pass requests on, or to push.
+    async fn enter(
         &self,
-        arrival: Arrival<'_>,
-        scope: &Scope<'_>,
+        way: &Way<'_>,
+        stop: Stop<'_>,
         head: &request::Parts,
         body: Option<RequestBody>,
     ) -> Result<Passed, Refusal> {
-        let Arrival { way, location, outlets } = arrival;
+        let Stop { location, scope, .. } = stop;
+        if let Some(status) = location.status {
+            let response = self.gateway.monitor.answer(status, head, scope).await?;
+            return Ok(Passed::Answer(shared(location, head, response)));
+        }
         if let Some(proxy) = &location.proxy {
-            let (hub, redirected) = (&self.gateway.hub, way.asked.is_some());
-            let (peer, client) = (way.client.peer, &self.upstreams);
-            let passage = Passage { client, hub, location, proxy, head, scope, peer, redirected };
-            return Box::pin(passage.pass(body)).await;
+            let (client, peer) = (&self.upstreams, way.client.peer);
+            let redirected = way.asked.is_some();
+            let passage = Passage { client, location, proxy, head, scope, peer, redirected };
+            return Box::pin(passage.pass(body, (&self.gateway.hub, location))).await;
         }
         let token = admit::token(location, scope)?;
         let scope = Scope { token: token.as_ref(), ..*scope };
@@ -178,51 +169,8 @@ impl Desk {
         if let Some(entry) = Entry::of(head) {
             entry.channels(named.channels.iter().map(|id| (id.group(), id.as_bytes())));
         }
-        let tally = self.gateway.monitor.tally(way.client);
-        let stop = Stop { location, outlets, scope: &scope, tally };
-        self.play(stop, &named, head, body).await.map(Passed::Answer)
-    }
-
-    /// The location's role.
-    async fn play(
-        &self,
-        stop: Stop<'_>,
-        named: &Named,
-        head: &request::Parts,
-        body: Option<RequestBody>,
-    ) -> Result<Answer, Refusal> {
-        let gateway = &*self.gateway;
-        let Stop { location, outlets, scope, tally } = stop;
-        match (&location.publisher, &location.subscriber, outlets) {
-            (publisher, Some(subscriber), Some(outlets))
-                if publisher.is_none() || subscribes(&head.method) =>
-            {
-                let (hub, browsers) = (&*gateway.hub, &gateway.browsers);
-                let visit = Visit {
-                    hub,
-                    location,
-                    subscriber,
-                    outlets,
-                    head,
-                    scope,
-                    named,
-                    browsers,
-                    tally,
-                };
-                let inbound = publisher.as_ref().map(|_| self.inbox(location, &named.channels));
-                visit.answer(inbound).await
-            }
-            (Some(publisher), ..) => {
-                same_origin(location, head)?;
-                let (hub, host) = (&*gateway.hub, &gateway.host);
-                let errand = Errand { hub, host, location, publisher, head };
-                // Too much of it has gone to the application already.
-                let body = body.ok_or(Refusal::TooLarge)?;
-                let response = errand.answer(&named.channels, body).await?;
-                Ok(shared(location, head, response))
-            }
-            _ => Err(Refusal::NotFound),
-        }
+        let stop = Stop { scope: &scope, ..stop };
+        self.play(way, stop, &named, head, body).await.map(Passed::Answer)
     }
 
     /// A location that takes GRIP items, which name their channels themselves.
@@ -240,11 +188,6 @@ impl Desk {
         let answer = delivery.answer(&group, body.ok_or(Refusal::TooLarge)?);
         let response = Box::pin(answer).await?;
         Ok(Passed::Answer(shared(location, head, response)))
-    }
-
-    /// What takes the messages of a WebSocket's client.
-    fn inbox(&self, location: &Arc<Location>, channels: &[ChannelId]) -> Rc<dyn Inbound> {
-        Rc::new(publish::Inbox::new(self.gateway.hub.clone(), location.clone(), channels.to_vec()))
     }
 
     fn scope<'a>(
@@ -275,7 +218,11 @@ impl Desk {
 }
 
 /// An answer that other origins may read, where they may.
-fn shared(location: &Location, head: &request::Parts, mut response: Response<Body>) -> Answer {
+pub(super) fn shared(
+    location: &Location,
+    head: &request::Parts,
+    mut response: Response<Body>,
+) -> Answer {
     location.cors.append_to(response.headers_mut(), head.headers.get(header::ORIGIN));
     Answer::Respond(response)
 }

@@ -10,6 +10,7 @@ use std::{collections::VecDeque, sync::Arc, task::Waker};
 use slab::Slab;
 
 use super::{
+    Guest,
     hall::Hall,
     held::{Member, Place, earlier},
 };
@@ -44,6 +45,8 @@ pub(super) struct Waiter {
     overflow: bool,
     pub(super) dismissed: Option<Farewell>,
     pub(super) waker: Option<Waker>,
+    /// Is dropped when it waits no longer.
+    guest: Option<Box<dyn Guest>>,
 }
 
 /// A message for a body.
@@ -88,6 +91,12 @@ impl Waiter {
         }
     }
 
+    fn dismiss_guest(&mut self) {
+        if let Some(mut guest) = self.guest.take() {
+            guest.saw(self.seen);
+        }
+    }
+
     fn next(&mut self) -> Option<Letter> {
         let letter = self.inbox.pop_front();
         self.bytes -= letter.as_ref().map_or(0, |letter| letter.message.body().len());
@@ -102,7 +111,12 @@ impl Bodies {
 }
 
 impl Hall {
-    pub(super) fn join_body(&mut self, subscription: Subscription, transport: Transport) -> u32 {
+    pub(super) fn join_body(
+        &mut self,
+        subscription: Subscription,
+        transport: Transport,
+        guest: Option<Box<dyn Guest>>,
+    ) -> u32 {
         let seen = subscription.cursor();
         self.tally.waits(transport);
         let waiter = Waiter {
@@ -114,6 +128,7 @@ impl Hall {
             overflow: false,
             dismissed: None,
             waker: None,
+            guest,
         };
         let number = self.bodies.0.insert(waiter);
         let key = BODY | u32::try_from(number).unwrap_or(0);
@@ -128,6 +143,8 @@ impl Hall {
         for channel in channels {
             channel.settle();
         }
+        // It may have been revoked before the channels knew that it is here.
+        self.recall_body(key);
         key
     }
 
@@ -157,6 +174,7 @@ impl Hall {
         let Some(waiter) = self.bodies.get(key) else { return };
         let place = std::mem::take(&mut waiter.place);
         self.tally.parted(waiter.transport);
+        waiter.dismiss_guest();
         self.bodies.0.remove((key & !BODY) as usize);
         self.give_up(&place);
     }
@@ -175,6 +193,25 @@ impl Hall {
             self.end_body(key, why);
         }
         true
+    }
+
+    /// Ends the wait of a body that has to go for a reason of its own. Returns whether the key is one's.
+    pub(super) fn recall_body(&mut self, key: u32) -> bool {
+        let Some(waiter) = self.bodies.get(key) else { return false };
+        if waiter.guest.as_ref().is_some_and(|guest| guest.is_revoked()) {
+            self.end_body(key, Farewell::Deleted);
+        }
+        true
+    }
+
+    /// Whoever is still there has left, as far as others are told.
+    pub(super) fn dismiss_guests(&mut self) {
+        for (_, waiter) in &mut self.bodies.0 {
+            waiter.dismiss_guest();
+        }
+        for key in self.held.keys() {
+            self.held[key].dismiss_guest();
+        }
     }
 
     /// Ends the waits of all bodies.

@@ -42,6 +42,7 @@ impl Hall {
                 Note::Messages { local } => self.locals.queue(local),
                 Note::Dismiss { local } => self.dismiss(local),
                 Note::Survey { local, survey } => self.begin_count(local, survey),
+                Note::Recall { local } => self.recall(local),
             }
         }
     }

@@ -5,10 +5,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     hall::Hall,
-    held::{Place, earlier},
+    held::{Phase, Place, earlier},
 };
 use crate::{
-    channel::{Channel, Dismissal},
+    channel::{Channel, Dismissal, Note},
     framing::Farewell,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Dismissals(VecDeque<(Cause, std::vec::IntoIter<u32>)>);
 enum Cause {
     /// The channel has dismissed those who took their seat in it before the ticket.
     Channel { local: u32, channel: Arc<Channel>, before: u32, why: Farewell },
+    /// Each has a reason of its own.
+    Revoked,
     /// The server shuts down.
     Shutdown,
 }
@@ -59,6 +61,27 @@ impl Hall {
         self.dismissals.0.push_back((cause, keys.into_iter()));
     }
 
+    /// Those whose time here is over, each for a reason of its own, have to go. For them the channel is
+    /// gone.
+    pub(super) fn recall(&mut self, local: u32) {
+        let Some(entry) = self.locals.get(local) else { return };
+        let mut keys = entry.subscribers.clone();
+        keys.retain(|key| !self.recall_body(*key));
+        self.dismissals.0.push_back((Cause::Revoked, keys.into_iter()));
+    }
+
+    /// A subscriber may have been revoked before the channel knew that it is here.
+    pub(super) fn look_again(&mut self, key: u32) {
+        let local = match &self.held[key as usize].place {
+            Place::One(local, _) => Some(*local),
+            Place::Many(members) => members.first().map(|member| member.local),
+            Place::Nowhere => None,
+        };
+        if let (true, Some(local)) = (self.held[key as usize].is_revoked(), local) {
+            self.mailbox.put(Note::Recall { local });
+        }
+    }
+
     /// The server shuts down: everyone is told in the way of its transport.
     pub(super) fn say_goodbye(&mut self) {
         self.closing = true;
@@ -73,6 +96,12 @@ impl Hall {
         for _ in 0..SLICE {
             match self.dismissals.next() {
                 Some((Cause::Shutdown, key)) => self.say_goodbye_to(key),
+                Some((Cause::Revoked, key)) => {
+                    let held = self.held.get(key as usize);
+                    if held.is_some_and(|held| held.phase == Phase::Held && held.is_revoked()) {
+                        self.send_away(key, Farewell::Deleted);
+                    }
+                }
                 Some((Cause::Channel { local, channel, before, why }, key)) => {
                     // It may wait for something else by now.
                     if self.seat(key, local, &channel).is_some_and(|seat| earlier(seat, before)) {

@@ -78,7 +78,7 @@ impl<H> Shared<H> {
 impl Door {
     /// Waits for messages; the subscription has taken its seats. It counts as one of that transport.
     pub fn follow(&self, subscription: Subscription, transport: Transport) -> Feed {
-        let key = self.hall.borrow_mut().join_body(subscription, transport);
+        let key = self.hall.borrow_mut().join_body(subscription, transport, None);
         Feed { hall: self.hall.clone(), key }
     }
 

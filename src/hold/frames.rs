@@ -88,7 +88,10 @@ impl<H: Handler> Worker<H> {
         drop(hall);
         let mut taking = inbound.take(message);
         match taking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Next::Frame,
+            Poll::Ready(Ok(reply)) => {
+                let mut hall = self.shared.hall.borrow_mut();
+                if hall.reply(key, reply) { Next::Frame } else { Next::Nothing }
+            }
             Poll::Ready(Err(refusal)) => {
                 self.shared.hall.borrow_mut().refused(key, &refusal);
                 Next::Nothing
@@ -116,12 +119,17 @@ impl<H: Handler> Worker<H> {
 }
 
 /// A message has been taken, or not.
-fn finish<H>(running: &Running<H>, data: EventData, taken: Result<(), Refusal>) {
+fn finish<H>(running: &Running<H>, data: EventData, taken: Result<Option<Received>, Refusal>) {
     let hall: &HallCell = &running.shared().hall;
     let mut hall = hall.borrow_mut();
     let Some(key) = hall.find(data) else { return };
-    hall.end_taking(key);
-    if let Err(refusal) = taken {
-        hall.refused(key, &refusal);
+    match taken {
+        Ok(reply) => {
+            if !hall.reply(key, reply) {
+                return;
+            }
+        }
+        Err(refusal) => return hall.refused(key, &refusal),
     }
+    hall.end_taking(key);
 }

@@ -179,6 +179,7 @@ impl Hall {
     /// A connection waits no more; returns the seats that it has had.
     pub(super) fn unseat(&mut self, key: u32) -> Place {
         let Some(held) = self.held.get_mut(key as usize) else { return Place::Nowhere };
+        held.dismiss_guest();
         let place = std::mem::take(&mut held.place);
         if let Some(outlet) = held.outlet.as_ref().filter(|_| !matches!(place, Place::Nowhere)) {
             self.tally.parted(outlet.transport);

@@ -4,7 +4,7 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Client, Outlet, Style, Tab, socket::Socket, wheel::Tick};
+use super::{Client, Guest, Outlet, Style, Tab, socket::Socket, wheel::Tick};
 use crate::{
     channel::{Checksum, MessageId},
     framing::Farewell,
@@ -106,6 +106,8 @@ pub(super) struct Rare {
     pub(super) entry: Option<Entry>,
     /// It is sent away, for this reason, behind the messages up to this one.
     pub(super) parting: Option<(Farewell, MessageId)>,
+    /// Is dropped when it waits no longer.
+    pub(super) guest: Option<Box<dyn Guest>>,
 }
 
 impl Held {
@@ -157,6 +159,19 @@ impl Held {
         self.rare.as_ref()?.parting
     }
 
+    /// Whether it has to go, for a reason of its own.
+    pub(super) fn is_revoked(&self) -> bool {
+        let guest = self.rare.as_ref().and_then(|rare| rare.guest.as_ref());
+        guest.is_some_and(|guest| guest.is_revoked())
+    }
+
+    /// It waits no longer.
+    pub(super) fn dismiss_guest(&mut self) {
+        if let Some(mut guest) = self.rare.as_mut().and_then(|rare| rare.guest.take()) {
+            guest.saw(self.cursor);
+        }
+    }
+
     /// Whether something has been received that nobody has looked at.
     pub(super) fn has_input(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| !rare.input.is_empty())
@@ -201,6 +216,7 @@ impl Rare {
             && self.tab.is_none()
             && self.entry.is_none()
             && self.parting.is_none()
+            && self.guest.is_none()
     }
 }
 

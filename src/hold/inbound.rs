@@ -12,10 +12,10 @@ pub trait Inbound: fmt::Debug {
     fn take(&self, message: Received) -> Taking;
 }
 
-/// A message that is being taken.
-pub type Taking = Pin<Box<dyn Future<Output = Result<(), Refusal>>>>;
+/// A message that is being taken; in the end there may be an answer for whoever sent it, and nobody else.
+pub type Taking = Pin<Box<dyn Future<Output = Result<Option<Received>, Refusal>>>>;
 
-/// A message from the client of a WebSocket.
+/// A message from the client of a WebSocket, or to it alone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Received {
     /// The message; it owns exactly its bytes.

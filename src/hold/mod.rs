@@ -16,6 +16,7 @@ mod exchange;
 mod expire;
 mod follow;
 mod frames;
+mod guest;
 mod hall;
 mod head;
 mod held;
@@ -29,6 +30,7 @@ mod proxied;
 mod receive;
 mod request;
 mod respond;
+mod serve;
 mod shelf;
 mod simple;
 mod socket;
@@ -48,6 +50,7 @@ use std::future::Future;
 pub use accept::Listener;
 pub use batch::enough;
 pub use follow::{Converse, Doing, Door, Feed, Follow, News};
+pub use guest::Guest;
 pub use hall::Listening;
 use http::{Request, Response};
 pub use inbound::{Inbound, Incoming, Received, Taking};
@@ -69,6 +72,11 @@ pub trait Handler: 'static {
         request: Request<RequestBody>,
         client: Client,
     ) -> impl Future<Output = Answer> + 'static;
+
+    /// Waits until what nobody waits for is done, too, so far as that can be; nobody comes any more.
+    fn settled(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
 }
 
 /// Who is at the other end of a connection.

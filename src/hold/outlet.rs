@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Inbound, Incoming, Tab};
+use super::{Guest, Inbound, Incoming, Tab};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
     config::Transport,
@@ -31,22 +31,17 @@ pub struct Holding {
     pub tab: Option<Tab>,
     /// Its line of the access log, which is written when nobody has it any more.
     pub entry: Option<Entry>,
+    /// Is dropped when it waits no longer.
+    pub guest: Option<Box<dyn Guest>>,
 }
 
 impl Holding {
     /// A request that is held like any other.
     pub fn new(subscription: Subscription, outlet: Arc<Outlet>) -> Self {
         let (headers, timeout) = (HeaderMap::new(), outlet.timeout);
-        Self {
-            subscription,
-            outlet,
-            headers,
-            as_body: false,
-            inbound: None,
-            timeout,
-            tab: None,
-            entry: None,
-        }
+        let (inbound, tab, entry, guest) = (None, None, None, None);
+        let as_body = false;
+        Self { subscription, outlet, headers, as_body, inbound, timeout, tab, entry, guest }
     }
 
     /// Lets the wait end after this time, if it does not end earlier.

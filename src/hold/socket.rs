@@ -7,10 +7,10 @@ use std::{cell::Cell, rc::Rc};
 use bytes::Bytes;
 use rustix::event::epoll::EventData;
 
-use super::{Inbound, Incoming, hall::Hall, held::Phase, wire::AHEAD};
+use super::{Inbound, Incoming, Received, hall::Hall, held::Phase, wire::AHEAD};
 use crate::{
     response::Refusal,
-    websocket::{Decoder, Limits, Violation, close, code},
+    websocket::{Decoder, Limits, Opcode, Violation, close, code, encode},
 };
 
 /// The receiving side of a WebSocket.
@@ -23,6 +23,8 @@ pub(super) struct Socket {
     busy: bool,
     /// The answer to the latest ping, while the socket takes nothing (RFC 6455 section 5.5.3).
     pong: Bytes,
+    /// Answers to messages, while the socket takes nothing.
+    replies: Vec<u8>,
 }
 
 /// What an unfinished message takes of [`UNFINISHED`], as long as it exists.
@@ -52,7 +54,11 @@ impl Socket {
 
     /// Whether nothing would be lost without it.
     pub(super) fn is_empty(&self) -> bool {
-        self.decoder.is_none() && self.inbound.is_none() && !self.busy && self.pong.is_empty()
+        self.decoder.is_none()
+            && self.inbound.is_none()
+            && !self.busy
+            && self.pong.is_empty()
+            && self.replies.is_empty()
     }
 }
 
@@ -60,6 +66,8 @@ impl Socket {
 const IGNORED: usize = 16 << 10;
 /// Bytes of unfinished messages that all sockets of a worker may have sent.
 const UNFINISHED: usize = 64 << 20;
+/// Bytes of answers that may wait for a client that does not read, but for the last of them.
+const REPLIES: usize = 64 << 10;
 pub(super) const NOT_TAKEN: &str = "Messages are not taken here.";
 
 impl Hall {
@@ -185,12 +193,33 @@ impl Hall {
         }
     }
 
-    /// Sends the answer to a ping that had to wait. Returns whether the socket is still blocked.
+    /// Answers a message, if there is something to answer; in the order of the messages. Returns whether
+    /// the socket is still there.
+    pub(super) fn reply(&mut self, key: u32, reply: Option<Received>) -> bool {
+        let Some(Received { body, binary }) = reply else { return true };
+        let Some(held) = self.held.get(key as usize) else { return false };
+        if held.phase != Phase::Held {
+            return true;
+        }
+        let opcode = if binary { Opcode::Binary } else { Opcode::Text };
+        let frame = encode(opcode, false, &body);
+        if !held.blocked {
+            self.interject(key, &frame);
+        } else if self.socket(key).replies.len() < REPLIES {
+            self.socket(key).replies.extend_from_slice(&frame);
+        } else {
+            self.hang_up(key, &close(code::TRY_AGAIN, "Too many answers are not read."));
+        }
+        self.held.get(key as usize).is_some_and(|held| held.phase == Phase::Held)
+    }
+
+    /// Sends the answers that had to wait, to messages and to a ping. Returns whether the socket is still blocked.
     pub(super) fn pong_first(&mut self, key: u32) -> bool {
         let socket = self.held[key as usize].rare.as_mut().and_then(|rare| rare.socket.as_mut());
-        let Some(pong) = socket.map(|socket| std::mem::take(&mut socket.pong)) else {
-            return false;
+        let waiting = |socket: &mut Box<Socket>| {
+            [std::mem::take(&mut socket.replies), std::mem::take(&mut socket.pong).into()].concat()
         };
+        let pong: Bytes = socket.map(waiting).unwrap_or_default().into();
         if pong.is_empty() || self.held[key as usize].phase != Phase::Held {
             return false;
         }
@@ -216,7 +245,10 @@ impl Hall {
     pub(super) fn refused(&mut self, key: u32, refusal: &Refusal) {
         let code = match refusal {
             Refusal::TooLarge => code::TOO_LARGE,
-            Refusal::BudgetSpent | Refusal::Unavailable(_) => code::TRY_AGAIN,
+            Refusal::BadGateway(_)
+            | Refusal::BudgetSpent
+            | Refusal::GatewayTimeout(_)
+            | Refusal::Unavailable(_) => code::TRY_AGAIN,
             _ => code::POLICY,
         };
         self.hang_up(key, &close(code, &refusal.to_string()));

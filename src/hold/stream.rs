@@ -51,9 +51,9 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn new(hall: HallCell, holding: Holding) -> Self {
-        let Holding { subscription, outlet, timeout, tab, .. } = holding;
+        let Holding { subscription, outlet, timeout, tab, guest, .. } = holding;
         let cursor = subscription.cursor();
-        let key = hall.borrow_mut().join_body(subscription, outlet.transport);
+        let key = hall.borrow_mut().join_body(subscription, outlet.transport, guest);
         let timeout = timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         let (letter, pause) = (None, None);

@@ -22,7 +22,7 @@ impl Hall {
             self.held[key as usize].rare().entry = Some(entry.clone());
         }
         let lead = self.head(key, &holding, persistence);
-        let Holding { subscription, outlet, inbound, timeout, tab, .. } = holding;
+        let Holding { subscription, outlet, inbound, timeout, tab, guest, .. } = holding;
         let held = &mut self.held[key as usize];
         held.phase = Phase::Held;
         (held.close, held.raw) = (persistence.close, persistence.raw);
@@ -35,6 +35,10 @@ impl Hall {
         self.set_deadline(key, timeout);
         if tab.is_some() {
             self.held[key as usize].rare().tab = tab;
+        }
+        if guest.is_some() {
+            self.held[key as usize].rare().guest = guest;
+            self.look_again(key);
         }
         let pending = self.pending(key, &outlet);
         for channel in &channels {

@@ -5,30 +5,20 @@
 
 use std::{
     cell::{Cell, RefCell},
-    fmt,
-    future::{Future, poll_fn},
-    io,
-    os::fd::OwnedFd,
-    pin::pin,
+    fmt, io,
     rc::Rc,
     sync::Arc,
-    task::Poll,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hyper::server::conn::http1::Builder;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
-use tokio::{
-    io::unix::AsyncFd,
-    sync::{Notify, watch},
-    task::LocalSet,
-};
+use tokio::sync::{Notify, watch};
 
 use super::{
     Client, Handler, Listener, Tally,
     accept::Accepted,
     hall::{Hall, Listening},
-    wire::watch,
 };
 use crate::channel::Note;
 
@@ -61,7 +51,7 @@ impl<H> Shared<H> {
 /// A worker: a hall, its listening sockets, and what answers requests.
 pub struct Worker<H> {
     pub(super) shared: Rc<Shared<H>>,
-    listeners: Vec<Listener>,
+    pub(super) listeners: Vec<Listener>,
     pub(super) buffer: Vec<u8>,
     events: Vec<Event>,
     notes: Vec<Note>,
@@ -124,68 +114,8 @@ impl<H: Handler> Worker<H> {
         })
     }
 
-    /// Serves until `shutdown`, then says goodbye and waits for what is under way, at most
-    /// `patience` long.
-    pub async fn run(
-        mut self,
-        shutdown: impl Future<Output = ()> + 'static,
-        patience: Duration,
-    ) -> io::Result<()> {
-        let shared = self.shared.clone();
-        let tasks = LocalSet::new();
-        tasks.spawn_local(async move {
-            shutdown.await;
-            shared.closing.send_replace(true);
-            shared.changed.notify_one();
-        });
-        tasks.run_until(self.serve(patience)).await
-    }
-
-    async fn serve(&mut self, patience: Duration) -> io::Result<()> {
-        let epoll = watch(self.shared.hall.borrow().epoll.clone())?;
-        let mut deadline: Option<Instant> = None;
-        loop {
-            let busy = self.turn()?;
-            match deadline {
-                None if *self.shared.closing.borrow() => {
-                    deadline = Some(Instant::now() + patience);
-                    self.say_goodbye();
-                }
-                Some(deadline) if self.done() || deadline <= Instant::now() => return Ok(()),
-                _ if busy => tokio::task::yield_now().await,
-                _ => self.sleep(&epoll, deadline).await?,
-            }
-        }
-    }
-
-    /// Waits until there is something to do.
-    async fn sleep(
-        &self,
-        epoll: &AsyncFd<Rc<OwnedFd>>,
-        deadline: Option<Instant>,
-    ) -> io::Result<()> {
-        let hall = &self.shared.hall;
-        let rests = self.listeners.iter().filter_map(Listener::rests_until);
-        let pause = hall.borrow().pauses.front().map(|(ends, _)| *ends);
-        let next = rests.chain(hall.borrow().wheel.next()).chain(deadline).chain(pause).min();
-        let far = Instant::now() + Duration::from_hours(1);
-        let mut timer = pin!(tokio::time::sleep_until(next.unwrap_or(far).into()));
-        let mut changed = pin!(self.shared.changed.notified());
-        poll_fn(|cx| {
-            if let Poll::Ready(ready) = epoll.poll_read_ready(cx) {
-                ready?.clear_ready();
-                return Poll::Ready(Ok(()));
-            }
-            let woken = timer.as_mut().poll(cx).is_ready()
-                || changed.as_mut().poll(cx).is_ready()
-                || !hall.borrow().mailbox.sleep(cx);
-            if woken { Poll::Ready(Ok(())) } else { Poll::Pending }
-        })
-        .await
-    }
-
     /// One turn; returns whether there may be more to do at once.
-    fn turn(&mut self) -> io::Result<bool> {
+    pub(super) fn turn(&mut self) -> io::Result<bool> {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         {
@@ -279,12 +209,12 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    fn say_goodbye(&mut self) {
+    pub(super) fn say_goodbye(&mut self) {
         self.listeners.clear();
         self.shared.hall.borrow_mut().say_goodbye();
     }
 
-    fn done(&self) -> bool {
+    pub(super) fn done(&self) -> bool {
         self.shared.tasks.get() == 0 && self.shared.hall.borrow().held.is_empty()
     }
 }

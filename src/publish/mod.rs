@@ -1,6 +1,7 @@
 //! Publisher locations: POST and PUT publish, GET describes, DELETE removes.
 
 mod accept;
+mod editor;
 pub mod host;
 mod inbox;
 pub mod info;
@@ -10,6 +11,7 @@ mod push_stream;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use editor::{Edited, Editing, Editor};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 pub use inbox::Inbox;
@@ -47,6 +49,8 @@ pub struct Errand<'a> {
     pub publisher: &'a Publisher,
     /// The request.
     pub head: &'a request::Parts,
+    /// Who decides what is published; `None`: whoever publishes.
+    pub editor: Option<&'a dyn Editor>,
 }
 
 impl Errand<'_> {
@@ -65,7 +69,10 @@ impl Errand<'_> {
             Method::POST | Method::PUT => {
                 let Location { max_body_size, body_timeout, .. } = *self.location;
                 let body = read(body, max_body_size, body_timeout).await?;
-                self.take(channels, body).await?
+                match self.take(channels, body).await? {
+                    Taken::Published(status, infos) => (status, infos),
+                    Taken::Answered(response) => return Ok(response),
+                }
             }
             _ => return Err(Refusal::MethodNotAllowed { allow: ALLOW }),
         };
@@ -85,27 +92,44 @@ impl Errand<'_> {
         Ok(response)
     }
 
-    /// POST and PUT.
-    async fn take(
+    /// The state of those channels that there are, as GET tells it; `named` is how many were named.
+    pub fn describe_all(
         &self,
-        channels: &[ChannelId],
-        body: Bytes,
-    ) -> Result<(StatusCode, Vec<ChannelInfo>), Refusal> {
+        infos: &[ChannelInfo],
+        named: usize,
+    ) -> Result<Response<Body>, Refusal> {
+        if infos.is_empty() {
+            return Err(Refusal::NoSuchChannel);
+        }
+        Ok(self.describe(StatusCode::OK, infos, named))
+    }
+
+    /// POST and PUT.
+    async fn take(&self, channels: &[ChannelId], body: Bytes) -> Result<Taken, Refusal> {
         let Self { hub, location, publisher, head, .. } = *self;
         match location.dialect.empty {
             Empty::CreatesByPut if body.is_empty() && head.method == Method::PUT => {
                 let created = hub.create(channels, creation(location, publisher)).await;
-                return Ok((StatusCode::OK, created.map_err(refuse)?));
+                return Ok(Taken::Published(StatusCode::OK, created.map_err(refuse)?));
             }
             Empty::Refused if body.is_empty() => return Err(Refusal::EmptyMessage),
             _ => {}
         }
-        let draft = draft(&head.headers, body);
+        let mut draft = draft(&head.headers, body);
+        if let Some(editor) = self.editor {
+            draft = match editor.edit(draft).await? {
+                Edited::Published(draft) => draft,
+                Edited::Answered(response) => return Ok(Taken::Answered(response)),
+            };
+        }
         let infos = publish(hub, location, publisher, channels, draft).await?;
+        if let Some(editor) = self.editor {
+            editor.published();
+        }
         let waited = infos.iter().any(|info| info.subscribers > 0);
         let dialect = location.dialect;
         let by_count = if waited { dialect.published_to_some } else { dialect.published_to_nobody };
-        Ok((publisher.status.unwrap_or(by_count), infos))
+        Ok(Taken::Published(publisher.status.unwrap_or(by_count), infos))
     }
 
     /// The state of those channels that there are; `named` is how many the request has named.
@@ -120,6 +144,12 @@ impl Errand<'_> {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response
     }
+}
+
+/// What has become of a POST or PUT.
+enum Taken {
+    Published(StatusCode, Vec<ChannelInfo>),
+    Answered(Response<Body>),
 }
 
 /// Publishes a message at a location, whoever brought it there. The answer is the state of each
@@ -142,8 +172,9 @@ fn creation(location: &Location, publisher: &Publisher) -> Creation {
     }
 }
 
-/// The message of a request. A form's type says nothing: HTTP libraries put it on any body.
-fn draft(headers: &HeaderMap, body: Bytes) -> Draft {
+/// The message of a request or an answer with these headers. A form's type says nothing: HTTP
+/// libraries put it on any body.
+pub fn draft(headers: &HeaderMap, body: Bytes) -> Draft {
     let copy = |name: HeaderName| Some(Bytes::copy_from_slice(headers.get(name)?.as_bytes()));
     let content_type = copy(header::CONTENT_TYPE).filter(|value| {
         let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();

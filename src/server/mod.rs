@@ -74,7 +74,7 @@ pub async fn run_with(
     drop(ended);
     tokio::select! {
         () = leave(shutdown, gateway.monitor(), delay) => info!("draining"),
-        () = reap(gateway.hub()) => {}
+        () = reap(&gateway) => {}
         failed = ends.recv() => {
             failed.unwrap_or(Ok(()))?;
             return Err(io::Error::other("a worker ended by itself"));
@@ -101,12 +101,13 @@ async fn leave(shutdown: impl Future<Output = ()>, monitor: &Monitor, delay: Dur
     tokio::time::sleep(delay).await;
 }
 
-async fn reap(hub: &Hub) {
+async fn reap(gateway: &Gateway) {
     let mut ticks = interval(REAP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for turn in 0_usize.. {
         ticks.tick().await;
-        hub.reap(turn);
+        gateway.hub().reap(turn);
+        gateway.sweep().await;
     }
 }
 

@@ -5,6 +5,7 @@ mod negotiate;
 mod outlets;
 mod poll;
 pub mod position;
+pub mod presence;
 mod seat;
 mod socket;
 mod start;
@@ -24,7 +25,6 @@ use crate::{
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
     framing::long_poll::{Form, LongPoll},
     hold::{Answer, Browsers, Holding, Inbound, Outlet, Style, Tally},
-    log::Entry,
     response::{Refusal, empty},
 };
 
@@ -55,10 +55,20 @@ pub struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Answers a request, or lets it wait. `inbound` takes what the client of a
+    /// The transport that the request means.
+    pub fn transport(&self) -> Result<Transport, Refusal> {
+        let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
+        negotiate::transport(self.head, &self.subscriber.transports, polls)
+    }
+
+    /// Answers a request by its transport, or lets it wait. `inbound` takes what the client of a
     /// WebSocket sends, if it may publish here.
-    pub async fn answer(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
-        let mut answer = self.by_transport(inbound).await?;
+    pub async fn answer(
+        &self,
+        transport: Transport,
+        inbound: Option<Rc<dyn Inbound>>,
+    ) -> Result<Answer, Refusal> {
+        let mut answer = self.by_transport(transport, inbound).await?;
         if let (Answer::Hold(holding), Some(token)) = (&mut answer, self.scope.token) {
             // Nobody waits longer than the token holds.
             let left = token.expires().duration_since(SystemTime::now());
@@ -67,12 +77,11 @@ impl Visit<'_> {
         Ok(answer)
     }
 
-    async fn by_transport(&self, inbound: Option<Rc<dyn Inbound>>) -> Result<Answer, Refusal> {
-        let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
-        let transport = negotiate::transport(self.head, &self.subscriber.transports, polls)?;
-        if let Some(entry) = Entry::of(self.head) {
-            entry.transport(transport.name());
-        }
+    async fn by_transport(
+        &self,
+        transport: Transport,
+        inbound: Option<Rc<dyn Inbound>>,
+    ) -> Result<Answer, Refusal> {
         let answer = self.by(transport, inbound).await?;
         self.tally.visited(transport);
         if matches!(transport, Transport::IntervalPoll | Transport::LongPoll)

@@ -39,6 +39,9 @@ impl Download {
 
     /// Reads it to its end, if it has no more than `limit` bytes.
     pub(super) async fn whole(mut self, limit: usize) -> Result<Bytes, UpstreamError> {
+        if self.size_hint().lower() > limit as u64 {
+            return Err(UpstreamError::TooLarge);
+        }
         let mut bytes = Vec::new();
         while let Some(frame) = self.frame().await {
             let Ok(frame) = frame else {

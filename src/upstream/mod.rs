@@ -4,6 +4,8 @@
 //! on to the next server, and bounds every wait. [`Passage`] is `proxy_pass`: it passes a request on
 //! and the answer back, both as they come. [`Redirect`] is an answer with `X-Accel-Redirect`,
 //! and [`grip`] has requests held for the application.
+//! [`Inquiry`] is a request of the gateway's own, whose answers may be kept as [`Verdicts`]; [`Notices`] are
+//! told and told again.
 
 mod accel_redirect;
 mod client;
@@ -12,15 +14,21 @@ mod download;
 mod error;
 mod grip;
 mod group;
+mod notice;
+mod notices;
 mod pool;
 mod proxy;
 mod socket;
 mod upload;
+mod verdicts;
 
 pub use accel_redirect::Redirect;
 pub use client::Client;
 pub use download::Download;
 pub use error::UpstreamError;
 pub use group::Group;
-pub use proxy::{ALLOW, Passage, Passed, takes};
+pub use notice::Notice;
+pub use notices::{NoticeCounts, Notices};
+pub use proxy::{ALLOW, Inquiry, Passage, Passed, pass_on, takes};
 pub use upload::Upload;
+pub use verdicts::{Key, Verdict, Verdicts};

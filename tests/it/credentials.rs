@@ -12,13 +12,13 @@ use crate::{
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const JWT: &str = r#"push_jwt = "HS256 text:0123456789abcdef0123456789abcdef""#;
+pub const JWT: &str = r#"push_jwt = "HS256 text:0123456789abcdef0123456789abcdef""#;
 const LINK: &str = r#"
 push_secure_link = "$arg_signature,$arg_expires"
 push_secure_link_secret = "text:key"
 "#;
 
-fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
@@ -26,7 +26,7 @@ fn token(claims: &Value) -> String {
     encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 
-fn bearer(claims: &Value) -> String {
+pub fn bearer(claims: &Value) -> String {
     format!("Authorization: Bearer {}\r\n", token(claims))
 }
 

@@ -213,14 +213,19 @@ fn sigusr1_opens_the_file_anew() {
     let mut client = daemon.connect();
     client.get("/before", "");
     answered(&mut client, 404);
+    let wait = |done: &dyn Fn() -> bool| {
+        let begin = Instant::now();
+        while !done() {
+            assert!(begin.elapsed() < PATIENCE);
+            std::thread::yield_now();
+        }
+    };
+    // The line comes after the answer.
+    wait(&|| fs::read_to_string(&log).unwrap().contains("/before "));
     let moved = directory.path().join("moved");
     fs::rename(&log, &moved).unwrap();
     daemon.signal("-USR1");
-    let begin = Instant::now();
-    while !log.exists() {
-        assert!(begin.elapsed() < PATIENCE);
-        std::thread::yield_now();
-    }
+    wait(&|| log.exists());
     client.get("/after", "");
     answered(&mut client, 404);
     let after = lines(daemon, &log);

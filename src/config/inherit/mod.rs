@@ -2,6 +2,7 @@
 
 mod credentials;
 mod grip;
+mod hooks;
 mod idle;
 mod proxy;
 mod status;
@@ -64,14 +65,10 @@ pub(super) fn location(
 ) -> Option<Location> {
     let pattern = pattern(block, table, faults)?;
     let mut build = Build { block, pattern, faults };
-    let status = build.status();
-    let takes_items = status.is_none() && build.takes_items();
-    let roles = status.is_none().then(|| build.roles(takes_items));
-    let (publisher, transports) = roles.unwrap_or_default();
-    if status.is_none() {
-        build.note_missing(table, publisher || !transports.is_empty(), takes_items);
-    }
-    build.note_all_idle(&transports, takes_items);
+    let takes_items = build.takes_items();
+    let (status, publisher, transports) = build.purpose(table, takes_items);
+    let takes_items = takes_items && status.is_none();
+    let hooks = build.hooks(publisher, !transports.is_empty(), upstreams);
     let retention = build.retention();
     let proxy = if status.is_none() { build.proxy(upstreams) } else { None };
     let internal = or(block.internal.as_ref(), false);
@@ -87,6 +84,7 @@ pub(super) fn location(
         channels: build.channels(),
         jwt: build.jwt(),
         secure_link: build.secure_link(),
+        hooks,
         publisher: publisher.then(|| published(block, retention)),
         subscriber: build.subscriber(transports),
         grip: build.grip(proxy.is_some()),
@@ -131,6 +129,24 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
+    /// What it shows, or whether it publishes and the transports by which it may be listened to.
+    fn purpose(
+        &mut self,
+        table: Place,
+        takes_items: bool,
+    ) -> (Option<Status>, bool, Vec<Transport>) {
+        let status = self.status();
+        let (publisher, transports) =
+            if status.is_some() { (false, Vec::new()) } else { self.roles(takes_items) };
+        if status.is_none() {
+            self.note_missing(table, publisher || !transports.is_empty(), takes_items);
+        }
+        self.note_idle_grip(takes_items);
+        self.note_idle_proxy();
+        self.note_idle(&transports);
+        (status, publisher, transports)
+    }
+
     /// Whether it publishes, and the transports by which it may be listened to.
     fn roles(&mut self, takes_items: bool) -> (bool, Vec<Transport>) {
         let Block { push_publisher, push_subscriber, .. } = self.block;
@@ -170,13 +186,6 @@ impl Build<'_> {
                 }
             }
         }
-    }
-
-    /// Notes keys of the location's own that nothing in it looks at.
-    fn note_all_idle(&mut self, transports: &[Transport], takes_items: bool) {
-        self.note_idle_grip(takes_items);
-        self.note_idle_proxy();
-        self.note_idle(transports);
     }
 
     /// Notes what every location needs; where something could not be read, it may be just that.

@@ -1,5 +1,7 @@
 //! Locations that pass requests on.
 
+use http::HeaderName;
+
 use super::Build;
 use crate::config::{
     error::{Level, Place, Reason},
@@ -7,6 +9,7 @@ use crate::config::{
     proxy::{Pass, Proxy, Timeouts},
     upstream::Upstreams,
     value::{At, or},
+    variable::Template,
 };
 
 impl Build<'_> {
@@ -30,7 +33,8 @@ impl Build<'_> {
     /// Notes keys of the location's own that need a `proxy_pass`.
     pub(super) fn note_idle_proxy(&mut self) {
         let block = self.block;
-        if block.proxy_pass.is_some() || block.is_suspect(&["proxy_pass"]) {
+        if block.proxy_pass.is_some() || block.is_suspect(&["proxy_pass"]) || self.asks_elsewhere()
+        {
             return;
         }
         let place = |at: Option<Place>| at.filter(|place| place.level == Level::Location);
@@ -57,26 +61,41 @@ impl Build<'_> {
             let why = "an URL without a path, which a regular expression cannot replace";
             self.faults.add(*place, Reason::Invalid(format!("{}{}", pass.base, uri(pass)), why));
         }
-        let written = block.proxy_set_header.as_ref();
-        let mut set_headers = Vec::new();
-        for (name, text) in written.into_iter().flat_map(|at| &at.value) {
-            set_headers.extend(self.template(text).map(|template| (name.clone(), template)));
-        }
-        let defaults = Timeouts::default();
+        let set_headers = self.set_headers();
         Some(Proxy {
             upstream: upstream?,
             base: pass.base.clone(),
             uri: pass.uri.clone(),
             set_headers,
-            timeouts: Timeouts {
-                connect: or(block.proxy_connect_timeout.as_ref(), defaults.connect),
-                send: or(block.proxy_send_timeout.as_ref(), defaults.send),
-                read: or(block.proxy_read_timeout.as_ref(), defaults.read),
-            },
+            timeouts: self.timeouts(),
         })
     }
 
-    fn upstream(&mut self, pass: &Pass, place: Place, upstreams: &mut Upstreams) -> Option<usize> {
+    pub(super) fn set_headers(&mut self) -> Vec<(HeaderName, Template)> {
+        let written = self.block.proxy_set_header.as_ref();
+        let mut headers = Vec::new();
+        for (name, text) in written.into_iter().flat_map(|at| &at.value) {
+            headers.extend(self.template(text).map(|template| (name.clone(), template)));
+        }
+        headers
+    }
+
+    pub(super) fn timeouts(&self) -> Timeouts {
+        let (block, defaults) = (self.block, Timeouts::default());
+        Timeouts {
+            connect: or(block.proxy_connect_timeout.as_ref(), defaults.connect),
+            send: or(block.proxy_send_timeout.as_ref(), defaults.send),
+            read: or(block.proxy_read_timeout.as_ref(), defaults.read),
+        }
+    }
+
+    /// The number of the upstream that is meant.
+    pub(super) fn upstream(
+        &mut self,
+        pass: &Pass,
+        place: Place,
+        upstreams: &mut Upstreams,
+    ) -> Option<usize> {
         let named = pass.name.as_deref().and_then(|name| upstreams.find(name));
         let found = named.or_else(|| Some(upstreams.alone(pass.address.as_ref()?)));
         if found.is_none() && !upstreams.suspect {

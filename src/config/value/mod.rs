@@ -159,6 +159,14 @@ pub(super) fn count(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<usize> {
     count.map_or_else(|| reader.refuse(value, Reason::Range("a number from 0 on")), Ok)
 }
 
+/// A number from 1 on.
+pub(super) fn some_count(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<usize> {
+    match count(reader, value)? {
+        0 => reader.refuse(value, Reason::Range("a number from 1 on")),
+        count => Ok(count),
+    }
+}
+
 /// `"auto"`, or a number of threads.
 pub(super) fn workers(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Option<NonZeroUsize>> {
     match value.get_ref() {

@@ -6,6 +6,7 @@ use toml::de::DeValue;
 use super::{At, Read, Reader, Refused, Value, list};
 use crate::config::{
     error::Reason,
+    hooks::Ask,
     proxy::{Pass, is_name},
     upstream::Address,
 };
@@ -26,6 +27,18 @@ pub(in crate::config) fn pass(reader: &mut Reader<'_>, value: &Value<'_>) -> Rea
     let text = reader.string(value, "a string")?;
     Pass::parse(text)
         .map_or_else(|| reader.refuse(value, Reason::Invalid(text.to_owned(), Pass::FORM)), Ok)
+}
+
+/// A question for the application, the empty text standing for none.
+pub(in crate::config) fn ask(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Option<Ask>> {
+    let text = reader.string(value, "a string")?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Ask::parse(text).map_or_else(
+        || reader.refuse(value, Reason::Invalid(text.to_owned(), Ask::FORM)),
+        |ask| Ok(Some(ask)),
+    )
 }
 
 pub(in crate::config) fn upstream_name(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<String> {

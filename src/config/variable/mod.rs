@@ -4,6 +4,7 @@
 //! request does not have is empty. Values are bytes: a decoded argument need not be UTF-8.
 
 mod source;
+mod uri;
 
 use std::{borrow::Cow, fmt};
 
@@ -73,6 +74,10 @@ impl<'a> Scope<'a> {
 pub struct Push<'a> {
     /// `$push_channel_id`.
     pub channel_id: &'a [u8],
+    /// `$push_channel_event`.
+    pub event: &'a str,
+    /// `$push_identity`.
+    pub identity: &'a [u8],
     /// `$push_subscriber_type`.
     pub subscriber_type: &'a str,
     /// `$push_message_id`.

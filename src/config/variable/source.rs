@@ -23,9 +23,11 @@ pub(super) enum Source {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Known {
     Args,
+    ChannelEvent,
     ChannelId,
     Connection,
     Host,
+    Identity,
     MessageId,
     PreviousMessageId,
     RemoteAddr,
@@ -40,11 +42,13 @@ pub(super) enum Known {
     Uri,
 }
 
-const KNOWN: [(&str, Known); 16] = [
+const KNOWN: [(&str, Known); 18] = [
     ("args", Known::Args),
     ("connection", Known::Connection),
     ("host", Known::Host),
+    ("push_channel_event", Known::ChannelEvent),
     ("push_channel_id", Known::ChannelId),
+    ("push_identity", Known::Identity),
     ("push_message_id", Known::MessageId),
     ("push_previous_message_id", Known::PreviousMessageId),
     ("push_subscriber_count", Known::SubscriberCount),
@@ -127,6 +131,8 @@ impl Known {
         let id = |id: Option<MessageId>| shown(id.map(|id| id.to_string()));
         match self {
             Self::Args => bytes(scope.uri.query().unwrap_or_default()),
+            Self::ChannelEvent => bytes(scope.push.event),
+            Self::Identity => Cow::Borrowed(scope.push.identity),
             Self::ChannelId => Cow::Borrowed(scope.push.channel_id),
             Self::Connection => shown(Some(scope.connection.to_string())),
             Self::Host => host(scope),

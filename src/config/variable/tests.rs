@@ -43,10 +43,20 @@ impl Request {
     }
 
     fn expand_bytes(&self, text: &str) -> Vec<u8> {
+        self.scoped(text, |template, scope| template.expand(scope).into_owned())
+    }
+
+    fn expand_uri(&self, text: &str) -> Option<String> {
+        self.scoped(text, Template::expand_uri).map(|uri| uri.to_string())
+    }
+
+    fn scoped<T>(&self, text: &str, use_it: impl Fn(&Template, &Scope<'_>) -> T) -> T {
         let router = Router::new([&self.pattern]);
         let captures = router.find(self.path.as_bytes()).unwrap().captures;
         let push = Push {
             channel_id: b"room",
+            event: "",
+            identity: b"ann",
             subscriber_type: "long-poll",
             message_id: MessageId::new(5, 1),
             previous_message_id: None,
@@ -67,7 +77,7 @@ impl Request {
             token: None,
             push,
         };
-        Template::parse(text, &self.pattern).unwrap().expand(&scope).into_owned()
+        use_it(&Template::parse(text, &self.pattern).unwrap(), &scope)
     }
 
     fn expand(&self, text: &str) -> String {
@@ -84,6 +94,28 @@ fn arguments_are_decoded_once() {
     let request = Request::of("/?cid=a%20b%2525+c&x=1");
     assert_eq!(request.expand("$arg_cid"), "a b%25+c");
     assert_eq!(Request::of("/?cid=%ff%zz%").expand_bytes("$arg_cid"), b"\xff%zz%");
+}
+
+#[test]
+fn what_a_value_brings_into_an_uri_stays_where_it_is_put() {
+    let request = Request::of("/sub/x?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1&far=..%2f..%5cb");
+    for (text, expected) in [
+        ("/auth?c=$arg_id&x", Some("/auth?c=a%26b%2Fc%20%23%0D%0A%FF&x")),
+        ("/auth/$arg_id", Some("/auth/a%26b%2Fc%20%23%0D%0A%FF")),
+        ("/auth?$args", Some("/auth?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1&far=..%2f..%5cb")),
+        ("/a$uri", Some("/a/")),
+        ("/a/$arg_up/b", None),
+        ("/a/$arg_far", None),
+        ("/a/x$arg_far", None),
+        ("/a?x=$arg_far", Some("/a?x=..%2F..%5Cb")),
+        ("/a/.$arg_none", None),
+        ("/a/.$arg_raw", Some("/a/.1")),
+        ("/a?b=$arg_up", Some("/a?b=..")),
+        ("$arg_raw", None),
+        ("$request_uri", Some("/sub/x?id=a%26b/c%20%23%0d%0a%ff&up=..&raw=1&far=..%2f..%5cb")),
+    ] {
+        assert_eq!(request.expand_uri(text).as_deref(), expected, "{text}");
+    }
 }
 
 #[test]

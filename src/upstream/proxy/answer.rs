@@ -10,7 +10,7 @@ use crate::{
 
 /// Instructions to nginx which are none to clients. `X-Accel-Buffering` is passed on: the gateway keeps
 /// to it anyway, and an nginx in front of it has to know.
-const INSTRUCTIONS: [HeaderName; 4] = [
+pub(super) const INSTRUCTIONS: [HeaderName; 4] = [
     HeaderName::from_static("x-accel-charset"),
     HeaderName::from_static("x-accel-expires"),
     HeaderName::from_static("x-accel-limit-rate"),

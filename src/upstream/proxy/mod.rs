@@ -2,12 +2,14 @@
 
 pub(super) mod answer;
 pub(super) mod headers;
+mod question;
 mod target;
 
 use std::{rc::Rc, sync::Arc};
 
 use http::{Method, Request, Response, StatusCode, header, request};
 use hyper::{ext::ReasonPhrase, upgrade};
+pub use question::{Inquiry, pass_on};
 
 use self::headers::Onward;
 use super::{
@@ -38,10 +40,8 @@ pub fn takes(method: &Method) -> bool {
 pub struct Passage<'a> {
     /// What speaks to the application.
     pub client: &'a Client,
-    /// Where the channels are.
-    pub hub: &'a Arc<Hub>,
     /// Where the request came to.
-    pub location: &'a Arc<Location>,
+    pub location: &'a Location,
     /// What its `proxy_pass` says.
     pub proxy: &'a Proxy,
     /// The request.
@@ -64,8 +64,13 @@ pub enum Passed {
 }
 
 impl Passage<'_> {
-    /// Passes the request on; without a body, if that has gone elsewhere.
-    pub async fn pass(&self, body: Option<RequestBody>) -> Result<Passed, Refusal> {
+    /// Passes the request on; without a body, if that has gone elsewhere. `place` is where it waits, at
+    /// the same location, if the application has it held.
+    pub async fn pass(
+        &self,
+        body: Option<RequestBody>,
+        place: (&Arc<Hub>, &Arc<Location>),
+    ) -> Result<Passed, Refusal> {
         let limit = Some(self.location.max_body_size).filter(|limit| *limit > 0);
         let declared = body.as_ref().map_or(0, |body| http_body::Body::size_hint(body).lower());
         if limit.is_some_and(|limit| declared > limit as u64) {
@@ -77,7 +82,7 @@ impl Passage<'_> {
             Upload::client(body, limit, patience)
         });
         let mut head = self.onward(&upload)?;
-        let caller = self.caller(&mut head);
+        let caller = self.caller(&mut head, place);
         if let Some(caller) = &caller
             && websocket::is_requested(self.head)
         {
@@ -101,14 +106,18 @@ impl Passage<'_> {
     }
 
     /// Who asks the application again, if it may have the request held.
-    fn caller(&self, head: &mut Onward) -> Option<Rc<Caller>> {
+    fn caller(
+        &self,
+        head: &mut Onward,
+        (hub, location): (&Arc<Hub>, &Arc<Location>),
+    ) -> Option<Rc<Caller>> {
         let own = self.location.grip.as_ref()?;
         grip::sign(&mut head.headers, own);
         let group = self.location.channels.group.expand(self.scope);
         Some(Rc::new(Caller {
             client: self.client.clone(),
-            hub: self.hub.clone(),
-            location: self.location.clone(),
+            hub: hub.clone(),
+            location: location.clone(),
             group: (*group).into(),
             number: self.scope.request_id,
             method: self.head.method.clone(),

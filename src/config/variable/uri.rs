@@ -1,0 +1,62 @@
+//! Templates that make an URI: what a variable brings in stays where it is put.
+
+use std::borrow::Cow;
+
+use http::{Uri, uri::PathAndQuery};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+use super::{
+    Part, Scope, Template,
+    source::{Known, Source},
+};
+
+/// All but the unreserved characters (RFC 3986 section 2.3).
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same for a path.
+const PATH: &AsciiSet = &VALUE.remove(b'/');
+/// What is escaped already only must not end the URI.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+impl Template {
+    /// The URI for a request: a path, and arguments. Values are percent-encoded, but for `$args` and
+    /// `$request_uri`, which are so already; the slashes of `$uri` stay. `None`: it is no path, or one
+    /// that a value leads elsewhere by `..`.
+    pub fn expand_uri(&self, scope: &Scope<'_>) -> Option<Uri> {
+        let mut text = String::new();
+        for part in &self.parts {
+            let value = part.expand(scope);
+            let set = match part {
+                Part::Literal(literal) => {
+                    text.push_str(literal);
+                    continue;
+                }
+                Part::Variable {
+                    source: Source::Known(Known::Args | Known::RequestUri), ..
+                } => ESCAPED,
+                Part::Variable { source: Source::Known(Known::Uri), .. } => PATH,
+                Part::Variable { .. } => VALUE,
+            };
+            text.push_str(&Cow::from(percent_encode(&value, set)));
+        }
+        // Some decode a path before they look for its folders, as this server does.
+        let path = text.split('?').next().unwrap_or_default();
+        let decoded: Vec<u8> = percent_decode_str(path).collect();
+        let mut segments = decoded.split(|byte| matches!(byte, b'/' | b'\\'));
+        if segments.any(|segment| matches!(segment, b"." | b"..")) {
+            return None;
+        }
+        let target = PathAndQuery::try_from(text).ok()?;
+        target.as_str().starts_with('/').then(|| target.into())
+    }
+}

@@ -1,0 +1,223 @@
+//! What the application is asked and told of a request.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+
+use super::{
+    Desk,
+    walk::{Stop, Way},
+};
+use crate::{
+    access::X_FORWARDED_FOR,
+    channel::ChannelId,
+    config::{
+        Location, Question, Transport,
+        variable::{Push, Scope},
+    },
+    dialect,
+    response::Refusal,
+    router::{Captures, normalize},
+    upstream::{Inquiry, Passage},
+};
+
+/// The body of an answer that is passed on may have so many bytes.
+pub(super) const MAX_ANSWER: usize = 64 << 10;
+
+const X_CHANNEL_ID: HeaderName = HeaderName::from_static("x-channel-id");
+const X_CHANNEL_GROUP: HeaderName = HeaderName::from_static("x-channel-group");
+const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+const X_PUBLISHER_TYPE: HeaderName = HeaderName::from_static("x-publisher-type");
+const X_SUBSCRIBER_TYPE: HeaderName = HeaderName::from_static("x-subscriber-type");
+pub(super) const X_MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
+
+/// What the gateway itself says of a request: nobody else may.
+const OWN: [HeaderName; 7] = [
+    X_CHANNEL_ID,
+    X_CHANNEL_GROUP,
+    X_MESSAGE_ID,
+    X_ORIGINAL_METHOD,
+    X_ORIGINAL_URI,
+    X_PUBLISHER_TYPE,
+    X_SUBSCRIBER_TYPE,
+];
+
+/// What a client says about messages, and not about pages of the application: an answer of "not
+/// modified" would be no verdict.
+const CURSORS: [HeaderName; 7] = [
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
+    header::UPGRADE,
+];
+
+/// Of a request that is long over, what still says whose it was.
+const WHOSE: [HeaderName; 5] =
+    [header::AUTHORIZATION, header::COOKIE, header::FORWARDED, header::HOST, X_FORWARDED_FOR];
+
+/// What somebody comes for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Role {
+    /// To listen.
+    Subscriber(Transport),
+    /// To publish, over HTTP.
+    Publisher,
+    /// To do both, over one WebSocket.
+    Both,
+}
+
+/// A request that the application is asked about.
+#[derive(Clone, Copy)]
+pub(super) struct Matter<'a> {
+    pub(super) desk: &'a Desk,
+    pub(super) way: &'a Way<'a>,
+    pub(super) stop: Stop<'a>,
+    pub(super) head: &'a request::Parts,
+    pub(super) channels: &'a [ChannelId],
+    pub(super) role: Role,
+    /// Who it is; empty where `push_presence` is off.
+    pub(super) identity: &'a [u8],
+}
+
+impl<'a> Matter<'a> {
+    pub(super) fn location(&self) -> &'a Location {
+        self.stop.location
+    }
+
+    /// The variables, with those of the channels.
+    pub(super) fn scope<'s>(&'s self, channel_id: &'s [u8]) -> Scope<'s> {
+        let subscriber_type = match self.role {
+            Role::Subscriber(transport) => transport.name(),
+            Role::Both => Transport::WebSocket.name(),
+            Role::Publisher => "",
+        };
+        let scope = self.stop.scope;
+        Scope {
+            push: Push { channel_id, subscriber_type, identity: self.identity, ..scope.push },
+            ..*scope
+        }
+    }
+
+    pub(super) fn identity(&self) -> &'a [u8] {
+        self.identity
+    }
+
+    /// The ids of the channels, separated by commas.
+    pub(super) fn channel_id(&self) -> Vec<u8> {
+        self.channels.iter().map(ChannelId::as_bytes).collect::<Vec<_>>().join(&b","[..])
+    }
+
+    /// A question of this method; `whole` says whether it has all headers of the request.
+    pub(super) fn inquiry(
+        &self,
+        question: &Question,
+        method: Method,
+        whole: bool,
+    ) -> Result<Inquiry, Refusal> {
+        let channel_id = self.channel_id();
+        let scope = self.scope(&channel_id);
+        let unfit = || Refusal::BadRequest("The application cannot be asked about this.".into());
+        let uri = question.uri.expand_uri(&scope).ok_or_else(unfit)?;
+        let headers = self.headers(&channel_id, whole)?;
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        (head.method, head.uri, head.headers) = (method, uri, headers);
+        head.version = self.head.version;
+        let none = Captures::default();
+        let (peer, client) = (self.way.client.peer, &self.desk.upstreams);
+        let passage = |location, proxy, scope| {
+            let redirected = question.to.is_none();
+            Passage { client, location, proxy, head: &head, scope, peer, redirected }.inquiry()
+        };
+        let asking =
+            Scope { method: &head.method, uri: &head.uri, headers: &head.headers, ..scope };
+        if let Some(proxy) = &question.to {
+            return passage(self.location(), proxy, &asking);
+        }
+        let path = normalize(head.uri.path()).map_err(|_| unfit())?;
+        let server = &self.way.site.server;
+        let found = server.router.find(&path);
+        let location = found.as_ref().map(|found| &*server.locations[found.location]);
+        let Some((location, proxy)) = location.and_then(|at| Some((at, at.proxy.as_ref()?))) else {
+            return Err(Refusal::BadGateway("There is no location to ask.".into()));
+        };
+        let captures = found.as_ref().map_or(&none, |found| &found.captures);
+        passage(location, proxy, &Scope { path: &path, captures, ..asking })
+    }
+
+    /// What the application is told of the request.
+    fn headers(&self, channel_id: &[u8], whole: bool) -> Result<HeaderMap, Refusal> {
+        let mut headers = self.said();
+        if !whole {
+            headers = headers
+                .iter()
+                .filter(|(name, _)| {
+                    WHOSE.contains(name) || name.as_str().starts_with("x-forwarded-")
+                })
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+        }
+        let ambiguous = self.channels.len() > 1
+            && self.channels.iter().any(|channel| channel.as_bytes().contains(&b','));
+        let id = HeaderValue::from_bytes(channel_id).ok().filter(|_| !ambiguous);
+        let group = self.channels.first().map(ChannelId::group).unwrap_or_default();
+        let (Some(id), Ok(group)) = (id, HeaderValue::from_bytes(group)) else {
+            return Err(Refusal::BadRequest(
+                "The channel's name cannot be told to the application.".into(),
+            ));
+        };
+        headers.insert(X_CHANNEL_ID, id);
+        if !group.is_empty() {
+            headers.insert(X_CHANNEL_GROUP, group);
+        }
+        let asked = self.stop.scope.asked.path_and_query().map_or("/", |target| target.as_str());
+        if let Ok(asked) = HeaderValue::from_str(asked) {
+            headers.insert(X_ORIGINAL_URI, asked);
+        }
+        if let Ok(method) = HeaderValue::from_str(self.head.method.as_str()) {
+            headers.insert(X_ORIGINAL_METHOD, method);
+        }
+        let (subscriber, publisher) = self.kinds();
+        for (name, kind) in [(X_SUBSCRIBER_TYPE, subscriber), (X_PUBLISHER_TYPE, publisher)] {
+            if let Some(kind) = kind {
+                headers.insert(name, HeaderValue::from_static(kind));
+            }
+        }
+        Ok(headers)
+    }
+
+    /// What the client says, but for what is none of the application's business.
+    fn said(&self) -> HeaderMap {
+        let mut headers = self.head.headers.clone();
+        for name in CURSORS.iter().chain(&OWN).chain([&header::TRANSFER_ENCODING]) {
+            headers.remove(name);
+        }
+        headers
+    }
+
+    /// How somebody listens and publishes; for whoever is at home with Nchan in its words.
+    fn kinds(&self) -> (Option<&'static str>, Option<&'static str>) {
+        let nchan = *self.location().dialect == dialect::NCHAN;
+        let name =
+            |transport: Transport| if nchan { nchan_name(transport) } else { transport.name() };
+        match self.role {
+            Role::Subscriber(transport) => (Some(name(transport)), None),
+            Role::Publisher => (None, Some("http")),
+            Role::Both => (Some("websocket"), Some("websocket")),
+        }
+    }
+}
+
+/// Nchan's name of a transport.
+fn nchan_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Chunked => "http-chunked",
+        Transport::EventSource => "eventsource",
+        Transport::IntervalPoll => "intervalpoll",
+        Transport::LongPoll => "longpoll",
+        Transport::Multipart => "http-multipart",
+        Transport::Raw => "http-raw-stream",
+        Transport::Stream | Transport::WebSocket => transport.name(),
+    }
+}

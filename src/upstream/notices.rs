@@ -1,0 +1,366 @@
+//! What the application is told and need not decide: `push_unsubscribe_request`.
+//!
+//! Whoever has something to tell puts a notice into the worker's queue and goes on. A few notices are
+//! under way at a time; one that fails comes again, later each time, and is given up after a while. An
+//! application that cannot be reached is left alone meanwhile by all of them.
+//! When the queue is full the oldest goes: what is true now matters more than what was.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+use tracing::warn;
+
+use super::{Client, notice::Notice};
+
+/// Notices of a worker that are under way at a time.
+const AT_ONCE: usize = 16;
+/// The answer to one is read up to here, in bytes, and says nothing.
+const MAX_ANSWER: usize = 64 << 10;
+/// Before a notice is sent again; twice as long each time.
+const BACKOFF: Duration = Duration::from_millis(250);
+/// The longest of these times.
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
+/// A notice that could not be told for so long is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two lines of the log about notices that are lost.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// What has become of the notices of all workers.
+#[derive(Debug, Default)]
+pub struct NoticeCounts {
+    /// The application has them.
+    pub told: AtomicU64,
+    /// Attempts that failed.
+    pub failed: AtomicU64,
+    /// Given up, or thrown out of a queue that was full.
+    pub lost: AtomicU64,
+}
+
+/// The notices of a worker.
+#[derive(Debug)]
+pub struct Notices {
+    client: Client,
+    /// `push_hook_queue`.
+    most: usize,
+    counts: Arc<NoticeCounts>,
+    state: RefCell<State>,
+    changed: Notify,
+    idle: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Waiting>,
+    under_way: usize,
+    running: bool,
+    /// Nothing is tried again.
+    closing: bool,
+    /// Upstreams that cannot be reached: how often they were tried, and until when they are left alone.
+    down: HashMap<usize, (u32, Instant)>,
+    /// When the log was last told of a loss.
+    complained: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    notice: Notice,
+    since: Instant,
+    due: Instant,
+    tries: u32,
+}
+
+impl State {
+    /// When a notice may be sent.
+    fn due(&self, waiting: &Waiting) -> Instant {
+        let down = self.down.get(&waiting.notice.upstream);
+        down.map_or(waiting.due, |(_, until)| waiting.due.max(*until))
+    }
+
+    /// Whether the upstream of a notice is left alone now.
+    fn is_down(&self, waiting: &Waiting, now: Instant) -> bool {
+        self.down.get(&waiting.notice.upstream).is_some_and(|(_, until)| *until > now)
+    }
+
+    /// An upstream could be reached, or not.
+    fn note(&mut self, upstream: usize, reached: bool) {
+        let now = Instant::now();
+        if reached {
+            self.down.remove(&upstream);
+            return;
+        }
+        let (tries, until) = self.down.entry(upstream).or_insert((0, now));
+        // Of those that were under way together the first counts.
+        if *until <= now {
+            *until = now + backoff(*tries);
+            *tries += 1;
+        }
+    }
+}
+
+/// How long after so many attempts the next has to wait.
+fn backoff(tries: u32) -> Duration {
+    BACKOFF.saturating_mul(1 << tries.min(16)).min(MAX_BACKOFF)
+}
+
+impl Notices {
+    /// A queue of so many notices at most.
+    pub fn new(client: Client, most: usize, counts: Arc<NoticeCounts>) -> Self {
+        let (state, changed, idle) = (RefCell::default(), Notify::new(), Notify::new());
+        Self { client, most, counts, state, changed, idle }
+    }
+
+    /// Begins to work, on the worker's own thread, unless it does already.
+    pub fn start(self: &Rc<Self>) {
+        if !std::mem::replace(&mut self.state.borrow_mut().running, true) {
+            tokio::task::spawn_local(self.clone().run());
+        }
+    }
+
+    /// Leaves a notice.
+    pub fn put(&self, notice: Notice) {
+        let now = Instant::now();
+        self.push(Waiting { notice, since: now, due: now, tries: 0 });
+    }
+
+    /// Waits until everything is told that can be told at once; what is left is given up.
+    pub async fn settled(&self) {
+        self.state.borrow_mut().closing = true;
+        loop {
+            let idle = self.idle.notified();
+            if self.is_idle() {
+                return;
+            }
+            self.changed.notify_one();
+            idle.await;
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let state = self.state.borrow();
+        !state.running || (state.queue.is_empty() && state.under_way == 0)
+    }
+
+    fn push(&self, waiting: Waiting) {
+        let mut state = self.state.borrow_mut();
+        let full = state.queue.len() >= self.most;
+        if full {
+            state.queue.pop_front();
+        }
+        state.queue.push_back(waiting);
+        drop(state);
+        if full {
+            self.lose(1, "the queue is full");
+        }
+        self.changed.notify_one();
+    }
+
+    fn lose(&self, number: usize, why: &str) {
+        let number = number as u64;
+        let lost = self.counts.lost.fetch_add(number, Ordering::Relaxed) + number;
+        let (mut state, now) = (self.state.borrow_mut(), Instant::now());
+        if state.complained.is_none_or(|last| now - last >= QUIET) {
+            state.complained = Some(now);
+            warn!(lost, why, "the application cannot be told who has left");
+        }
+    }
+
+    async fn run(self: Rc<Self>) {
+        loop {
+            let next = self.launch();
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Sends what is due; returns when there is more to send.
+    fn launch(self: &Rc<Self>) -> Instant {
+        let now = Instant::now();
+        loop {
+            let mut state = self.state.borrow_mut();
+            let closing = state.closing;
+            if state.under_way >= AT_ONCE {
+                return now + PATIENCE;
+            }
+            let due = |waiting: &Waiting| {
+                if closing { !state.is_down(waiting, now) } else { state.due(waiting) <= now }
+            };
+            let at = state.queue.iter().position(due);
+            let Some(waiting) = at.and_then(|at| state.queue.remove(at)) else {
+                drop(state);
+                return self.give_up(now);
+            };
+            state.under_way += 1;
+            drop(state);
+            tokio::task::spawn_local(self.clone().tell(waiting));
+        }
+    }
+
+    /// Gives up what has waited for too long; returns when the next is due.
+    fn give_up(&self, now: Instant) -> Instant {
+        let mut state = self.state.borrow_mut();
+        let before = state.queue.len();
+        let closing = state.closing;
+        state.queue.retain(|waiting| !closing && now - waiting.since < PATIENCE);
+        let late = before - state.queue.len();
+        let next = state.queue.iter().map(|waiting| state.due(waiting)).min();
+        drop(state);
+        if late > 0 {
+            self.lose(late, "it cannot be reached");
+        }
+        if self.is_idle() {
+            self.idle.notify_waiters();
+        }
+        next.unwrap_or(now + PATIENCE)
+    }
+
+    async fn tell(self: Rc<Self>, waiting: Waiting) {
+        let told = match waiting.notice.inquiry() {
+            Some(inquiry) => {
+                let answer = self.client.inquire(&inquiry, Bytes::new(), MAX_ANSWER).await;
+                self.state.borrow_mut().note(inquiry.upstream, answer.is_ok());
+                // It is not asked for anything; what it refuses it would refuse again.
+                answer.is_ok_and(|answer| !answer.status().is_server_error())
+            }
+            None => true,
+        };
+        if told {
+            self.counts.told.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.again(waiting);
+        }
+        self.state.borrow_mut().under_way -= 1;
+        if self.is_idle() {
+            self.idle.notify_waiters();
+        }
+        self.changed.notify_one();
+    }
+
+    fn again(&self, mut waiting: Waiting) {
+        self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        waiting.due = Instant::now() + backoff(waiting.tries);
+        waiting.tries += 1;
+        if self.state.borrow().closing || waiting.due - waiting.since > PATIENCE {
+            self.lose(1, "it does not answer");
+        } else {
+            self.push(waiting);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method, header};
+
+    use super::*;
+    use crate::{
+        config::{Address, Timeouts, Upstream},
+        upstream::{Group, Inquiry},
+    };
+
+    fn inquiry(path: &str) -> Inquiry {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("app"));
+        let (timeouts, method) = (Timeouts::default(), Method::GET);
+        Inquiry { upstream: 0, timeouts, method, uri: path.parse().unwrap(), headers }
+    }
+
+    /// Notices for a server that is not there.
+    fn notices(most: usize) -> Rc<Notices> {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let upstream = Upstream {
+            name: "app".into(),
+            servers: vec![Address::Tcp(address.ip().to_string().into(), address.port())],
+            max_fails: 0,
+            fail_timeout: Duration::from_secs(1),
+            keepalive: 0,
+        };
+        let client = Client::new([Group::new(&upstream)].into());
+        Rc::new(Notices::new(client, most, Arc::default()))
+    }
+
+    fn lost(notices: &Notices) -> u64 {
+        notices.counts.lost.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn the_oldest_goes_when_the_queue_is_full() {
+        let notices = notices(2);
+        for path in ["/1", "/2", "/3"] {
+            notices.put(Notice::new(&inquiry(path)));
+        }
+        let state = notices.state.borrow();
+        let paths: Vec<_> = state
+            .queue
+            .iter()
+            .map(|waiting| waiting.notice.inquiry().unwrap().uri.to_string())
+            .collect();
+        assert_eq!(paths, ["/2", "/3"]);
+        assert_eq!(lost(&notices), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_told_is_tried_again_and_given_up_after_a_while() {
+        let all = async {
+            let notices = notices(2);
+            notices.start();
+            notices.put(Notice::new(&inquiry("/")));
+            let begin = Instant::now();
+            while lost(&notices) == 0 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                assert!(begin.elapsed() < 2 * PATIENCE);
+            }
+            // 0.25, 0.5, 1, 2, 4, and then 8 seconds.
+            assert_eq!(notices.counts.failed.load(Ordering::Relaxed), 12);
+            assert!(notices.state.borrow().queue.is_empty());
+        };
+        tokio::task::LocalSet::new().run_until(all).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_cannot_be_reached_is_left_alone_by_all_notices() {
+        let all = async {
+            let notices = notices(1000);
+            notices.start();
+            for _ in 0..1000 {
+                notices.put(Notice::new(&inquiry("/")));
+            }
+            tokio::time::sleep(2 * PATIENCE).await;
+            assert_eq!(lost(&notices), 1000);
+            let failed = notices.counts.failed.load(Ordering::Relaxed);
+            assert!(failed <= 15 * AT_ONCE as u64, "{failed}");
+        };
+        tokio::task::LocalSet::new().run_until(all).await;
+    }
+
+    #[tokio::test]
+    async fn who_closes_waits_for_what_is_under_way_and_for_no_second_attempt() {
+        let all = async {
+            let notices = notices(100);
+            notices.settled().await;
+            notices.start();
+            for _ in 0..50 {
+                notices.put(Notice::new(&inquiry("/")));
+            }
+            notices.settled().await;
+            assert_eq!(lost(&notices), 50);
+            assert_eq!(notices.counts.failed.load(Ordering::Relaxed), AT_ONCE as u64);
+        };
+        tokio::task::LocalSet::new().run_until(all).await;
+    }
+}
