@@ -1,12 +1,15 @@
 //! GRIP: an application has its requests held, and publishes what they are answered.
 
-use std::sync::{
-    Arc, Mutex,
-    mpsc::{Receiver, channel},
+use std::{
+    io::Write,
+    sync::{
+        Mutex,
+        mpsc::{Receiver, channel},
+    },
 };
 
 use crate::{
-    app::{App, Asked, ok},
+    app::{self, App, Asked, ok},
     harness::{Client, Gateway, PATIENCE, Response},
 };
 
@@ -21,13 +24,20 @@ impl Script {
     /// Answers with these, and with the last of them again and again.
     pub fn new(answers: Vec<Vec<u8>>) -> Self {
         let (tell, asked) = channel();
-        let (left, tell) = (Arc::new(Mutex::new(answers)), Mutex::new(tell));
-        let app = App::answering(move |asked: &Asked| {
-            let (head, body) = (asked.head.clone(), asked.body.clone());
+        let (left, tell) = (Mutex::new(answers), Mutex::new(tell));
+        let answer = move |asked: Asked| {
             // Whoever asks late is not listened to any more.
-            let _ = tell.lock().unwrap().send(Asked { head, body });
+            let _ = tell.lock().unwrap().send(asked);
             let mut left = left.lock().unwrap();
             if left.len() > 1 { left.remove(0) } else { left[0].clone() }
+        };
+        let app = App::start(move |client, _| {
+            while let Some(asked) = app::asked(client) {
+                // What is too large is not read to its end.
+                if client.stream.write_all(&answer(asked)).is_err() {
+                    return;
+                }
+            }
         });
         Self { app, asked }
     }
