@@ -46,6 +46,7 @@ pub mod credentials;
 pub mod dialect;
 pub mod framing;
 pub mod gateway;
+pub mod grip;
 pub mod hold;
 pub mod log;
 pub mod proxy_protocol;

@@ -26,6 +26,7 @@ const LEVELS: &[(u8, &[&str])] = &[
             "cors",
             "credentials",
             "dialect",
+            "grip",
             "log",
             "proxy_protocol",
             "response",

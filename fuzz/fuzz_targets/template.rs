@@ -22,6 +22,7 @@ fn message(channel: &[u8], body: &[u8]) -> Message {
         content_type: None,
         event: Some(channel.to_vec().into()),
         event_id: None,
+        item: None,
     };
     let id = MessageId::new(1_450_755_280, 3).expect("both fit");
     let budget = Arc::new(Budget::new(usize::MAX));

@@ -10,7 +10,7 @@ use std::sync::{
 
 use bytes::Bytes;
 
-use super::{ChannelId, Gone, MessageId, Traffic, traffic::Counts};
+use super::{ChannelId, Gone, Item, MessageId, Traffic, traffic::Counts};
 
 /// A message as its publisher handed it in, before it has a place.
 ///
@@ -25,6 +25,8 @@ pub struct Draft {
     pub event: Option<Bytes>,
     /// An id that the publisher gave it, for itself and its clients.
     pub event_id: Option<Bytes>,
+    /// What GRIP says of it.
+    pub item: Option<Arc<Item>>,
 }
 
 /// A published message.
@@ -53,7 +55,8 @@ impl Message {
             + draft.body.len()
             + draft.content_type.as_ref().map_or(0, Bytes::len)
             + draft.event.as_ref().map_or(0, Bytes::len)
-            + draft.event_id.as_ref().map_or(0, Bytes::len);
+            + draft.event_id.as_ref().map_or(0, Bytes::len)
+            + draft.item.as_ref().map_or(0, |item| item.size(&draft.body));
         Self {
             id,
             previous,
@@ -110,6 +113,11 @@ impl Message {
     /// The id that its publisher gave it.
     pub fn event_id(&self) -> Option<&Bytes> {
         self.draft.event_id.as_ref()
+    }
+
+    /// What GRIP says of it.
+    pub fn item(&self) -> Option<&Item> {
+        self.draft.item.as_deref()
     }
 
     /// It is no longer kept.

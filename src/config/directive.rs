@@ -21,7 +21,7 @@ use crate::{
     access::{Network, Rule},
     channel::{Concurrency, First},
     cors::Origins,
-    credentials::{Key, Secret},
+    credentials::{Key, Secret, Signer},
     dialect::Dialect,
     log::{Format, Target},
     router::Pattern,
@@ -232,6 +232,11 @@ directives! {
     push_websocket_max_message: usize = some_size, Any;
     push_websocket_deflate: bool = flag, Any;
     push_hold: Hold = hold, Any;
+
+    push_grip: bool = flag, Any;
+    push_grip_key: Signer = signer, Any;
+    push_grip_issuer: String = text, Any;
+    push_grip_publish: bool = flag, Any;
 
     push_jwt: Vec<Key> = jwt_keys, Any;
     push_jwt_token: Vec<At<String>> = texts, Any;

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 
-use super::{hooks::Hooks, proxy::Proxy, status::Status, variable::Template};
+use super::{
+    grip::{Grip, Items},
+    hooks::Hooks,
+    proxy::Proxy,
+    status::Status,
+    variable::Template,
+};
 use crate::{
     access::{Access, RealIp},
     channel::{Concurrency, First, Retention},
@@ -46,6 +52,10 @@ pub struct Location {
     pub subscriber: Option<Subscriber>,
     /// `proxy_pass`, without the roles above.
     pub proxy: Option<Proxy>,
+    /// `push_grip`, where `proxy_pass` is: the application may have requests held.
+    pub grip: Option<Grip>,
+    /// `push_grip_publish`: GRIP items are published here.
+    pub items: Option<Items>,
     /// `internal`: reached through `X-Accel-Redirect` alone.
     pub internal: bool,
     /// `push_status`, `push_channels_status`, `push_health`; then it has no other role.

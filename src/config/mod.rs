@@ -6,6 +6,7 @@
 mod directive;
 mod error;
 mod file;
+mod grip;
 mod hooks;
 mod inherit;
 mod location;
@@ -26,6 +27,7 @@ use std::{fs, path::Path};
 pub use directive::KEYS;
 pub use error::{Error, Errors, Reason};
 use error::{Faults, Level, Place, Source};
+pub use grip::{Grip, Items};
 pub use hooks::{Events, Hooks, Presence, Question};
 pub use location::{
     Batch, Channels, Hold, Jwt, Location, PollFormat, Preset, Publisher, SecureLink,

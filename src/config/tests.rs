@@ -646,8 +646,8 @@ fn every_error_is_reported_with_its_place() {
             "f:17:11: access: \"allow 1.2.3.4/99\" is no rule",
             "f:17:31: access: \"permit all\" is no rule, write it like \"allow 10.0.0.0/8\" or \"deny all\"",
             "f:17:45: access: expected a string, found a number",
-            "f:18:1: location: missing: push_publisher, push_subscriber, push_pubsub, push_status, \
-             push_channels_status, push_health or proxy_pass",
+            "f:18:1: location: missing: push_publisher, push_subscriber, push_pubsub, push_grip_publish, \
+             push_status, push_channels_status, push_health or proxy_pass",
             "f:20:1: push_channel_id: missing: publishers and subscribers need one",
             "f:21:8: path: \"^~ /b\" is already taken by an earlier location",
             "f:23:18: push_publisher: conflicts with `push_pubsub = true`",
@@ -943,6 +943,74 @@ fn an_internal_publisher_admits_whom_the_application_sends() {
     let location = &config.servers[0].locations[0];
     assert!(location.internal);
     assert_eq!(location.access, Access::default());
+}
+
+#[test]
+fn an_application_that_speaks_grip_is_told_apart() {
+    let secret = "'HS256 text:0123456789abcdef0123456789abcdef'";
+    let root = format!("push_grip = true\npush_grip_key = {secret}\n");
+    let app = "path = '/'\nproxy_pass = 'http://x'";
+    let items = "path = '/publish/'\npush_grip_publish = true";
+    let plain = "path = '/listen/'\npush_subscriber = true\npush_channel_id = 'x'";
+    let next = "\n[[server.location]]\n";
+    let config = parse(&format!("{root}{}", onward(&[app, items, plain].join(next))));
+    let [app, items, plain] = &config.servers[0].locations[..] else { panic!() };
+    let grip = app.grip.as_ref().unwrap();
+    assert!(grip.signer.is_some() && app.items.is_none());
+    assert_eq!(&*grip.issuer, "pushgate");
+    assert!(items.items.as_ref().unwrap().signer.is_some() && items.grip.is_none());
+    assert_eq!(items.access, Access::local());
+    assert!(plain.grip.is_none() && plain.items.is_none());
+}
+
+#[test]
+fn wrong_words_about_grip_are_named() {
+    let own = |keys: &str| errors(&onward(&format!("path = '/'\n{keys}")));
+    let passes = "proxy_pass = 'http://x'";
+    for (keys, reason) in [
+        (
+            "push_grip_publish = true\npush_grip = true".to_owned(),
+            "f:5:13: push_grip: without effect: the location has no proxy_pass",
+        ),
+        (
+            format!("{passes}\npush_grip_publish = true"),
+            "f:5:21: push_grip_publish: conflicts with `proxy_pass`",
+        ),
+        (
+            "push_channel_id = 'x'\npush_publisher = true\npush_grip_publish = true".to_owned(),
+            "f:6:21: push_grip_publish: conflicts with `push_publisher`",
+        ),
+        (
+            format!("{passes}\npush_grip_key = 'x'"),
+            "f:5:17: push_grip_key: the value is not an algorithm and a key",
+        ),
+        (
+            format!("{passes}\npush_grip_key = 'HS256 text:short'"),
+            "f:5:17: push_grip_key: the value is a secret shorter than",
+        ),
+        (
+            format!("{passes}\npush_grip_key = 'EdDSA text:x'"),
+            "f:5:17: push_grip_key: the value names no algorithm of HS256, RS256, ES256",
+        ),
+        (
+            format!("{passes}\npush_grip_issuer = 'x'"),
+            "f:5:20: push_grip_issuer: without effect: the location has neither push_grip nor push_grip_publish",
+        ),
+        (
+            format!("{passes}\npush_grip = 1"),
+            "f:5:13: push_grip: expected true or false, found a number",
+        ),
+    ] {
+        let found = own(&keys);
+        assert!(found.len() == 1 && found[0].starts_with(reason), "{keys}: {found:?}");
+    }
+    let private = concat!(env!("CARGO_MANIFEST_DIR"), "/src/credentials/jwt/keys/rsa.pem");
+    let items = format!("push_grip_publish = true\npush_grip_key = 'RS256 file:{private}'");
+    let why = "push_jwt: missing: push_grip_publish needs it, where push_grip_key is a private key";
+    assert_eq!(own(&items), [format!("f:5:17: {why}")]);
+    let public = private.replace("rsa.pem", "rsa.pub.pem");
+    let jwt = format!("\npush_jwt = 'RS256 file:{public}'");
+    parse(&onward(&format!("path = '/'\n{items}{jwt}")));
 }
 
 #[test]

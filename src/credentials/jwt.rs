@@ -47,6 +47,12 @@ pub enum KeyError {
     /// The bytes are no key of the algorithm.
     #[error("names no public key in PEM of its algorithm")]
     Pem,
+    /// Nothing is signed by that algorithm here.
+    #[error("names no algorithm of HS256, RS256, ES256")]
+    Signing,
+    /// The bytes are no key that signs.
+    #[error("names no private key in PEM of its algorithm")]
+    Private,
     /// HMAC with a short secret can be broken by trying (RFC 7518 section 3.2).
     #[error("is a secret shorter than the {0} bytes that its algorithm makes")]
     Short(usize),
@@ -200,7 +206,7 @@ impl Token {
 }
 
 /// The token of an `Authorization: Bearer` (RFC 6750 section 2.1), or all of it.
-fn bare(value: &[u8]) -> &[u8] {
+pub(super) fn bare(value: &[u8]) -> &[u8] {
     const SCHEME: &[u8] = b"bearer ";
     match value.split_at_checked(SCHEME.len()) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => token.trim_ascii(),

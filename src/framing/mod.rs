@@ -161,6 +161,7 @@ mod tests {
             content_type: content_type.map(|text| text.to_owned().into()),
             event: event.map(|text| text.to_owned().into()),
             event_id: None,
+            item: None,
         };
         let id = MessageId::new(time, tag).unwrap();
         let budget = Arc::new(Budget::new(usize::MAX));

@@ -24,6 +24,10 @@ pub(super) fn check_method(location: &Location, method: &Method) -> Result<(), R
     if location.proxy.is_some() && upstream::takes(method) {
         return Ok(());
     }
+    if location.items.is_some() {
+        let refused = Refusal::MethodNotAllowed { allow: allow(location) };
+        return if *method == Method::POST { Ok(()) } else { Err(refused) };
+    }
     let publishes = matches!(*method, Method::POST | Method::PUT | Method::DELETE);
     if location.proxy.is_none() && subscribes(method) || (publishes && location.publisher.is_some())
     {
@@ -34,6 +38,9 @@ pub(super) fn check_method(location: &Location, method: &Method) -> Result<(), R
 
 /// The methods that a location takes.
 fn allow(location: &Location) -> &'static str {
+    if location.items.is_some() {
+        return publish::items::ALLOW;
+    }
     match (&location.proxy, &location.publisher) {
         (Some(_), _) => upstream::ALLOW,
         (None, Some(_)) => publish::ALLOW,

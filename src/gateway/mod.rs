@@ -200,8 +200,9 @@ fn note(entry: &Entry, head: &request::Parts, answer: &mut Answer) {
             response.extensions_mut().insert(entry.clone());
         }
         Answer::Hold(holding) => holding.entry = Some(entry.clone()),
+        Answer::Follow(follow) => follow.entry = Some(entry.clone()),
         // Its line is written now.
-        Answer::Tunnel(_) => entry.status(StatusCode::SWITCHING_PROTOCOLS),
+        Answer::Tunnel(_) | Answer::Converse(_) => entry.status(StatusCode::SWITCHING_PROTOCOLS),
     }
 }
 

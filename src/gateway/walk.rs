@@ -6,17 +6,18 @@ use http::{Method, Response, Uri, header, request};
 
 use super::{
     Desk, Refused, admit,
-    methods::{check_host, check_method, options},
+    methods::{check_host, check_method, options, same_origin},
     site::Site,
 };
 use crate::{
     access::Peer,
     config::{
-        Location,
+        Items, Location,
         variable::{Push, Scope},
     },
     hold::{Answer, Client, RequestBody, Tally},
     log::Entry,
+    publish::items::Delivery,
     response::{Body, Refusal},
     router::{Captures, normalize},
     subscribe::Outlets,
@@ -156,10 +157,13 @@ impl Desk {
             let (client, peer) = (&self.upstreams, way.client.peer);
             let redirected = way.asked.is_some();
             let passage = Passage { client, location, proxy, head, scope, peer, redirected };
-            return Box::pin(passage.pass(body)).await;
+            return Box::pin(passage.pass(body, (&self.gateway.hub, location))).await;
         }
         let token = admit::token(location, scope)?;
         let scope = Scope { token: token.as_ref(), ..*scope };
+        if let Some(items) = &location.items {
+            return self.take_items(location, items, &scope, head, body).await;
+        }
         let named = location.channels.named(&scope, location.dialect)?;
         admit::channels(location, &scope, &named.channels)?;
         if let Some(entry) = Entry::of(head) {
@@ -167,6 +171,23 @@ impl Desk {
         }
         let stop = Stop { scope: &scope, ..stop };
         self.play(way, stop, &named, head, body).await.map(Passed::Answer)
+    }
+
+    /// A location that takes GRIP items, which name their channels themselves.
+    async fn take_items(
+        &self,
+        location: &Location,
+        items: &Items,
+        scope: &Scope<'_>,
+        head: &request::Parts,
+        body: Option<RequestBody>,
+    ) -> Result<Passed, Refusal> {
+        same_origin(location, head)?;
+        let delivery = Delivery { hub: &self.gateway.hub, location, items, head };
+        let group = location.channels.group.expand(scope);
+        let answer = delivery.answer(&group, body.ok_or(Refusal::TooLarge)?);
+        let response = Box::pin(answer).await?;
+        Ok(Passed::Answer(shared(location, head, response)))
     }
 
     fn scope<'a>(

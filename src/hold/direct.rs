@@ -85,7 +85,7 @@ impl Hall {
                     Err(body) => Some(Answer::Respond(Response::from_parts(parts, body))),
                 }
             }
-            answer @ (Answer::Hold(_) | Answer::Tunnel(_)) => Some(answer),
+            answer => Some(answer),
         }
     }
 

@@ -12,7 +12,6 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -24,7 +23,7 @@ use hyper::{
 };
 
 use super::{
-    Answer, Client, Handler, Holding, Tally, Tunnel, head::Persistence, passing,
+    Answer, Client, Converse, Handler, Holding, Tally, Tunnel, head::Persistence, passing,
     request::RequestBody, respond::respond, stream::Outgoing, wire::Wire, worker::Shared,
 };
 use crate::log::{self, Entry};
@@ -48,6 +47,8 @@ pub(super) enum Step {
     Hold(Box<Holding>, Persistence),
     /// The connection is the application's.
     Tunnel(Box<Tunnel>),
+    /// The connection speaks another protocol.
+    Converse(Converse),
     /// The connection ends.
     Closed,
 }
@@ -73,6 +74,37 @@ struct State {
 enum Leaving {
     Hold(Box<Holding>, Persistence),
     Tunnel(Box<Tunnel>),
+    Converse(Converse),
+}
+
+impl State {
+    /// Waits for a response that only its client wants.
+    async fn poll_by<T>(&self, response: impl Future<Output = T>) -> T {
+        self.polling.set(true);
+        let response = response.await;
+        self.polling.set(false);
+        response
+    }
+
+    /// A response is there; after some of them there is no further request.
+    fn end(&self, response: &mut Response<Outgoing>, persistence: Persistence) {
+        // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
+        let endless = persistence.raw && self.streaming.get();
+        if endless {
+            *response.version_mut() = Version::HTTP_10;
+        }
+        if self.unread.get() || endless {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        self.busy.set(false);
+    }
+
+    /// Leaves hyper, which gets no response.
+    async fn leave(&self, leaving: Leaving) -> Response<Outgoing> {
+        self.leaving.replace(Some(leaving));
+        std::future::pending().await
+    }
 }
 
 impl<H: Handler> Exchange<H> {
@@ -114,6 +146,7 @@ impl<H: Handler> Exchange<H> {
         match state.leaving.take() {
             Some(Leaving::Hold(holding, persistence)) => return Step::Hold(holding, persistence),
             Some(Leaving::Tunnel(tunnel)) => return Step::Tunnel(tunnel),
+            Some(Leaving::Converse(converse)) => return Step::Converse(converse),
             None => {}
         }
         let free = !state.busy.get() && !state.streaming.get();
@@ -137,7 +170,7 @@ impl<H: Handler> Exchange<H> {
 
     /// Whether the client of a waiting request has gone. Hyper looks for that only as long as it
     /// has read nothing ahead. As long as a body is coming, hyper reads.
-    fn abandoned(&self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn abandoned(&self, cx: &mut Context<'_>) -> bool {
         let waits = self.state.polling.get() || self.state.streaming.get();
         waits && !self.state.unread.get() && self.wire.poll_end(cx).is_ready()
     }
@@ -167,6 +200,14 @@ pub(super) struct Begun {
     pub(super) unread: Rc<Cell<bool>>,
     /// Only its client wants it.
     pub(super) forsakable: Rc<Cell<bool>>,
+}
+
+impl<H> Shared<H> {
+    /// The connection changes its protocol.
+    async fn switch(&self, state: &State, leaving: Leaving) -> Response<Outgoing> {
+        self.tally.answered(StatusCode::SWITCHING_PROTOCOLS);
+        state.leave(leaving).await
+    }
 }
 
 /// The service that hyper calls for each request.
@@ -214,75 +255,27 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     passing::outgoing(response, &state.streaming)
                 }
                 Answer::Hold(holding) if holding.as_body => {
-                    state.polling.set(true);
-                    let response = respond(shared.hall.clone(), &state.streaming, *holding).await;
-                    state.polling.set(false);
-                    response
+                    let hall = shared.hall.clone();
+                    state.poll_by(respond(hall, &state.streaming, *holding)).await
                 }
                 Answer::Hold(holding) => {
                     // What follows an unread body is no request.
                     let close = persistence.close || state.unread.get();
                     let persistence = Persistence { close, ..persistence };
-                    state.leaving.replace(Some(Leaving::Hold(holding, persistence)));
-                    std::future::pending().await
+                    state.leave(Leaving::Hold(holding, persistence)).await
                 }
-                Answer::Tunnel(tunnel) => {
-                    shared.tally.answered(StatusCode::SWITCHING_PROTOCOLS);
-                    state.leaving.replace(Some(Leaving::Tunnel(tunnel)));
-                    std::future::pending().await
+                Answer::Follow(follow) => {
+                    let response = state.poll_by(follow.response(shared.door())).await;
+                    passing::outgoing(response, &state.streaming)
                 }
+                Answer::Tunnel(tunnel) => shared.switch(&state, Leaving::Tunnel(tunnel)).await,
+                Answer::Converse(own) => shared.switch(&state, Leaving::Converse(own)).await,
             };
             shared.tally.answered(response.status());
             // Of a response that goes before this one all is with hyper.
             state.entry.replace(response.extensions_mut().remove());
-            let endless = persistence.raw && state.streaming.get();
-            announce_end(&mut response, endless, state.unread.get());
-            state.busy.set(false);
+            state.end(&mut response, persistence);
             Ok(response)
         })
     }
-}
-
-/// Says that the connection ends with the response, if it does.
-fn announce_end(response: &mut Response<Outgoing>, endless: bool, unread: bool) {
-    if endless {
-        // A stream to an HTTP/1.0 client has no other end; hyper would promise it more requests.
-        *response.version_mut() = Version::HTTP_10;
-    }
-    if unread || endless {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-}
-
-/// How long a client may take none of the bytes that are there for it: nginx's `send_timeout`.
-const SEND_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Waits until the exchange needs no task any more.
-pub(super) async fn complete<H: Handler>(
-    exchange: &mut Exchange<H>,
-    shared: &Rc<Shared<H>>,
-) -> Step {
-    let mut closing = std::pin::pin!(shared.closing());
-    let mut told = false;
-    let mut stalled = std::pin::pin!(tokio::time::sleep(SEND_TIMEOUT));
-    let mut written = 0;
-    std::future::poll_fn(|cx| {
-        if !told && closing.as_mut().poll(cx).is_ready() {
-            told = true;
-            exchange.shut_down();
-        }
-        let step = exchange.poll(cx);
-        let progress = std::mem::replace(&mut written, exchange.wire.written()) != written;
-        if progress || !exchange.wire.dirty() {
-            stalled.as_mut().reset(tokio::time::Instant::now() + SEND_TIMEOUT);
-        }
-        match step {
-            Step::Wait if stalled.as_mut().poll(cx).is_ready() || exchange.abandoned(cx) => {
-                Poll::Ready(Step::Closed)
-            }
-            Step::Wait => Poll::Pending,
-            step => Poll::Ready(step),
-        }
-    })
-    .await
 }

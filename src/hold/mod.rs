@@ -8,11 +8,13 @@
 mod accept;
 mod batch;
 mod bodies;
+mod complete;
 mod deliver;
 mod direct;
 mod dismiss;
 mod exchange;
 mod expire;
+mod follow;
 mod frames;
 mod guest;
 mod hall;
@@ -35,6 +37,7 @@ mod socket;
 mod stream;
 mod survey;
 mod tabs;
+mod talk;
 mod tally;
 mod tunnel;
 mod wait;
@@ -46,6 +49,7 @@ use std::future::Future;
 
 pub use accept::Listener;
 pub use batch::enough;
+pub use follow::{Converse, Doing, Door, Feed, Follow, News};
 pub use guest::Guest;
 pub use hall::Listening;
 use http::{Request, Response};
@@ -53,6 +57,7 @@ pub use inbound::{Inbound, Incoming, Received, Taking};
 pub use outlet::{Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use tabs::{Browsers, Tab, Tabs};
+pub use talk::Talk;
 pub use tally::{CLASSES, Counter, End, Tally};
 pub use tunnel::Tunnel;
 pub use worker::Worker;
@@ -101,6 +106,10 @@ pub enum Answer {
     Respond(Response<Body>),
     /// It waits for messages.
     Hold(Box<Holding>),
+    /// It waits for messages in a way of its own.
+    Follow(Follow),
     /// Its connection is the application's from now on.
     Tunnel(Box<Tunnel>),
+    /// Its connection speaks another protocol from now on.
+    Converse(Converse),
 }

@@ -9,8 +9,9 @@ use std::{
 use rustix::event::epoll;
 
 use super::{
-    Client, Handler, Worker,
-    exchange::{Begun, Exchange, Step, complete},
+    Client, Handler, Talk, Worker,
+    complete::complete,
+    exchange::{Begun, Exchange, Step},
     head,
     held::Phase,
     tunnel,
@@ -198,6 +199,16 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
             }
             shared.tally.closed.add(1);
         }
+        (Some(fd), Step::Converse(converse)) => {
+            let wire = Wire::new(fd, rest);
+            if wire.become_task().is_ok() {
+                let mut talk = Talk::new(wire);
+                if talk.agree(converse.headers).await.is_ok() {
+                    (converse.run)(shared.door(), talk).await;
+                }
+            }
+            shared.tally.closed.add(1);
+        }
         (Some(fd), step) => come_back(shared, fd, client, step, rest),
         (None, _) => shared.tally.closed.add(1),
     }
@@ -252,8 +263,8 @@ impl super::hall::Hall {
                     self.say_goodbye_to(key);
                 }
             }
-            // A tunnel follows an answer of the application, and that only a task can wait for.
-            Step::Wait | Step::Closed | Step::Tunnel(_) => self.linger(key),
+            // What leaves HTTP follows an answer of the application, and only a task can wait for that.
+            Step::Wait | Step::Closed | Step::Tunnel(_) | Step::Converse(_) => self.linger(key),
         }
     }
 

@@ -5,6 +5,7 @@ mod editor;
 pub mod host;
 mod inbox;
 pub mod info;
+pub mod items;
 mod push_stream;
 
 use std::time::Duration;
@@ -186,6 +187,7 @@ pub fn draft(headers: &HeaderMap, body: Bytes) -> Draft {
         content_type,
         event: event.filter(|event| !event.is_empty()),
         event_id: copy(EVENT_ID).filter(|id| !id.is_empty()),
+        item: None,
     }
 }
 

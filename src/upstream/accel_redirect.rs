@@ -93,6 +93,14 @@ impl Redirect {
             Answer::Respond(response) => response.headers_mut(),
             Answer::Hold(holding) => &mut holding.headers,
             Answer::Tunnel(tunnel) => &mut tunnel.headers,
+            Answer::Converse(converse) => &mut converse.headers,
+            // What its answer says itself is not known yet.
+            Answer::Follow(follow) => {
+                for cookie in self.headers.get_all(header::SET_COOKIE) {
+                    follow.headers.append(header::SET_COOKIE, cookie.clone());
+                }
+                return;
+            }
         };
         for cookie in self.headers.get_all(header::SET_COOKIE) {
             headers.append(header::SET_COOKIE, cookie.clone());

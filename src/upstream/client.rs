@@ -10,7 +10,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header, request::Parts};
-use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
@@ -103,23 +102,8 @@ impl Client {
         timeouts: &Timeouts,
         limit: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
-        let (head, mut body) = self.request(upstream, request, timeouts).await?.into_parts();
-        if http_body::Body::size_hint(&body).lower() > limit as u64 {
-            return Err(UpstreamError::TooLarge);
-        }
-        let mut bytes = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                let late = body.is_late();
-                return Err(if late { UpstreamError::ReadTimeout } else { UpstreamError::Closed });
-            };
-            let data = frame.into_data().unwrap_or_default();
-            if bytes.len() + data.len() > limit {
-                return Err(UpstreamError::TooLarge);
-            }
-            bytes.extend_from_slice(&data);
-        }
-        Ok(Response::from_parts(head, bytes.into()))
+        let (head, body) = self.request(upstream, request, timeouts).await?.into_parts();
+        Ok(Response::from_parts(head, body.whole(limit).await?))
     }
 
     /// Asks one server, over a connection that is there or over a new one.

@@ -8,11 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 use tracing::warn;
 
-use super::pool::Lease;
+use super::{error::UpstreamError, pool::Lease};
 use crate::response::Cut;
 
 /// A body that is read as fast as it is taken. At its end its connection is free again. Trailers are
@@ -36,9 +37,24 @@ impl Download {
         download
     }
 
-    /// Whether it has failed because nothing came for too long.
-    pub(super) fn is_late(&self) -> bool {
-        self.late
+    /// Reads it to its end, if it has no more than `limit` bytes.
+    pub(super) async fn whole(mut self, limit: usize) -> Result<Bytes, UpstreamError> {
+        if self.size_hint().lower() > limit as u64 {
+            return Err(UpstreamError::TooLarge);
+        }
+        let mut bytes = Vec::new();
+        while let Some(frame) = self.frame().await {
+            let Ok(frame) = frame else {
+                let late = self.late;
+                return Err(if late { UpstreamError::ReadTimeout } else { UpstreamError::Closed });
+            };
+            let data = frame.into_data().unwrap_or_default();
+            if bytes.len() + data.len() > limit {
+                return Err(UpstreamError::TooLarge);
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(bytes.into())
     }
 
     fn finish(&mut self) {

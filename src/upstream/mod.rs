@@ -2,7 +2,8 @@
 //!
 //! [`Client`] speaks to the servers of an upstream, for whatever needs to: it keeps connections, goes
 //! on to the next server, and bounds every wait. [`Passage`] is `proxy_pass`: it passes a request on
-//! and the answer back, both as they come. [`Redirect`] is an answer with `X-Accel-Redirect`.
+//! and the answer back, both as they come. [`Redirect`] is an answer with `X-Accel-Redirect`,
+//! and [`grip`] has requests held for the application.
 //! [`Inquiry`] is a request of the gateway's own, whose answers may be kept as [`Verdicts`]; [`Notices`] are
 //! told and told again.
 
@@ -11,6 +12,7 @@ mod client;
 mod dial;
 mod download;
 mod error;
+mod grip;
 mod group;
 mod notice;
 mod notices;

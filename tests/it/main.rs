@@ -35,6 +35,8 @@ mod edit;
 mod event_source;
 mod events;
 mod faults;
+mod grip;
+mod grip_socket;
 mod harness;
 mod hooked;
 mod hooks;

@@ -41,7 +41,8 @@ impl Build<'_> {
         let long_poll = of(&[LongPoll][..], NO_LONG_POLL);
         let interval = of(&[IntervalPoll][..], "push_subscriber does not offer \"interval-poll\"");
         let raw = of(self.separated(), "push_subscriber does not offer \"raw\"");
-        let most = |size: &usize| *size != subscriber::WEBSOCKET_MAX_MESSAGE;
+        let held = block.push_grip.as_ref().is_some_and(|at| at.value);
+        let most = |size: &usize| *size != subscriber::WEBSOCKET_MAX_MESSAGE && !held;
         let separated = |text: &String| text != subscriber::RAW_SEPARATOR;
         [
             place(block.push_poll_format.as_ref(), |format| *format == PollFormat::Json)

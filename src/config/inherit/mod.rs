@@ -1,6 +1,7 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
 mod credentials;
+mod grip;
 mod hooks;
 mod idle;
 mod proxy;
@@ -40,10 +41,11 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The keys that give a location something to do.
-const ROLES: [&str; 7] = [
+const ROLES: [&str; 8] = [
     "push_publisher",
     "push_subscriber",
     "push_pubsub",
+    "push_grip_publish",
     "push_status",
     "push_channels_status",
     "push_health",
@@ -51,8 +53,8 @@ const ROLES: [&str; 7] = [
 ];
 
 /// The same in words.
-const SOME_ROLE: &str = "push_publisher, push_subscriber, push_pubsub, push_status, \
-                         push_channels_status, push_health or proxy_pass";
+const SOME_ROLE: &str = "push_publisher, push_subscriber, push_pubsub, push_grip_publish, \
+                         push_status, push_channels_status, push_health or proxy_pass";
 
 /// Builds a location of a block with what it inherits; none if it cannot be one.
 pub(super) fn location(
@@ -61,35 +63,33 @@ pub(super) fn location(
     upstreams: &mut Upstreams,
     faults: &mut Faults,
 ) -> Option<Location> {
-    let Some(At { value: pattern, .. }) = &block.path else {
-        if !block.is_suspect(&["path"]) {
-            faults.add_key(table, "path", Reason::Missing("every location needs one"));
-        }
-        return None;
-    };
+    let pattern = pattern(block, table, faults)?;
     let mut build = Build { block, pattern, faults };
-    let (status, publisher, transports) = build.purpose(table);
+    let takes_items = build.takes_items();
+    let (status, publisher, transports) = build.purpose(table, takes_items);
+    let takes_items = takes_items && status.is_none();
     let hooks = build.hooks(publisher, !transports.is_empty(), upstreams);
-    let (channels, retention) = (build.channels(), build.retention());
-    let (subscriber, cors) = (build.subscriber(transports), build.cors());
+    let retention = build.retention();
     let proxy = if status.is_none() { build.proxy(upstreams) } else { None };
-    let (jwt, secure_link) = (build.jwt(), build.secure_link());
     let internal = or(block.internal.as_ref(), false);
+    let private = publisher || takes_items;
     Some(Location {
         pattern: pattern.clone(),
-        access: access(block, (publisher && !internal) || status.is_some_and(Status::is_private)),
+        access: access(block, private && !internal || status.is_some_and(Status::is_private)),
         real_ip: real_ip(block),
-        cors,
+        cors: build.cors(),
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
-        channels,
-        jwt,
-        secure_link,
+        channels: build.channels(),
+        jwt: build.jwt(),
+        secure_link: build.secure_link(),
         hooks,
         publisher: publisher.then(|| published(block, retention)),
-        subscriber,
+        subscriber: build.subscriber(transports),
+        grip: build.grip(proxy.is_some()),
         proxy,
+        items: build.items(takes_items, retention),
         internal,
         status,
     })
@@ -97,6 +97,14 @@ pub(super) fn location(
 
 fn published(block: &Block, retention: Retention) -> Publisher {
     Publisher { status: block.push_publish_status.as_ref().map(|at| at.value), retention }
+}
+
+/// The `path`, which has to be there.
+fn pattern<'b>(block: &'b Block, table: Place, faults: &mut Faults) -> Option<&'b Pattern> {
+    if block.path.is_none() && !block.is_suspect(&["path"]) {
+        faults.add_key(table, "path", Reason::Missing("every location needs one"));
+    }
+    block.path.as_ref().map(|at| &at.value)
 }
 
 /// Without rules what is private, as publishing is, admits this machine only, and any other location
@@ -122,23 +130,28 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// What it shows, or whether it publishes and the transports by which it may be listened to.
-    fn purpose(&mut self, table: Place) -> (Option<Status>, bool, Vec<Transport>) {
+    fn purpose(
+        &mut self,
+        table: Place,
+        takes_items: bool,
+    ) -> (Option<Status>, bool, Vec<Transport>) {
         let status = self.status();
         let (publisher, transports) =
-            if status.is_some() { (false, Vec::new()) } else { self.roles() };
+            if status.is_some() { (false, Vec::new()) } else { self.roles(takes_items) };
         if status.is_none() {
-            self.note_missing(table, publisher || !transports.is_empty());
+            self.note_missing(table, publisher || !transports.is_empty(), takes_items);
         }
+        self.note_idle_grip(takes_items);
         self.note_idle_proxy();
         self.note_idle(&transports);
         (status, publisher, transports)
     }
 
     /// Whether it publishes, and the transports by which it may be listened to.
-    fn roles(&mut self) -> (bool, Vec<Transport>) {
+    fn roles(&mut self, takes_items: bool) -> (bool, Vec<Transport>) {
         let Block { push_publisher, push_subscriber, .. } = self.block;
         let publisher = push_publisher.as_ref().map(|at| (at.value, at.place));
-        if self.passes() {
+        if self.passes() || takes_items {
             return (false, Vec::new());
         }
         let publisher = self.role(publisher);
@@ -176,8 +189,8 @@ impl Build<'_> {
     }
 
     /// Notes what every location needs; where something could not be read, it may be just that.
-    fn note_missing(&mut self, table: Place, has_role: bool) {
-        if self.block.proxy_pass.is_some() {
+    fn note_missing(&mut self, table: Place, has_role: bool, takes_items: bool) {
+        if self.block.proxy_pass.is_some() || takes_items {
             return;
         }
         if !has_role {

@@ -3,7 +3,7 @@
 use super::{Read, Reader, Value, list};
 use crate::{
     config::error::Reason,
-    credentials::{Key, KeyError, Secret, SecretError},
+    credentials::{Key, KeyError, Secret, SecretError, Signer},
 };
 
 /// Keys that verify tokens.
@@ -12,6 +12,12 @@ pub(in crate::config) fn jwt_keys(reader: &mut Reader<'_>, value: &Value<'_>) ->
         let text = reader.string(value, "a string")?;
         reader.check(value, Key::parse(text))
     })
+}
+
+/// A key that signs tokens.
+pub(in crate::config) fn signer(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Signer> {
+    let text = reader.string(value, "a string")?;
+    reader.check(value, Signer::parse(text))
 }
 
 /// A secret.

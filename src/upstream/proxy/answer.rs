@@ -2,8 +2,11 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use super::{Passage, headers::strip_hops};
-use crate::{config::Proxy, response::Body};
+use super::headers::strip_hops;
+use crate::{
+    config::{Location, Proxy},
+    response::Body,
+};
 
 /// Instructions to nginx which are none to clients. `X-Accel-Buffering` is passed on: the gateway keeps
 /// to it anyway, and an nginx in front of it has to know.
@@ -14,39 +17,44 @@ pub(super) const INSTRUCTIONS: [HeaderName; 4] = [
     HeaderName::from_static("x-accel-redirect"),
 ];
 
-impl Passage<'_> {
-    /// Makes the headers of an answer fit for the client; `length` is that of its body, if it is known.
-    pub(super) fn clean_answer(&self, answer: &mut Response<Body>, length: Option<u64>) {
-        let status = answer.status();
-        let headers = answer.headers_mut();
-        strip_hops(headers);
-        for name in &INSTRUCTIONS {
-            headers.remove(name);
-        }
-        // What a body could have had is told of one that is not there; else the body itself counts.
-        let told = self.head.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-        if !told {
-            headers.remove(header::CONTENT_LENGTH);
-            if let Some(length) = length.filter(|_| status != StatusCode::NO_CONTENT) {
-                headers.insert(header::CONTENT_LENGTH, length.into());
-            }
-        }
-        self.lead_back(headers);
+/// Makes the headers of an answer to a request of this method fit for the client; `length` is that of
+/// its body, if it is known.
+pub(in crate::upstream) fn clean(
+    answer: &mut Response<Body>,
+    method: &Method,
+    length: Option<u64>,
+    location: &Location,
+) {
+    let status = answer.status();
+    let headers = answer.headers_mut();
+    strip_hops(headers);
+    for name in &INSTRUCTIONS {
+        headers.remove(name);
     }
+    // What a body could have had is told of one that is not there; else the body itself counts.
+    let told = method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    if !told {
+        headers.remove(header::CONTENT_LENGTH);
+        if let Some(length) = length.filter(|_| status != StatusCode::NO_CONTENT) {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+    }
+    if let Some(proxy) = &location.proxy {
+        lead_back(headers, proxy, location.pattern.path());
+    }
+}
 
-    /// Rewrites where the answer sends the client, as nginx's `proxy_redirect default` does.
-    fn lead_back(&self, headers: &mut HeaderMap) {
-        let prefix = self.location.pattern.path();
-        for name in [header::LOCATION, header::REFRESH] {
-            let Some(value) = headers.get(&name).and_then(|value| value.to_str().ok()) else {
-                continue;
-            };
-            let (before, url) = if name == header::LOCATION { ("", value) } else { refresh(value) };
-            if let Some(own) = led_back(self.proxy, prefix, url)
-                && let Ok(value) = HeaderValue::from_str(&format!("{before}{own}"))
-            {
-                headers.insert(name, value);
-            }
+/// Rewrites where the answer sends the client, as nginx's `proxy_redirect default` does.
+fn lead_back(headers: &mut HeaderMap, proxy: &Proxy, prefix: Option<&str>) {
+    for name in [header::LOCATION, header::REFRESH] {
+        let Some(value) = headers.get(&name).and_then(|value| value.to_str().ok()) else {
+            continue;
+        };
+        let (before, url) = if name == header::LOCATION { ("", value) } else { refresh(value) };
+        if let Some(own) = led_back(proxy, prefix, url)
+            && let Ok(value) = HeaderValue::from_str(&format!("{before}{own}"))
+        {
+            headers.insert(name, value);
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Onward {
 }
 
 /// Removes what concerns one connection.
-pub(super) fn strip_hops(headers: &mut HeaderMap) {
+pub(in crate::upstream) fn strip_hops(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()

@@ -1,20 +1,29 @@
 //! `proxy_pass`: a request goes on to the application, and its answer comes back, both as they come.
 
-mod answer;
-mod headers;
+pub(super) mod answer;
+pub(super) mod headers;
 mod question;
 mod target;
+
+use std::{rc::Rc, sync::Arc};
 
 use http::{Method, Request, Response, StatusCode, header, request};
 use hyper::{ext::ReasonPhrase, upgrade};
 pub use question::{Inquiry, pass_on};
 
-use super::{Client, Download, Upload, accel_redirect::Redirect};
+use self::headers::Onward;
+use super::{
+    Client, Download, Upload,
+    accel_redirect::Redirect,
+    grip::{self, Caller},
+};
 use crate::{
     access::Peer,
+    channel::Hub,
     config::{Location, Proxy, Scope},
     hold::{Answer, RequestBody, Tunnel},
     response::{Body, Refusal},
+    websocket,
 };
 
 /// The methods that are passed on, as far as they have a name; only those that concern the gateway
@@ -55,8 +64,13 @@ pub enum Passed {
 }
 
 impl Passage<'_> {
-    /// Passes the request on; without a body, if that has gone elsewhere.
-    pub async fn pass(&self, body: Option<RequestBody>) -> Result<Passed, Refusal> {
+    /// Passes the request on; without a body, if that has gone elsewhere. `place` is where it waits, at
+    /// the same location, if the application has it held.
+    pub async fn pass(
+        &self,
+        body: Option<RequestBody>,
+        place: (&Arc<Hub>, &Arc<Location>),
+    ) -> Result<Passed, Refusal> {
         let limit = Some(self.location.max_body_size).filter(|limit| *limit > 0);
         let declared = body.as_ref().map_or(0, |body| http_body::Body::size_hint(body).lower());
         if limit.is_some_and(|limit| declared > limit as u64) {
@@ -67,7 +81,13 @@ impl Passage<'_> {
             body.ends_with_client();
             Upload::client(body, limit, patience)
         });
-        let head = self.onward(&upload)?;
+        let mut head = self.onward(&upload)?;
+        let caller = self.caller(&mut head, place);
+        if let Some(caller) = &caller
+            && websocket::is_requested(self.head)
+        {
+            return grip::socket::open(caller.clone(), self.head).await.map(Passed::Answer);
+        }
         let mut request = Request::new(upload.again());
         (*request.method_mut(), *request.uri_mut()) = (self.head.method.clone(), head.uri);
         *request.headers_mut() = head.headers;
@@ -79,7 +99,31 @@ impl Passage<'_> {
             return Ok(Passed::Redirect(Box::new(redirect)));
         }
         upload.answered();
+        if let Some(caller) = caller {
+            return caller.instructed(response).await.map(Passed::Answer);
+        }
         Ok(Passed::Answer(self.answer(response)))
+    }
+
+    /// Who asks the application again, if it may have the request held.
+    fn caller(
+        &self,
+        head: &mut Onward,
+        (hub, location): (&Arc<Hub>, &Arc<Location>),
+    ) -> Option<Rc<Caller>> {
+        let own = self.location.grip.as_ref()?;
+        grip::sign(&mut head.headers, own);
+        let group = self.location.channels.group.expand(self.scope);
+        Some(Rc::new(Caller {
+            client: self.client.clone(),
+            hub: hub.clone(),
+            location: location.clone(),
+            group: (*group).into(),
+            number: self.scope.request_id,
+            method: self.head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+        }))
     }
 
     /// The answer as the client gets it.
@@ -87,17 +131,7 @@ impl Passage<'_> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Answer::Tunnel(Box::new(self.tunnel(&mut response)));
         }
-        let reason = response.extensions_mut().remove::<ReasonPhrase>();
-        let (parts, body) = response.into_parts();
-        let length = http_body::Body::size_hint(&body).exact();
-        let mut answer = Response::new(Body::Stream(Box::pin(body)));
-        *answer.status_mut() = parts.status;
-        *answer.headers_mut() = parts.headers;
-        self.clean_answer(&mut answer, length);
-        if let Some(reason) = reason {
-            answer.extensions_mut().insert(reason);
-        }
-        Answer::Respond(answer)
+        Answer::Respond(passed_back(response, &self.head.method, self.location))
     }
 
     /// What becomes of an upgraded connection.
@@ -111,4 +145,23 @@ impl Passage<'_> {
         }
         Tunnel { headers, upstream, patience: self.proxy.timeouts.read }
     }
+}
+
+/// An answer as the client gets it, its body as it comes.
+pub(super) fn passed_back(
+    mut response: Response<Download>,
+    method: &Method,
+    location: &Location,
+) -> Response<Body> {
+    let reason = response.extensions_mut().remove::<ReasonPhrase>();
+    let (parts, body) = response.into_parts();
+    let length = http_body::Body::size_hint(&body).exact();
+    let mut answer = Response::new(Body::Stream(Box::pin(body)));
+    *answer.status_mut() = parts.status;
+    *answer.headers_mut() = parts.headers;
+    answer::clean(&mut answer, method, length, location);
+    if let Some(reason) = reason {
+        answer.extensions_mut().insert(reason);
+    }
+    answer
 }

@@ -1,0 +1,208 @@
+//! Who asks the application again for a request that is held.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use tracing::warn;
+
+use super::{MAX_ANSWER, Told, link};
+use crate::{
+    channel::{ChannelId, Hub},
+    config::{Grip, Location},
+    credentials::expires_in,
+    grip::{FEATURES, Instruct, PREFIX, is_instructed},
+    hold::Answer,
+    response::Refusal,
+    upstream::{Client, Download, Upload, UpstreamError, proxy::passed_back},
+};
+
+/// How long a `Grip-Sig` holds, in seconds.
+const SIGNED_FOR: u64 = 3600;
+/// How often the application is asked that cannot be reached, ...
+const TRIES: u32 = 6;
+/// ... and how long after the first time; then twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The order of items that a client has got, told to the application.
+const LAST: HeaderName = HeaderName::from_static("grip-last");
+/// What only a request with a body has.
+const OF_BODY: [HeaderName; 4] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::TRANSFER_ENCODING,
+];
+/// What says where the client was at first, or what it has of the first answer.
+const OF_FIRST: [HeaderName; 6] = [
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::RANGE,
+    HeaderName::from_static("last-event-id"),
+];
+
+/// A request as the application gets it, and where its channels are.
+#[derive(Debug)]
+pub(in crate::upstream) struct Caller {
+    pub(in crate::upstream) client: Client,
+    pub(in crate::upstream) hub: Arc<Hub>,
+    pub(in crate::upstream) location: Arc<Location>,
+    /// `push_channel_group`.
+    pub(in crate::upstream) group: Box<[u8]>,
+    /// That no other request has.
+    pub(in crate::upstream) number: u128,
+    pub(in crate::upstream) method: Method,
+    pub(in crate::upstream) uri: Uri,
+    pub(in crate::upstream) headers: HeaderMap,
+}
+
+/// Signs a request; what the client says of GRIP, and which encodings it takes, is left out: bodies may
+/// have to be changed.
+pub(in crate::upstream) fn sign(headers: &mut HeaderMap, own: &Grip) {
+    let said: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
+    for name in said.iter().chain([&header::ACCEPT_ENCODING]) {
+        headers.remove(name);
+    }
+    headers.insert("grip-feature", HeaderValue::from_static(FEATURES));
+    let signed = own.signer.as_ref().and_then(|key| key.token(&own.issuer, expires_in(SIGNED_FOR)));
+    if let Some(value) = signed.and_then(|token| HeaderValue::try_from(token).ok()) {
+        headers.insert("grip-sig", value);
+    }
+}
+
+impl Caller {
+    /// The name of a channel in the hub.
+    pub(super) fn channel(&self, name: &str) -> ChannelId {
+        ChannelId::grouped(&self.group, name.as_bytes())
+    }
+
+    /// What becomes of an answer: it is passed back, unless it has the request held.
+    pub(in crate::upstream) async fn instructed(
+        self: Rc<Self>,
+        response: Response<Download>,
+    ) -> Result<Answer, Refusal> {
+        let headers = response.headers();
+        let held = is_instructed(headers) && Instruct::needs_body(headers);
+        if !held || self.method == Method::HEAD {
+            let mut answer = passed_back(response, &self.method, &self.location);
+            strip(answer.headers_mut());
+            return Ok(Answer::Respond(answer));
+        }
+        let told = Told::read(response).await?;
+        if told.instruct.hold.is_none() && told.instruct.next.is_none() {
+            return Ok(Answer::Respond(told.answer(&self)));
+        }
+        Ok(super::hold(self, told))
+    }
+
+    /// The same request again, with what the client has got.
+    pub(super) async fn again(&self, last: &[(String, String)]) -> Result<Told, Refusal> {
+        self.ask(self.uri.clone(), self.headers.clone(), last).await
+    }
+
+    /// Whether the request can be sent again: its body is gone.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.method == Method::GET
+    }
+
+    /// The headers of a request for something that follows.
+    fn following(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for name in &OF_FIRST {
+            headers.remove(name);
+        }
+        headers
+    }
+
+    /// What follows, where the application said that it is; tries again where the application cannot be
+    /// reached.
+    pub(super) async fn next(&self, uri: &str, last: &[(String, String)]) -> Result<Told, Refusal> {
+        let uri = link::resolve(&self.uri, uri).ok_or_else(|| {
+            Refusal::BadGateway("The application's link to what follows is none.".into())
+        })?;
+        let mut pause = FIRST_PAUSE;
+        let mut tries = 1;
+        loop {
+            match self.ask(uri.clone(), self.following(), last).await.and_then(Told::fine) {
+                Err(
+                    Refusal::GatewayTimeout(_) | Refusal::BadGateway(_) | Refusal::Unavailable(_),
+                ) if tries < TRIES => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    tries += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        uri: Uri,
+        mut headers: HeaderMap,
+        last: &[(String, String)],
+    ) -> Result<Told, Refusal> {
+        for (channel, id) in last {
+            if let Ok(value) = HeaderValue::try_from(format!("{channel}; last-id={id}")) {
+                headers.append(LAST, value);
+            }
+        }
+        let asked = self.post(Method::GET, uri, headers, Bytes::new()).await?;
+        let (parts, body) = asked.into_parts();
+        Told::new(parts, body)
+    }
+
+    /// Sends a request with these headers, signed anew, and reads the answer.
+    pub(super) async fn post(
+        &self,
+        method: Method,
+        uri: Uri,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let (Some(proxy), Some(own)) = (&self.location.proxy, &self.location.grip) else {
+            return Err(UpstreamError::Closed);
+        };
+        let last: Vec<_> = headers.get_all(LAST).iter().cloned().collect();
+        sign(&mut headers, own);
+        for value in last {
+            headers.append(LAST, value);
+        }
+        headers.remove(header::TRANSFER_ENCODING);
+        if method == Method::POST {
+            headers.insert(header::CONTENT_LENGTH, body.len().into());
+        } else {
+            for name in &OF_BODY {
+                headers.remove(name);
+            }
+        }
+        let mut request = Request::new(Upload::bytes(body));
+        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        *request.headers_mut() = headers;
+        self.client.fetch(proxy.upstream, request, &proxy.timeouts, MAX_ANSWER).await
+    }
+
+    /// Tells the application that the client is gone, once and as well as it goes.
+    pub(super) async fn tell_gone(&self, uri: &str) {
+        let Some(uri) = link::resolve(&self.uri, uri) else { return };
+        let mut headers = self.following();
+        for name in &OF_BODY {
+            headers.remove(name);
+        }
+        if let Err(error) = self.post(Method::POST, uri, headers, Bytes::new()).await {
+            warn!(%error, "the application is not told that a client is gone");
+        }
+    }
+}
+
+/// Removes the instructions.
+pub(super) fn strip(headers: &mut HeaderMap) {
+    let own: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
+    for name in own {
+        headers.remove(name);
+    }
+}

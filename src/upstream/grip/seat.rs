@@ -1,0 +1,289 @@
+//! The place of one client in the channels that its application names.
+//!
+//! A channel has a feed of its own, so that others can come and go beside it. What feeds bring is put
+//! into the order of publishing, and then, by the ids of the items, into that of their publisher.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use tokio::time::{Sleep, sleep_until};
+
+use super::{Caller, join::sit};
+use crate::{
+    channel::{Action, Item, Message, MessageId, Part},
+    config::Transport,
+    grip::{Channel, Filter, Sequence, Subscriber},
+    hold::{Door, Feed, News},
+    response::Refusal,
+};
+
+/// Messages that are taken from the feeds before some go on.
+const BATCH: usize = 256;
+
+/// The place.
+#[derive(Debug)]
+pub(super) struct Seat {
+    door: Door,
+    transport: Transport,
+    followed: Vec<Followed>,
+    pub(super) meta: BTreeMap<Box<str>, Box<str>>,
+    ready: VecDeque<Arc<Message>>,
+    /// When what is missing counts as lost.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// One of its channels.
+#[derive(Debug)]
+struct Followed {
+    name: Box<str>,
+    filters: Vec<Filter>,
+    feed: Feed,
+    sequence: Sequence,
+    /// The last item that the client got.
+    last: Option<Box<str>>,
+}
+
+/// What there is next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Message(Arc<Message>),
+    /// An item is missing that only the application can tell.
+    Lost,
+    /// There are no more messages.
+    Over,
+}
+
+/// What a message is to one client.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Nothing.
+    Nothing,
+    /// These bytes.
+    Content(Bytes),
+    /// A reason to ask the application.
+    Ask,
+    /// Its end.
+    End,
+}
+
+impl Seat {
+    /// A place that is followed by this transport, for whoever counts them.
+    pub(super) fn new(door: &Door, transport: Transport) -> Self {
+        Self {
+            door: door.clone(),
+            transport,
+            followed: Vec::new(),
+            meta: BTreeMap::new(),
+            ready: VecDeque::new(),
+            timer: None,
+        }
+    }
+
+    /// Follows nothing any more.
+    pub(super) fn clear(&mut self) {
+        self.followed.clear();
+    }
+
+    /// Follows these channels and no others. Returns whether one of the new ones may have lost an item.
+    pub(super) async fn follow(
+        &mut self,
+        caller: &Caller,
+        channels: Vec<Channel>,
+    ) -> Result<bool, Refusal> {
+        let now = Instant::now();
+        let mut lost = false;
+        let mut followed = Vec::with_capacity(channels.len());
+        for channel in channels {
+            let known = self.followed.iter().position(|one| one.name == channel.name);
+            let mut one = if let Some(at) = known {
+                let mut one = self.followed.swap_remove(at);
+                let mut out = Vec::new();
+                one.sequence.told(channel.previous.as_deref(), now, &mut out);
+                self.ready.extend(out);
+                one
+            } else {
+                let (one, gap) = self.join(caller, &channel, now).await?;
+                lost |= gap;
+                one
+            };
+            (one.filters, one.last) = (channel.filters, channel.previous);
+            followed.push(one);
+        }
+        self.followed = followed;
+        Ok(lost)
+    }
+
+    /// Follows one more, or this one in another way.
+    pub(super) async fn add(&mut self, caller: &Caller, channel: Channel) -> Result<(), Refusal> {
+        if let Some(one) = self.followed.iter_mut().find(|one| one.name == channel.name) {
+            one.filters = channel.filters;
+            return Ok(());
+        }
+        let (mut one, _) = self.join(caller, &channel, Instant::now()).await?;
+        one.filters = channel.filters;
+        self.followed.push(one);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.followed.retain(|one| *one.name != *name);
+    }
+
+    /// How many channels it follows.
+    pub(super) fn channels(&self) -> usize {
+        self.followed.len()
+    }
+
+    async fn join(
+        &mut self,
+        caller: &Caller,
+        channel: &Channel,
+        now: Instant,
+    ) -> Result<(Followed, bool), Refusal> {
+        let subscription = sit(caller, channel).await?;
+        let cursor = subscription.cursor();
+        let mut kept = Vec::new();
+        if channel.previous.is_some() {
+            subscription.channels()[0].read(MessageId::ZERO, &mut kept);
+            kept.retain(|message| message.id() <= cursor);
+        }
+        let mut sequence = Sequence::new(channel.previous.as_deref());
+        let mut out = Vec::new();
+        let lost = sequence.begin(&kept, now, &mut out);
+        self.ready.extend(out);
+        let feed = self.door.follow(subscription, self.transport);
+        let name = channel.name.clone();
+        Ok((Followed { name, filters: Vec::new(), feed, sequence, last: None }, lost))
+    }
+
+    /// Goes on without what is lost, where nobody can be asked for it.
+    pub(super) fn give_up(&mut self) {
+        let mut out = Vec::new();
+        self.followed.iter_mut().for_each(|one| one.sequence.give_up(&mut out));
+        self.ready.extend(out);
+    }
+
+    /// The last items of those channels that have an order: channel and id.
+    pub(super) fn last(&self) -> Vec<(String, String)> {
+        let last = |one: &Followed| Some((one.name.to_string(), one.last.as_deref()?.to_owned()));
+        self.followed.iter().filter_map(last).collect()
+    }
+
+    /// Waits for what there is next.
+    pub(super) async fn next(&mut self) -> Next {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Some(message) = self.ready.pop_front() {
+            self.note(&message);
+            return Poll::Ready(Next::Message(message));
+        }
+        let over = self.gather(cx);
+        if let Some(message) = self.ready.pop_front() {
+            self.note(&message);
+            return Poll::Ready(Next::Message(message));
+        }
+        if over {
+            return Poll::Ready(Next::Over);
+        }
+        let lost = self.followed.iter().filter_map(|one| one.sequence.lost_at()).min();
+        self.timer = lost.map(|at| Box::pin(sleep_until(at.into())));
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(cx).map(|()| Next::Lost),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Takes what the feeds bring. Returns whether one of them is over.
+    fn gather(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = Instant::now();
+        let (mut over, mut brought) = (false, Vec::new());
+        loop {
+            let before = self.ready.len();
+            for (at, one) in self.followed.iter_mut().enumerate() {
+                while brought.len() < BATCH {
+                    match one.feed.poll_next(cx) {
+                        Poll::Ready(News::Message(message)) => brought.push((at, message)),
+                        Poll::Ready(News::Over(_)) => {
+                            over = true;
+                            break;
+                        }
+                        Poll::Pending => break,
+                    }
+                }
+            }
+            let more = brought.len() >= BATCH;
+            brought.sort_by_key(|(_, message)| message.id());
+            let mut out = Vec::new();
+            for (at, message) in brought.drain(..) {
+                self.followed[at].sequence.offer(&message, now, &mut out);
+            }
+            self.ready.extend(out);
+            // All of it may have been early.
+            if !more || self.ready.len() > before {
+                return over;
+            }
+        }
+    }
+
+    /// A message goes on to the client.
+    fn note(&mut self, message: &Message) {
+        let Some(item) = message.item().filter(|item| !item.unordered) else { return };
+        if let Some(one) = self.followed.iter_mut().find(|one| is_of(one, message))
+            && one.sequence.last().is_some()
+            && item.id.is_some()
+        {
+            one.last.clone_from(&item.id);
+        }
+    }
+
+    /// What a message is to the client, in the format that is picked; one that was not published as an
+    /// item has its body in all of them.
+    pub(super) fn piece(&self, message: &Message, pick: impl Fn(&Item) -> Option<&Part>) -> Piece {
+        let Some(one) = self.followed.iter().find(|one| is_of(one, message)) else {
+            return Piece::Nothing;
+        };
+        let Some(item) = message.item() else { return Piece::Content(message.body().clone()) };
+        let Some(part) = pick(item) else { return Piece::Nothing };
+        let channels = self.subscribed();
+        let subscriber =
+            Subscriber { filters: &one.filters, meta: &self.meta, channels: &channels };
+        let written = part.filters.as_deref().is_none_or(|filters| subscriber.reads(filters));
+        if !written || !subscriber.admits(&item.meta) {
+            return Piece::Nothing;
+        }
+        match part.action {
+            Action::Send => Piece::Content(subscriber.render(&part.content)),
+            Action::Hint => Piece::Ask,
+            Action::Close => Piece::End,
+        }
+    }
+
+    /// What the application itself answers, as the client reads it.
+    pub(super) fn render(&self, body: &Bytes) -> Bytes {
+        let mut filters: Vec<Filter> = Vec::new();
+        for filter in self.followed.iter().flat_map(|one| &one.filters) {
+            if !filters.contains(filter) {
+                filters.push(*filter);
+            }
+        }
+        let channels = self.subscribed();
+        Subscriber { filters: &filters, meta: &self.meta, channels: &channels }.render(body)
+    }
+
+    fn subscribed(&self) -> Vec<(&str, Option<&str>)> {
+        self.followed.iter().map(|one| (&*one.name, one.last.as_deref())).collect()
+    }
+}
+
+fn is_of(one: &Followed, message: &Message) -> bool {
+    one.name.as_bytes() == message.channel().as_bytes()
+}

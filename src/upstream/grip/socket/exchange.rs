@@ -1,0 +1,130 @@
+//! Requests with events: one at a time.
+
+use std::{rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+
+use crate::{
+    grip::{EVENTS_TYPE, Event, encode},
+    hold::Doing,
+    upstream::{UpstreamError, grip::Caller, proxy::headers::strip_hops},
+};
+
+/// What an application may say at least and at most of `Keep-Alive-Interval`, in seconds.
+const INTERVAL: (u64, u64) = (20, 86_400);
+/// Facts that an application may keep at a connection.
+const MAX_META: usize = 64;
+/// How often the application is asked that cannot be reached, ...
+const TRIES: u32 = 6;
+/// ... and how long after the first time; then twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+const TYPE: HeaderValue = HeaderValue::from_static(EVENTS_TYPE);
+const SET_META: &str = "set-meta-";
+
+/// What is asked, and what the application keeps at the connection.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) caller: Rc<Caller>,
+    headers: HeaderMap,
+    meta: HeaderMap,
+    /// After which silence the application is asked whether there is something.
+    pub(super) interval: Option<Duration>,
+}
+
+impl Exchange {
+    pub(super) fn new(caller: &Rc<Caller>) -> Self {
+        let mut headers = caller.headers.clone();
+        strip_hops(&mut headers);
+        for name in [
+            header::SEC_WEBSOCKET_ACCEPT,
+            header::SEC_WEBSOCKET_EXTENSIONS,
+            header::SEC_WEBSOCKET_KEY,
+            header::SEC_WEBSOCKET_VERSION,
+            header::CONTENT_ENCODING,
+        ] {
+            headers.remove(name);
+        }
+        // What a client says of its meta is none.
+        let said: Vec<_> =
+            headers.keys().filter(|name| name.as_str().starts_with("meta-")).cloned().collect();
+        for name in said {
+            headers.remove(name);
+        }
+        headers.insert(header::ACCEPT, TYPE);
+        headers.insert(header::CONTENT_TYPE, TYPE);
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static("grip"));
+        if let Ok(id) = HeaderValue::try_from(uuid(caller.number)) {
+            headers.insert("connection-id", id);
+        }
+        Self { caller: caller.clone(), headers, meta: HeaderMap::new(), interval: None }
+    }
+
+    /// Sends events. An application that cannot be reached is asked again: it may be about to start.
+    pub(super) fn request(
+        &self,
+        events: &[Event],
+    ) -> Doing<Result<Response<Bytes>, UpstreamError>> {
+        self.request_in(events, TRIES)
+    }
+
+    /// As [`Exchange::request`], with so many tries.
+    pub(super) fn request_in(
+        &self,
+        events: &[Event],
+        most: u32,
+    ) -> Doing<Result<Response<Bytes>, UpstreamError>> {
+        let (caller, body) = (self.caller.clone(), encode(events));
+        let mut headers = self.headers.clone();
+        headers.extend(self.meta.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Box::pin(async move {
+            let (mut pause, mut tries) = (FIRST_PAUSE, 1);
+            loop {
+                let (uri, headers, body) = (caller.uri.clone(), headers.clone(), body.clone());
+                match caller.post(Method::POST, uri, headers, body).await {
+                    Err(UpstreamError::Connect(_) | UpstreamError::ConnectTimeout)
+                        if tries < most =>
+                    {
+                        tokio::time::sleep(pause).await;
+                        pause *= 2;
+                        tries += 1;
+                    }
+                    done => return done,
+                }
+            }
+        })
+    }
+
+    /// Notes what the headers of an answer say of the connection.
+    pub(super) fn note(&mut self, headers: &HeaderMap) {
+        for (name, value) in headers {
+            let Some(own) = name.as_str().strip_prefix(SET_META) else { continue };
+            let Ok(name) = HeaderName::try_from(format!("meta-{own}")) else { continue };
+            if value.is_empty() {
+                self.meta.remove(&name);
+            } else if self.meta.len() < MAX_META || self.meta.contains_key(&name) {
+                self.meta.insert(name, value.clone());
+            }
+        }
+        let interval = headers.get("keep-alive-interval").and_then(|value| value.to_str().ok());
+        if let Some(seconds) = interval.and_then(|value| value.trim().parse::<u64>().ok()) {
+            let bounded = || Duration::from_secs(seconds.clamp(INTERVAL.0, INTERVAL.1));
+            self.interval = (seconds > 0).then(bounded);
+        }
+    }
+}
+
+/// Whether a body is events.
+pub(super) fn is_events(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let essence = value.and_then(|value| value.split(|byte| *byte == b';').next());
+    essence.is_some_and(|text| text.trim_ascii().eq_ignore_ascii_case(EVENTS_TYPE.as_bytes()))
+}
+
+/// The form of RFC 9562.
+fn uuid(number: u128) -> String {
+    let text = format!("{number:032x}");
+    let parts = [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]];
+    parts.join("-")
+}

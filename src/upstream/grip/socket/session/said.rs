@@ -1,0 +1,67 @@
+//! What the application says: messages for the client, and orders for the gateway.
+
+use std::io;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::Session;
+use crate::{
+    channel::Kind,
+    grip::{Event, Order},
+    websocket::code,
+};
+
+/// Channels that one client may follow.
+const MAX_CHANNELS: usize = 20;
+
+impl Session {
+    /// Does what the application says.
+    pub(super) async fn say(&mut self, events: Vec<Event>) -> io::Result<()> {
+        let said = match self.control.sort(events) {
+            Ok(said) => said,
+            Err(malformed) => {
+                warn!(%malformed, "a WebSocket ends");
+                return self.close(code::INTERNAL, "").await;
+            }
+        };
+        for said in said {
+            match said {
+                Err(order) => self.obey(order).await,
+                Ok(Event::Text(content)) => self.send(Kind::Text, &content).await?,
+                Ok(Event::Binary(content)) => self.send(Kind::Binary, &content).await?,
+                Ok(Event::Ping(content)) => self.send(Kind::Ping, &content).await?,
+                Ok(Event::Pong(content)) => self.send(Kind::Pong, &content).await?,
+                Ok(Event::Close(why)) => {
+                    self.ending.told = true;
+                    let (code, reason) = why.unwrap_or_default();
+                    self.close(code, &reason).await?;
+                }
+                Ok(Event::Disconnect) => (self.ending.told, self.ending.over) = (true, true),
+                Ok(Event::Open) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Subscribe(channel) if self.seat.channels() < MAX_CHANNELS => {
+                let name = channel.name.clone();
+                if let Err(refusal) = self.seat.add(&self.exchange.caller, channel).await {
+                    warn!(%refusal, name, "a WebSocket does not get a channel");
+                }
+            }
+            Order::Subscribe(channel) => {
+                warn!(name = channel.name, "a WebSocket has as many channels as it may have");
+            }
+            Order::Unsubscribe(name) => self.seat.remove(&name),
+            Order::Detach => self.detached = true,
+            Order::SetMeta(name, Some(value)) => drop(self.seat.meta.insert(name, value)),
+            Order::SetMeta(name, None) => drop(self.seat.meta.remove(&name)),
+            Order::KeepAlive(keep_alive) => {
+                (self.keep_alive, self.beat) = (keep_alive, Instant::now());
+            }
+        }
+    }
+}
