@@ -7,6 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { startGateway } from './gateway.mjs'
 import { numbers } from './tab.mjs'
 
@@ -33,7 +34,7 @@ async function site(t) {
   let application = await startApplication(folder)
   t.after(() => application.kill())
   const configuration = await readFile(new URL('django.toml', import.meta.url), 'utf8')
-  const gateway = await startGateway(configuration.replace('$port', application.port))
+  const gateway = await startGateway(configuration.replaceAll('$port', application.port))
   t.after(gateway.stop)
   const restart = async () => {
     application = await startApplication(folder, application.port)
@@ -75,12 +76,18 @@ const subscribers = (here, room) => new Promise((resolve, reject) => {
 
 async function until(what, wanted) {
   const begun = performance.now()
-  while (await what() !== wanted) assert.ok(performance.now() - begun < 30_000, 'it takes too long')
+  while (await what() !== wanted) {
+    assert.ok(performance.now() - begun < 30_000, 'it takes too long')
+    await pause(10)
+  }
 }
 
 export async function django_hands_over_whoever_is_logged_in_on_every_transport(t) {
   const here = await site(t)
-  const tabs = [await here.context.newPage(), await here.context.newPage()]
+  // A browser has six connections for a site, of which a tab of this kind holds three.
+  const other = await here.context.browser().newContext()
+  t.after(() => other.close())
+  const tabs = [await here.context.newPage(), await other.newPage()]
   for (const tab of tabs) {
     await tab.goto(`${here.origin}/enter/ann/`)
     assert.equal(await tab.textContent('#who'), 'ann')
@@ -133,13 +140,14 @@ export async function django_sends_strangers_away_on_every_transport(t) {
 
 /** Events of a room with the cookies of a session, as they come. */
 function follow(here, room, cookie) {
-  const events = []
+  let text = ''
+  const events = () => Array.from(text.matchAll(/^data: (.*)\n\n/gm), (found) => found[1])
   return new Promise((resolve, reject) => {
     const headers = { Cookie: cookie, Accept: 'text/event-stream' }
     const request = http.get(`${here.origin}/rooms/${room}/listen/`, { headers, agent: false }, (response) => {
       assert.equal(response.statusCode, 200)
-      response.setEncoding('utf8').on('data', (text) => events.push(...text.matchAll(/^data: (.*)$/gm).map((found) => found[1])))
-      response.on('close', () => events.push('closed'))
+      response.setEncoding('utf8').on('data', (more) => { text += more })
+      response.on('end', () => { text += 'data: closed\n\n' })
       resolve({ events, stop: () => request.destroy() })
     })
     request.on('error', reject)
@@ -165,7 +173,7 @@ export async function django_may_be_killed_and_restarted_while_500_hold(t) {
   assert.equal(await tab.textContent('#who'), 'ann')
   assert.equal(await tab.evaluate(say, { room: 7, n: 1 }), 201)
   const expected = ['"while it is gone"', '{"n":1}']
-  for (const { events } of all) await until(() => events.length, expected.length)
-  for (const { events } of all) assert.deepEqual(events, expected)
+  for (const { events } of all) await until(() => events().length, expected.length)
+  for (const { events } of all) assert.deepEqual(events(), expected)
   assert.equal(await subscribers(here, 7), HELD)
 }
