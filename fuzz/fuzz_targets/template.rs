@@ -67,6 +67,7 @@ fn variables(text: &str, path: &str, target: &str, header: &[u8]) {
         request_id: 0xab,
         scheme: "http",
         server_name: "push.example",
+        token: None,
         push: variable::Push::default(),
     };
     let _ = template.expand(&scope);

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
+import os
 import random
 import re
 import subprocess
@@ -286,7 +287,9 @@ class Readme(unittest.TestCase):
             with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
                 file.write(block)
                 file.flush()
-                done = subprocess.run([BINARY, "-t", "-c", file.name], capture_output=True, text=True)
+                secrets = {name: "x" * 32 for name in re.findall(r"env:(\w+)", block)}
+                done = subprocess.run([BINARY, "-t", "-c", file.name], capture_output=True, text=True,
+                                      env={**os.environ, **secrets})
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr + block)
 
 
