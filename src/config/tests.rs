@@ -1227,3 +1227,15 @@ fn wrong_words_about_what_the_application_is_asked_are_named() {
     let none = errors("push_hook_queue = 0\n[[server]]");
     assert_eq!(none, ["f:1:19: push_hook_queue: must be a number from 1 on"]);
 }
+
+#[test]
+fn what_visitors_bring_is_not_asked_for_where_it_would_protect_nothing() {
+    let jwt = "push_jwt = 'HS256 text:0123456789abcdef0123456789abcdef'";
+    let why = "without effect: the location neither publishes nor subscribes";
+    for role in ["proxy_pass = 'http://x'", "push_status = true"] {
+        let errors = location_errors(&format!("{role}\n{jwt}"));
+        assert!(errors.len() == 1 && errors[0].ends_with(why), "{errors:?}");
+        let text = format!("{jwt}\n[[server]]\n[[server.location]]\npath = '/'\n{role}");
+        assert!(parse(&text).servers[0].locations[0].jwt.is_some());
+    }
+}

@@ -16,7 +16,7 @@ use crate::{
     dialect,
     response::Refusal,
     router::{Captures, normalize},
-    upstream::{Inquiry, Passage},
+    upstream::{Inquiry, Passage, strip_hops},
 };
 
 /// The body of an answer that is passed on may have so many bytes.
@@ -190,6 +190,13 @@ impl<'a> Matter<'a> {
     /// What the client says, but for what is none of the application's business.
     fn said(&self) -> HeaderMap {
         let mut headers = self.head.headers.clone();
+        // Now, because what the gateway says itself is not the client's to remove.
+        strip_hops(&mut headers);
+        let grip: Vec<_> =
+            headers.keys().filter(|name| name.as_str().starts_with("grip-")).cloned().collect();
+        for name in &grip {
+            headers.remove(name);
+        }
         for name in CURSORS.iter().chain(&OWN).chain([&header::TRANSFER_ENCODING]) {
             headers.remove(name);
         }

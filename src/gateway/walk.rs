@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     access::Peer,
+    channel::ChannelId,
     config::{
         Items, Location,
         variable::{Push, Scope},
@@ -183,7 +184,9 @@ impl Desk {
         body: Option<RequestBody>,
     ) -> Result<Passed, Refusal> {
         same_origin(location, head)?;
-        let delivery = Delivery { hub: &self.gateway.hub, location, items, head };
+        let permits = |channels: &[ChannelId]| admit::channels(location, scope, channels);
+        let (hub, permits) = (&*self.gateway.hub, &permits);
+        let delivery = Delivery { hub, location, items, head, permits };
         let group = location.channels.group.expand(scope);
         let answer = delivery.answer(&group, body.ok_or(Refusal::TooLarge)?);
         let response = Box::pin(answer).await?;

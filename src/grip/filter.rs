@@ -136,14 +136,22 @@ impl Subscriber<'_> {
     }
 }
 
+/// The longest name in parentheses, with them, in bytes.
+const MAX_NAME: usize = 256;
+/// What replacing may add to a text, in bytes; one that would grow by more stays as it is.
+const MAX_GROWTH: usize = 64 << 10;
+
 /// Replaces `%X` and `%(name)X`, where something is known for it; anything else stays as it is.
 fn expand(content: &Bytes, known: impl Fn(Option<&[u8]>, u8) -> Option<Vec<u8>>) -> Bytes {
     let Some(first) = memchr::memchr(b'%', content) else { return content.clone() };
     let mut out = content[..first].to_vec();
     let mut rest = &content[first..];
     while !rest.is_empty() {
+        if out.len() + rest.len() > content.len() + MAX_GROWTH {
+            return content.clone();
+        }
         let (name, after) = match rest.get(1) {
-            Some(b'(') => match memchr::memchr(b')', rest) {
+            Some(b'(') => match memchr::memchr(b')', &rest[..rest.len().min(MAX_NAME)]) {
                 Some(end) => (Some(&rest[2..end]), &rest[end + 1..]),
                 None => (None, &rest[1..]),
             },
@@ -176,6 +184,23 @@ mod tests {
         let meta = meta.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let channels = [("a", Some("7")), ("b", None)];
         run(Subscriber { filters, meta: &meta, channels: &channels })
+    }
+
+    #[test]
+    fn a_text_that_would_grow_without_bound_stays_as_it_is() {
+        let run = |text: String| {
+            let content = Bytes::from(text);
+            let known = |_: Option<&[u8]>, kind| (kind == b's').then(|| vec![b'x'; 1000]);
+            (content.clone(), expand(&content, known))
+        };
+        let (_, grown) = run("%(n)s".repeat(60));
+        assert_eq!(grown.len(), 60_000);
+        let (content, same) = run("%(n)s".repeat(100));
+        assert_eq!(content, same);
+        let (content, same) = run(format!("%({})s", "n".repeat(MAX_NAME)));
+        assert_eq!(content, same);
+        let (content, same) = run("%(".repeat(500_000));
+        assert_eq!(content, same);
     }
 
     #[test]

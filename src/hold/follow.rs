@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, header};
 use http_body::Body as _;
 use tokio::sync::watch;
 
@@ -49,7 +49,13 @@ impl Follow {
     /// Makes the response.
     pub(super) async fn response(self, door: Door) -> Response<Body> {
         let mut response = (self.respond)(door).await;
-        response.headers_mut().extend(self.headers);
+        for (name, value) in &self.headers {
+            if name == header::SET_COOKIE {
+                response.headers_mut().append(name, value.clone());
+            } else {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
         if let Some(entry) = self.entry {
             entry.status(response.status());
             if let Body::Full(body) = response.body() {

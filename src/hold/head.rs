@@ -110,7 +110,9 @@ pub(super) fn answer(status: StatusCode, headers: &HeaderMap, close: bool, body:
     if !bodiless && !headers.contains_key(header::CONTENT_LENGTH) {
         write_length(&mut head, body.len());
     }
-    write_date(&mut head);
+    if !headers.contains_key(header::DATE) {
+        write_date(&mut head);
+    }
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(body);
     head.into()

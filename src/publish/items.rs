@@ -1,6 +1,6 @@
 //! Where GRIP items are published: what pubcontrol and its like send.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, Method, Response, header, request};
 
@@ -17,7 +17,6 @@ use crate::{
 pub const ALLOW: &str = "POST, OPTIONS";
 
 /// What publishing items needs.
-#[derive(Debug)]
 pub struct Delivery<'a> {
     /// Where the channels are.
     pub hub: &'a Hub,
@@ -27,6 +26,14 @@ pub struct Delivery<'a> {
     pub items: &'a Items,
     /// The request.
     pub head: &'a request::Parts,
+    /// Whether the sender may publish to these channels.
+    pub permits: &'a dyn Fn(&[ChannelId]) -> Result<(), Refusal>,
+}
+
+impl fmt::Debug for Delivery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("items", &self.items).finish_non_exhaustive()
+    }
 }
 
 impl Delivery<'_> {
@@ -43,6 +50,8 @@ impl Delivery<'_> {
         if items.iter().any(|item| item.channel.len() > self.location.channels.max_id_length) {
             return Err(Refusal::ChannelIdTooLong);
         }
+        let named = |item: &Published| ChannelId::grouped(group, item.channel.as_bytes());
+        (self.permits)(&items.iter().map(named).collect::<Vec<_>>())?;
         for item in items {
             self.publish(group, item).await?;
         }

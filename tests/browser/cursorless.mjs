@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { atRate, numbers, openStraight, shipped } from './tab.mjs'
 
 const LIMIT = 60_000
-// Of a thousand messages a tab of several may miss one: a browser keeps one tag for all of them.
+// Of a thousand messages that several tabs should have, one may be missed: a browser keeps one tag for all of them.
 const MISSED = 1 / 1000
 
 const SCRIPTS = ['node_modules/jquery/dist/jquery.js', 'pages/cursorless.js']
@@ -54,10 +54,10 @@ export async function cursorless_comet_in_three_tabs_gets_100_messages_at_10_a_s
 }
 
 export async function cursorless_comet_in_three_tabs_misses_at_most_one_of_a_thousand_at_50_a_second(t) {
-  for (const { missed, doubled, inverted } of report(await inTabs(t, 3, 2000, 50), 2000)) {
-    assert.ok(missed <= 2000 * MISSED, `${missed} missed`)
-    assert.deepEqual({ doubled, inverted }, { doubled: 0, inverted: 0 })
-  }
+  const all = report(await inTabs(t, 3, 2000, 50), 2000)
+  for (const { doubled, inverted } of all) assert.deepEqual({ doubled, inverted }, { doubled: 0, inverted: 0 })
+  const missed = all.reduce((sum, found) => sum + found.missed, 0)
+  assert.ok(missed <= 3 * 2000 * MISSED, `${missed} missed`)
 }
 
 export async function cursorless_comet_in_one_tab_misses_nothing_at_500_a_second(t) {

@@ -62,6 +62,20 @@ fn who_is_admitted_listens_and_others_get_the_applications_answer() {
 }
 
 #[test]
+fn no_client_has_what_the_gateway_says_removed_and_none_says_anything_of_grip() {
+    let judge = Judge::saying(YES);
+    let gateway = judge.gateway("hall", "", AUTH);
+    gateway.publish("/pub?id=1", "x");
+    let headers = "Connection: X-Channel-Id, X-Subscriber-Type, X-Original-URI, Cookie\r\n\
+                   Cookie: a=b\r\nGrip-Sig: forged\r\n";
+    assert_eq!(gateway.request("GET", "/sub?id=1", headers, "").text(), "x");
+    let asked = judge.next();
+    let said = ["x-channel-id", "x-subscriber-type", "x-original-uri", "cookie", "grip-sig"];
+    let said = said.map(|name| asked.header(name));
+    assert_eq!(said, [Some("1"), Some("long-poll"), Some("/sub?id=1"), Some("a=b"), None]);
+}
+
+#[test]
 fn the_question_has_the_clients_headers_and_what_it_is_about() {
     let judge = Judge::saying(YES);
     let gateway = judge.gateway("hall", "", AUTH);

@@ -150,3 +150,22 @@ fn a_signed_link_opens_its_channel_until_it_expires() {
         assert_eq!((none.status, none.text()), (403, "The link is not signed."));
     }
 }
+
+#[test]
+fn items_are_published_to_channels_that_the_token_grants_or_none_of_them_is() {
+    let gateway = Gateway::start(&format!(
+        "[[server.location]]\npath = \"= /items\"\npush_grip_publish = true\n{JWT}\n\
+         [[server.location]]\npath = \"= /pub\"\npush_publisher = true\npush_channel_id = \"$arg_id\"\n"
+    ));
+    let publish = |channels: Value| {
+        let item = |name: &str| json!({ "channel": name, "http-stream": { "content": "x" } });
+        let body = json!({ "items": [item("1"), item("2")] }).to_string();
+        let headers = bearer(&json!({ "exp": now() + 60, "channels": channels }));
+        gateway.request("POST", "/items", &headers, &body).status
+    };
+    let state = |id: u32| get(&gateway, &format!("/pub?id={id}"), "").status;
+    assert_eq!(publish(json!(["1"])), 403);
+    assert_eq!((state(1), state(2)), (404, 404));
+    assert_eq!(publish(json!(["1", "2"])), 200);
+    assert_eq!((state(1), state(2)), (200, 200));
+}

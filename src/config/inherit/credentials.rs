@@ -3,7 +3,7 @@
 use super::Build;
 use crate::{
     config::{
-        error::Reason,
+        error::{Level, Reason},
         location::{Jwt, SecureLink},
         value::At,
     },
@@ -16,6 +16,24 @@ const CLAIM: &str = "channels";
 const LINK_TEXT: &str = "$push_channel_id";
 
 impl Build<'_> {
+    /// Notes keys of the location's own that protect nothing there: pages that are passed on are the
+    /// application's affair, and what shows the gateway has `access`.
+    pub(super) fn note_idle_credentials(&mut self, pushes: bool) {
+        const NO_ROLE: &str = "the location neither publishes nor subscribes";
+        let block = self.block;
+        let items = block.push_grip_publish.as_ref().is_some_and(|at| at.value);
+        if pushes || items || block.is_suspect(&super::ROLES) {
+            return;
+        }
+        let jwt = block.push_jwt.as_ref().filter(|at| !at.value.is_empty()).map(|at| at.place);
+        let link = block.push_secure_link.as_ref().filter(|at| !at.value.is_empty());
+        for place in [jwt, link.map(|at| at.place)].into_iter().flatten() {
+            if place.level == Level::Location {
+                self.faults.add(place, Reason::NoEffect(NO_ROLE));
+            }
+        }
+    }
+
     pub(super) fn jwt(&mut self) -> Option<Jwt> {
         let block = self.block;
         let keys = block.push_jwt.as_ref().filter(|at| !at.value.is_empty())?;

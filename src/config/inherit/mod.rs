@@ -144,6 +144,7 @@ impl Build<'_> {
         self.note_idle_grip(takes_items);
         self.note_idle_proxy();
         self.note_idle(&transports);
+        self.note_idle_credentials(publisher || !transports.is_empty());
         (status, publisher, transports)
     }
 

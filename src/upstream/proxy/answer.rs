@@ -69,12 +69,14 @@ fn refresh(value: &str) -> (&str, &str) {
 fn led_back(proxy: &Proxy, prefix: Option<&str>, url: &str) -> Option<String> {
     let rest = url.strip_prefix(&*proxy.base)?;
     let rest = if proxy.base.starts_with("http://unix:") { rest.strip_prefix(':')? } else { rest };
-    match &proxy.uri {
+    let back = match &proxy.uri {
         Some(uri) => Some(format!("{}{}", prefix?, rest.strip_prefix(&**uri)?)),
         None if rest.is_empty() => Some("/".to_owned()),
         None if rest.starts_with('/') => Some(rest.to_owned()),
         None => None,
-    }
+    };
+    // What begins with two slashes names another host.
+    back.filter(|url| !url.get(1..).is_some_and(|rest| rest.starts_with(['/', '\\'])))
 }
 
 #[cfg(test)]
@@ -101,6 +103,8 @@ mod tests {
             (&plain, "http://app:1", Some("/")),
             (&plain, "http://app:1.evil.example/", None),
             (&plain, "http://app:12/", None),
+            (&plain, "http://app:1//evil.example/", None),
+            (&plain, "http://app:1/\\evil.example/", None),
             (&plain, "/x", None),
             (&mapped, "http://app:1/two/x", Some("/one/x")),
             (&mapped, "http://app:1/three/", None),

@@ -41,13 +41,26 @@ pub(super) struct Onward {
     pub(super) headers: HeaderMap,
 }
 
-/// Removes what concerns one connection.
-pub(in crate::upstream) fn strip_hops(headers: &mut HeaderMap) {
+/// What no client can have removed by naming it in `Connection`: others rely on it, or have said it.
+fn stays(name: &HeaderName) -> bool {
+    const STAY: [HeaderName; 5] = [
+        header::HOST,
+        header::COOKIE,
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::FORWARDED,
+    ];
+    STAY.contains(name) || name == "x-real-ip" || name.as_str().starts_with("x-forwarded-")
+}
+
+/// Removes what concerns one connection (RFC 9110 section 7.6.1).
+pub fn strip_hops(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !stays(name))
         .collect();
     for name in HOPS.iter().chain(&named) {
         headers.remove(name);

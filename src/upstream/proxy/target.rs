@@ -32,12 +32,21 @@ impl Passage<'_> {
                 let rest = self.scope.path.get(prefix.len()..).unwrap_or_default();
                 replaced(uri, rest, query)
             }
-            _ if self.redirected => replaced("", self.scope.path, query),
+            _ if self.redirected || climbs(self.scope.uri.path()) => {
+                replaced("", self.scope.path, query)
+            }
             _ => self.scope.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
         };
         let unfit = |_| Refusal::BadRequest("The path cannot be passed on.".into());
         text.parse().map_err(unfit)
     }
+}
+
+/// Whether a path leads out of a folder by `..`, however it is written: then the application gets the
+/// path by which the location was found, and not another one.
+fn climbs(path: &str) -> bool {
+    let path: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+    path.split(|byte| *byte == b'/').any(|segment| segment == b"..")
 }
 
 /// The path of a `proxy_pass` with what follows the location's in the request's.
@@ -54,6 +63,16 @@ fn replaced(uri: &str, rest: &[u8], query: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_leads_out_of_a_folder_is_known_in_any_writing() {
+        for path in ["/a/../b", "/a/..", "/a/%2e%2E/b", "/a%2f..%2fb", "/.."] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/", "/a..b/", "/..a", "/a/./b", "/...", "/a%252e./"] {
+            assert!(!climbs(path), "{path}");
+        }
+    }
 
     #[test]
     fn the_path_of_the_location_is_replaced_and_what_follows_escaped() {
