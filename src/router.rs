@@ -5,8 +5,23 @@
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
-use percent_encoding::percent_decode;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode};
 use regex::bytes::{Regex, RegexBuilder};
+
+/// What the path and the arguments of an URI cannot have as it is, beside bytes above ASCII; `%` may
+/// be there, because what is escaped already has it.
+pub const NO_URI: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// The `path` of a location: `"= /exact"`, `"/prefix"`, `"^~ /prefix"`, `"~ regex"`, `"~* regex"`.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::{
         Location, Question, Transport,
         variable::{Push, Scope},
     },
-    dialect,
+    dialect, grip,
     response::Refusal,
     router::{Captures, normalize},
     upstream::{Inquiry, Passage, strip_hops},
@@ -192,11 +192,7 @@ impl<'a> Matter<'a> {
         let mut headers = self.head.headers.clone();
         // Now, because what the gateway says itself is not the client's to remove.
         strip_hops(&mut headers);
-        let grip: Vec<_> =
-            headers.keys().filter(|name| name.as_str().starts_with("grip-")).cloned().collect();
-        for name in &grip {
-            headers.remove(name);
-        }
+        grip::strip(&mut headers);
         for name in CURSORS.iter().chain(&OWN).chain([&header::TRANSFER_ENCODING]) {
             headers.remove(name);
         }

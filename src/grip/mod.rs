@@ -14,6 +14,8 @@ mod keep_alive;
 mod params;
 mod sequence;
 
+use http::HeaderMap;
+
 pub use control::{Control, Order};
 pub use events::{Event, EventsError, MAX_EVENTS, decode, encode};
 pub use filter::{Filter, Subscriber};
@@ -33,3 +35,12 @@ pub const EVENTS_TYPE: &str = "application/websocket-events";
 pub const FEATURES: &str = "status, link:next, link:gone, filter:skip-self, \
                             filter:skip-users, filter:require-sub, filter:build-id, \
                             filter:var-subst";
+
+/// Removes all headers of GRIP: nobody but the gateway and the application has a say in it.
+pub fn strip(headers: &mut HeaderMap) {
+    let names: Vec<_> =
+        headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
+    for name in &names {
+        headers.remove(name);
+    }
+}

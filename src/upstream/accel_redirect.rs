@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use percent_encoding::percent_encode;
 use tracing::warn;
 
 use crate::{
     hold::{Answer, RequestBody},
     response::Refusal,
+    router::NO_URI,
 };
 
 /// The header.
@@ -22,20 +23,6 @@ const KEPT: [HeaderName; 5] = [
     header::CONTENT_TYPE,
     header::EXPIRES,
 ];
-
-/// What an URI cannot have as it is; `%` stays, because the header is escaped already.
-const ESCAPED: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// A request on its way to another location.
 #[derive(Debug)]
@@ -123,7 +110,7 @@ fn uri(target: &[u8]) -> Option<Uri> {
     if !path.starts_with(b"/") || climbs || decoded.contains(&0) {
         return None;
     }
-    let [path, rest] = [path, rest].map(|part| percent_encode(part, ESCAPED).to_string());
+    let [path, rest] = [path, rest].map(|part| percent_encode(part, NO_URI).to_string());
     let target = PathAndQuery::from_maybe_shared(Bytes::from(path + &rest)).ok()?;
     Some(Uri::from(target))
 }

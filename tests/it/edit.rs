@@ -152,6 +152,14 @@ fn a_publisher_that_leaves_has_published() {
     assert!(chunk.ends_with("data: new\n\n"), "{chunk}");
 }
 
+/// The publisher's keys, and `/both`, a location of both roles with the same.
+fn both() -> String {
+    format!(
+        "{EDIT}\n[[server.location]]\npath = \"= /both\"\npush_pubsub = true\n\
+         push_channel_id = \"$arg_id\"\naccess = \"allow all\"\n{EDIT}"
+    )
+}
+
 /// A masked text frame.
 fn text(body: &str) -> Vec<u8> {
     let head = [0x81, 0x80 | u8::try_from(body.len()).unwrap(), 0, 0, 0, 0];
@@ -162,11 +170,7 @@ fn text(body: &str) -> Vec<u8> {
 fn what_a_socket_sends_is_decided_about_too_in_its_order() {
     for hold in MODES {
         let judge = editor();
-        let location = format!(
-            "{EDIT}\n[[server.location]]\npath = \"= /both\"\npush_pubsub = true\n\
-             push_channel_id = \"$arg_id\"\naccess = \"allow all\"\n{EDIT}"
-        );
-        let gateway = judge.gateway(hold, &location, "");
+        let gateway = judge.gateway(hold, &both(), "");
         let mut socket = gateway.connect();
         handshake(&mut socket, "/both?id=1", "Cookie: a=b\r\nUser-Agent: x\r\n");
         assert!(socket.head().starts_with("HTTP/1.1 101 "));
@@ -199,11 +203,7 @@ fn what_a_socket_sends_is_decided_about_too_in_its_order() {
 fn an_answer_may_be_for_the_publisher_alone() {
     for hold in MODES {
         let judge = editor();
-        let location = format!(
-            "{EDIT}\n[[server.location]]\npath = \"= /both\"\npush_pubsub = true\n\
-             push_channel_id = \"$arg_id\"\naccess = \"allow all\"\n{EDIT}"
-        );
-        let gateway = judge.gateway(hold, &location, "");
+        let gateway = judge.gateway(hold, &both(), "");
         let answer = gateway.request("POST", "/pub?id=1", "", "ask");
         assert_eq!((answer.status, answer.text()), (200, "reply"));
         assert_eq!(answer.header("x-push-reply"), None);
@@ -223,11 +223,7 @@ fn an_answer_may_be_for_the_publisher_alone() {
 #[test]
 fn answers_that_nobody_reads_end_their_socket() {
     let judge = editor();
-    let location = format!(
-        "{EDIT}\n[[server.location]]\npath = \"= /both\"\npush_pubsub = true\n\
-         push_channel_id = \"$arg_id\"\naccess = \"allow all\"\n{EDIT}"
-    );
-    let gateway = judge.gateway("hall", &location, "");
+    let gateway = judge.gateway("hall", &both(), "");
     let mut socket = gateway.connect();
     handshake(&mut socket, "/both?id=1", "");
     socket.head();

@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Client, Gateway},
-    hooked::handshake,
+    hooked::{handshake, next},
     site::{MODES, locations, wait},
 };
 
@@ -26,13 +26,6 @@ fn told(gateway: &Gateway) -> Client {
     handshake(&mut client, "/events", "");
     assert!(client.head().starts_with("HTTP/1.1 101 "));
     client
-}
-
-/// The next message of a WebSocket.
-fn next(client: &mut Client) -> String {
-    let head = client.exactly(2);
-    assert_eq!(head[0], 0x81);
-    String::from_utf8(client.exactly(head[1].into())).unwrap()
 }
 
 #[test]

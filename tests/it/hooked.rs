@@ -102,3 +102,10 @@ pub fn silent() -> (App, mpsc::Receiver<&'static str>) {
 }
 
 pub const YES: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// The next message of a WebSocket.
+pub fn next(client: &mut Client) -> String {
+    let head = client.exactly(2);
+    assert_eq!(head[0], 0x81);
+    String::from_utf8(client.exactly(head[1].into())).unwrap()
+}

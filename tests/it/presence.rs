@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     credentials::{JWT, bearer, now},
     harness::{Client, Gateway},
-    hooked::{Judge, YES, handshake},
+    hooked::{Judge, YES, handshake, next},
     site::{MODES, NOW, locations, wait},
 };
 
@@ -43,13 +43,6 @@ fn listen(gateway: &Gateway, who: &str) -> Client {
     client.get(&format!("/sub?id=1&who={who}"), EVENTS);
     client.head();
     client
-}
-
-/// The next message of a WebSocket.
-fn next(client: &mut Client) -> String {
-    let head = client.exactly(2);
-    assert_eq!(head[0], 0x81);
-    String::from_utf8(client.exactly(head[1].into())).unwrap()
 }
 
 #[test]

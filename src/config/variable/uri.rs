@@ -3,30 +3,18 @@
 use std::borrow::Cow;
 
 use http::{Uri, uri::PathAndQuery};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use super::{
     Part, Scope, Template,
     source::{Known, Source},
 };
+use crate::router::NO_URI;
 
 /// All but the unreserved characters (RFC 3986 section 2.3).
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same for a path.
 const PATH: &AsciiSet = &VALUE.remove(b'/');
-/// What is escaped already only must not end the URI.
-const ESCAPED: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 impl Template {
     /// The URI for a request: a path, and arguments. Values are percent-encoded, but for `$args` and
@@ -43,7 +31,7 @@ impl Template {
                 }
                 Part::Variable {
                     source: Source::Known(Known::Args | Known::RequestUri), ..
-                } => ESCAPED,
+                } => NO_URI,
                 Part::Variable { source: Source::Known(Known::Uri), .. } => PATH,
                 Part::Variable { .. } => VALUE,
             };

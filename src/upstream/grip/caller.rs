@@ -11,7 +11,7 @@ use crate::{
     channel::{ChannelId, Hub},
     config::{Grip, Location},
     credentials::expires_in,
-    grip::{FEATURES, Instruct, PREFIX, is_instructed},
+    grip::{FEATURES, Instruct, is_instructed, strip},
     hold::Answer,
     response::Refusal,
     upstream::{Client, Download, Upload, UpstreamError, proxy::passed_back},
@@ -61,11 +61,8 @@ pub(in crate::upstream) struct Caller {
 /// Signs a request; what the client says of GRIP, and which encodings it takes, is left out: bodies may
 /// have to be changed.
 pub(in crate::upstream) fn sign(headers: &mut HeaderMap, own: &Grip) {
-    let said: Vec<_> =
-        headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
-    for name in said.iter().chain([&header::ACCEPT_ENCODING]) {
-        headers.remove(name);
-    }
+    strip(headers);
+    headers.remove(header::ACCEPT_ENCODING);
     headers.insert("grip-feature", HeaderValue::from_static(FEATURES));
     let signed = own.signer.as_ref().and_then(|key| key.token(&own.issuer, expires_in(SIGNED_FOR)));
     if let Some(value) = signed.and_then(|token| HeaderValue::try_from(token).ok()) {
@@ -195,14 +192,5 @@ impl Caller {
         if let Err(error) = self.post(Method::POST, uri, headers, Bytes::new()).await {
             warn!(%error, "the application is not told that a client is gone");
         }
-    }
-}
-
-/// Removes the instructions.
-pub(super) fn strip(headers: &mut HeaderMap) {
-    let own: Vec<_> =
-        headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
-    for name in own {
-        headers.remove(name);
     }
 }

@@ -4,13 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
 use hyper::ext::ReasonPhrase;
 
-use super::{
-    MAX_ANSWER,
-    caller::{Caller, strip},
-};
+use super::{MAX_ANSWER, caller::Caller};
 use crate::{
     channel::Reply,
-    grip::{Hold, Instruct},
+    grip::{Hold, Instruct, strip},
     response::{Body, Refusal, full},
     upstream::{
         Download,

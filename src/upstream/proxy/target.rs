@@ -1,26 +1,13 @@
 //! The URI that the application is asked for.
 
 use http::Uri;
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use percent_encoding::{AsciiSet, percent_encode};
 
 use super::Passage;
-use crate::response::Refusal;
+use crate::{response::Refusal, router::NO_URI};
 
 /// What a decoded path cannot have as it is.
-const ESCAPED: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
+const ESCAPED: &AsciiSet = &NO_URI.add(b'%').add(b'?');
 
 impl Passage<'_> {
     /// As nginx makes it: without a path in `proxy_pass` the request's own, unchanged; with one, that

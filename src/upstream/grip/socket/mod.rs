@@ -12,9 +12,9 @@ use exchange::{Exchange, is_events};
 use http::{Response, StatusCode, header, request};
 use session::Session;
 
-use super::{Caller, caller::strip};
+use super::Caller;
 use crate::{
-    grip::{Control, Event, decode},
+    grip::{Control, Event, decode, strip},
     hold::{Answer, Converse, Door, Talk},
     response::{Body, Refusal, full},
     upstream::proxy::answer::clean,
