@@ -64,7 +64,9 @@ export async function push_stream_client_is_told_that_a_channel_is_deleted(t) {
   await here.gateway.publish('gone', 'one')
   await got.until(1)
   // It pauses between two polls.
-  await tab.waitForFunction(async () => (await (await fetch('/channel/?cid=gone')).json()).subscribers === 1)
+  await tab.evaluate(async () => {
+    while ((await (await fetch('/channel/?cid=gone')).json()).subscribers !== 1);
+  })
   const status = await tab.evaluate(async () => (await fetch('/channel/?cid=gone', { method: 'DELETE' })).status)
   assert.equal(status, 200)
   await told.until(2)
