@@ -13,7 +13,8 @@ use crate::channel::{Checksum, Frame, Message, MessageId, gap};
 pub(super) struct Batch {
     outlet: *const Outlet,
     raw: bool,
-    from: MessageId,
+    /// After this one.
+    pub(super) from: MessageId,
     pub(super) bytes: Bytes,
     marks: Vec<Mark>,
     /// There is more than fits into one batch.

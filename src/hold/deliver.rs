@@ -15,23 +15,15 @@ use super::{
     hall::{Hall, Sent},
     head,
     held::{Phase, Place},
+    slice::Slice,
 };
 use crate::{
-    channel::{Message, Note, read},
+    channel::{Note, read},
     framing::Farewell,
 };
 
 /// Subscribers served before the worker looks at everything else: for less than a millisecond.
 const SLICE: usize = 64;
-/// Different batches that are kept at hand during a slice.
-const BATCHES: usize = 8;
-
-/// What a slice has to give.
-struct Slice {
-    local: u32,
-    messages: Vec<Arc<Message>>,
-    batches: Vec<Batch>,
-}
 
 impl Hall {
     /// Does what channels have asked for.
@@ -71,7 +63,7 @@ impl Hall {
         if messages.is_empty() {
             entry.ahead = 0;
         }
-        let mut slice = Slice { local, messages, batches: Vec::new() };
+        let mut slice = Slice::new(local, messages);
         let mut served = 0;
         while served < most
             && let Some(key) = self.locals.advance(local)
@@ -79,6 +71,7 @@ impl Hall {
             self.serve(key, &mut slice);
             served += 1;
         }
+        self.write_all(&mut slice);
         // First these, then what the ring keeps: or that would have to go for memory they spend.
         drop(slice);
         self.walked(local);
@@ -99,41 +92,11 @@ impl Hall {
         self.locals.release(local, &self.mailbox);
     }
 
-    fn serve(&mut self, key: u32, slice: &mut Slice) {
-        if self.serve_body(key, &slice.messages) {
-            return;
-        }
-        let Some(held) = self.held.get(key as usize) else { return };
-        let parts = held.parting().is_some();
-        if held.blocked || held.paused || parts || held.phase != Phase::Held {
-            return;
-        }
-        let Some(outlet) = held.outlet.clone() else { return };
-        if matches!(held.place, Place::Many(_)) {
-            return self.catch_up(key, &outlet);
-        }
-        let (raw, cursor) = (held.raw, held.cursor);
-        let at = slice.batches.iter().position(|batch| batch.suits(&outlet, raw, cursor));
-        let at = at.or_else(|| {
-            let batch = Batch::new(&outlet, raw, cursor, &slice.messages)?;
-            if slice.batches.len() >= BATCHES {
-                slice.batches.clear();
-            }
-            slice.batches.push(batch);
-            Some(slice.batches.len() - 1)
-        });
-        let Some(batch) = at.and_then(|at| slice.batches.get(at)) else { return };
-        if !self.may_have(key, batch) {
-            return;
-        }
-        self.transmit(key, &outlet, &Bytes::new(), batch, Some(slice.local));
-    }
-
     /// Sends what a subscriber has not had, straight from the rings.
     pub(super) fn catch_up(&mut self, key: u32, outlet: &Arc<Outlet>) {
         match self.pending(key, outlet) {
             Some(batch) if !self.may_have(key, &batch) => self.set_blocked(key, false),
-            Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch, None),
+            Some(batch) => self.transmit(key, outlet, &Bytes::new(), &batch),
             None => self.caught_up(key),
         }
     }
@@ -161,20 +124,27 @@ impl Hall {
     }
 
     /// Writes `lead` and then a batch; what does not go out waits for the socket.
+    pub(super) fn transmit(&mut self, key: u32, outlet: &Arc<Outlet>, lead: &Bytes, batch: &Batch) {
+        let body = self.prepare(key, outlet, batch, None);
+        let bytes = if lead.is_empty() { body } else { [lead, &body[..]].concat().into() };
+        let sent = self.send(key, &bytes);
+        self.transmitted(key, outlet, lead, batch, (&bytes, sent));
+    }
+
+    /// The bytes of a batch for a subscriber, which counts as having had it.
     ///
     /// `walking` is the channel whose pass is under way: seats there are given up at its end.
-    pub(super) fn transmit(
+    pub(super) fn prepare(
         &mut self,
         key: u32,
-        outlet: &Arc<Outlet>,
-        lead: &Bytes,
+        outlet: &Outlet,
         batch: &Batch,
         walking: Option<u32>,
-    ) {
-        let ends = outlet.ends();
+    ) -> Bytes {
         self.tab_answered(key);
         let held = &mut self.held[key as usize];
-        let body = match &outlet.style {
+        held.cursor = batch.last();
+        let bytes = match &outlet.style {
             Style::Poll(_) => {
                 let whole = head::polled(held, batch);
                 if let Some(entry) = held.entry() {
@@ -185,13 +155,23 @@ impl Hall {
             }
             Style::Stream(_) => batch.bytes.clone(),
         };
-        let bytes = if lead.is_empty() { body } else { [lead, &body[..]].concat().into() };
-        if ends {
-            held.cursor = batch.last();
+        if outlet.ends() {
             self.vacate(key, walking);
         }
-        let Sent::Bytes(sent) = self.send(key, &bytes) else { return self.close(key) };
-        if ends {
+        bytes
+    }
+
+    /// Goes on after `lead` and a batch have been written, or a part of them.
+    pub(super) fn transmitted(
+        &mut self,
+        key: u32,
+        outlet: &Arc<Outlet>,
+        lead: &Bytes,
+        batch: &Batch,
+        (bytes, sent): (&Bytes, Sent),
+    ) {
+        let Sent::Bytes(sent) = sent else { return self.close(key) };
+        if outlet.ends() {
             self.tally.answered_poll(outlet, batch);
             return self.end(key, bytes.slice(sent..));
         }
@@ -208,7 +188,10 @@ impl Hall {
     fn note_sent(&mut self, key: u32, lead: &Bytes, batch: &Batch, sent: usize) {
         let held = &mut self.held[key as usize];
         match sent.checked_sub(lead.len()) {
-            None => held.rare().unsent = lead.slice(sent..),
+            None => {
+                held.cursor = batch.from;
+                held.rare().unsent = lead.slice(sent..);
+            }
             Some(sent) => {
                 let progress = batch.progress(sent);
                 held.cursor = progress.seen;

@@ -6,7 +6,7 @@
 use std::{
     cell::Cell,
     collections::VecDeque,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use std::{
 use rustix::{
     event::epoll::{self, CreateFlags, EventData, EventFlags},
     io::Errno,
-    net::{RecvFlags, SendFlags},
+    net::RecvFlags,
 };
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
     dismiss::Dismissals,
     held::{Held, Phase, Place},
     local::Locals,
+    send_batch::{SendBatch, send_one},
     shelf::Shelf,
     survey::Count,
     wheel::Wheel,
@@ -54,6 +55,7 @@ pub(super) struct Hall {
     pub(super) bodies: Bodies,
     pub(super) locals: Locals,
     pub(super) dismissals: Dismissals,
+    pub(super) send_batch: SendBatch,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) wheel: Wheel,
     pub(super) tally: Arc<Tally>,
@@ -92,6 +94,7 @@ impl Hall {
             bodies: Bodies::default(),
             locals: Locals::default(),
             dismissals: Dismissals::default(),
+            send_batch: SendBatch::default(),
             mailbox: Arc::default(),
             wheel: Wheel::new(now),
             tally,
@@ -248,23 +251,9 @@ impl Hall {
     /// Writes once.
     pub(super) fn send(&self, key: u32, bytes: &[u8]) -> Sent {
         let Some(held) = self.held.get(key as usize) else { return Sent::Gone };
-        let sent = held.fd.as_ref().map_or(Sent::Gone, |fd| send(fd, bytes));
-        if let (Some(entry), Sent::Bytes(sent)) = (held.entry(), sent) {
-            entry.sent(sent as u64);
-        }
+        let sent = held.fd.as_ref().map_or(Sent::Gone, |fd| send_one(fd, bytes));
+        held.note_sent(sent);
         sent
-    }
-}
-
-/// Writes once to a socket.
-pub(super) fn send(fd: impl AsFd, bytes: &[u8]) -> Sent {
-    if bytes.is_empty() {
-        return Sent::Bytes(0);
-    }
-    match rustix::net::send(fd, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-        Ok(sent) => Sent::Bytes(sent),
-        Err(Errno::AGAIN | Errno::INTR) => Sent::Bytes(0),
-        Err(_) => Sent::Gone,
     }
 }
 

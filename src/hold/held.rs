@@ -4,7 +4,7 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Client, Guest, Outlet, Style, Tab, socket::Socket, wheel::Tick};
+use super::{Client, Guest, Outlet, Style, Tab, hall::Sent, socket::Socket, wheel::Tick};
 use crate::{
     channel::{Checksum, MessageId},
     framing::Farewell,
@@ -132,6 +132,13 @@ impl Held {
             ping: Tick::NEVER,
             queued: Tick::NEVER,
             rare: None,
+        }
+    }
+
+    /// For its line of the access log.
+    pub(super) fn note_sent(&self, sent: Sent) {
+        if let (Some(entry), Sent::Bytes(sent)) = (self.entry(), sent) {
+            entry.sent(sent as u64);
         }
     }
 

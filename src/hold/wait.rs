@@ -45,7 +45,7 @@ impl Hall {
             channel.settle();
         }
         match pending.filter(|batch| self.may_have(key, batch)) {
-            Some(batch) => self.transmit(key, &outlet, &lead, &batch, None),
+            Some(batch) => self.transmit(key, &outlet, &lead, &batch),
             None => self.lead(key, &outlet, &lead),
         }
     }
