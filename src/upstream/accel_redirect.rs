@@ -8,7 +8,7 @@ use tracing::warn;
 use crate::{
     hold::{Answer, RequestBody},
     response::Refusal,
-    router::NO_URI,
+    router::{NO_URI, climbs},
 };
 
 /// The header.
@@ -65,36 +65,31 @@ impl Redirect {
     /// The same behind an earlier one, whose headers count, too.
     #[must_use]
     pub fn after(mut self, earlier: &Self) -> Self {
-        for (name, value) in &earlier.headers {
-            if name == header::SET_COOKIE || !self.headers.contains_key(name) {
-                self.headers.append(name, value.clone());
-            }
-        }
+        take_over(&mut self.headers, &earlier.headers, true);
         self
     }
 
     /// Adds to the final answer what is taken over. What a location that pushes says of its messages,
     /// their type first of all, holds for them alone.
     pub fn adorn(&self, answer: &mut Answer, pushes: bool) {
-        let headers = match answer {
-            Answer::Respond(response) => response.headers_mut(),
-            Answer::Hold(holding) => &mut holding.headers,
-            Answer::Tunnel(tunnel) => &mut tunnel.headers,
-            Answer::Converse(converse) => &mut converse.headers,
+        let (headers, rest) = match answer {
+            Answer::Respond(response) => (response.headers_mut(), !pushes),
+            Answer::Hold(holding) => (&mut holding.headers, !pushes),
+            Answer::Tunnel(tunnel) => (&mut tunnel.headers, !pushes),
+            Answer::Converse(converse) => (&mut converse.headers, !pushes),
             // What its answer says itself is not known yet.
-            Answer::Follow(follow) => {
-                for cookie in self.headers.get_all(header::SET_COOKIE) {
-                    follow.headers.append(header::SET_COOKIE, cookie.clone());
-                }
-                return;
-            }
+            Answer::Follow(follow) => (&mut follow.headers, false),
         };
-        for cookie in self.headers.get_all(header::SET_COOKIE) {
-            headers.append(header::SET_COOKIE, cookie.clone());
-        }
-        for (name, value) in &self.headers {
-            if KEPT.contains(name) && !pushes && !headers.contains_key(name) {
-                headers.insert(name, value.clone());
+        take_over(headers, &self.headers, rest);
+    }
+}
+
+/// Adds the cookies of an earlier answer, and the rest of it where the later one has none.
+fn take_over(later: &mut HeaderMap, earlier: &HeaderMap, rest: bool) {
+    for name in earlier.keys() {
+        if name == header::SET_COOKIE || (rest && !later.contains_key(name)) {
+            for value in earlier.get_all(name) {
+                later.append(name, value.clone());
             }
         }
     }
@@ -106,8 +101,7 @@ fn uri(target: &[u8]) -> Option<Uri> {
     let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     let (path, rest) = target.split_at(end);
     let decoded: Vec<u8> = percent_encoding::percent_decode(path).collect();
-    let climbs = decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"..");
-    if !path.starts_with(b"/") || climbs || decoded.contains(&0) {
+    if !path.starts_with(b"/") || climbs(&decoded) || decoded.contains(&0) {
         return None;
     }
     let [path, rest] = [path, rest].map(|part| percent_encode(part, NO_URI).to_string());
@@ -131,8 +125,7 @@ mod tests {
             prop_assert!(uri.path().starts_with('/') && uri.host().is_none());
             prop_assert!(uri.to_string().bytes().all(|byte| byte.is_ascii_graphic()));
             if let Ok(path) = normalize(uri.path()) {
-                let climbs = path.split(|byte| *byte == b'/').any(|part| part == b"..");
-                prop_assert!(!climbs);
+                prop_assert!(!climbs(&path));
             }
         }
     }
