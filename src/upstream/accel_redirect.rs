@@ -7,8 +7,8 @@ use tracing::warn;
 
 use crate::{
     hold::{Answer, RequestBody},
-    response::Refusal,
-    router::{NO_URI, climbs},
+    response::{Refusal, cookies_before},
+    router::{NO_URI, climbs, normalize},
 };
 
 /// The header.
@@ -86,8 +86,9 @@ impl Redirect {
 
 /// Adds the cookies of an earlier answer, and the rest of it where the later one has none.
 fn take_over(later: &mut HeaderMap, earlier: &HeaderMap, rest: bool) {
+    cookies_before(later, earlier);
     for name in earlier.keys() {
-        if name == header::SET_COOKIE || (rest && !later.contains_key(name)) {
+        if rest && !later.contains_key(name) {
             for value in earlier.get_all(name) {
                 later.append(name, value.clone());
             }
@@ -106,6 +107,7 @@ fn uri(target: &[u8]) -> Option<Uri> {
     }
     let [path, rest] = [path, rest].map(|part| percent_encode(part, NO_URI).to_string());
     let target = PathAndQuery::from_maybe_shared(Bytes::from(path + &rest)).ok()?;
+    normalize(target.path()).ok()?;
     Some(Uri::from(target))
 }
 
@@ -114,7 +116,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::router::normalize;
 
     proptest! {
         #[test]
@@ -124,9 +125,7 @@ mod tests {
             let Some(uri) = uri(target.as_bytes()) else { return Ok(()) };
             prop_assert!(uri.path().starts_with('/') && uri.host().is_none());
             prop_assert!(uri.to_string().bytes().all(|byte| byte.is_ascii_graphic()));
-            if let Ok(path) = normalize(uri.path()) {
-                prop_assert!(!climbs(&path));
-            }
+            prop_assert!(!climbs(&normalize(uri.path()).unwrap()));
         }
     }
 
@@ -160,6 +159,8 @@ mod tests {
             "/a%2f..%2fb",
             "/a\\..\\b",
             "/a%00",
+            "/a%zz",
+            "/a%2",
             "../a",
         ] {
             assert_eq!(uri(target.as_bytes()), None, "{target}");
