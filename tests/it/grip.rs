@@ -2,8 +2,9 @@
 
 use std::{
     io::Write,
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
-        Mutex,
+        Arc, Mutex,
         mpsc::{Receiver, channel},
     },
 };
@@ -628,4 +629,74 @@ fn a_client_that_reads_nothing_for_a_while_misses_nothing_that_is_kept() {
     for text in &expected {
         assert_eq!(client.exactly_chunked(text.len()), text.as_bytes());
     }
+}
+
+/// An application whose connections can be cut.
+struct Mortal {
+    app: App,
+    lines: Arc<Mutex<Vec<TcpStream>>>,
+    asked: Receiver<Asked>,
+}
+
+impl Mortal {
+    /// One at an address that always says the same.
+    fn start(address: SocketAddr, answer: Vec<u8>) -> Self {
+        let (tell, asked) = channel();
+        let (tell, lines) = (Mutex::new(tell), Arc::default());
+        let open: Arc<Mutex<Vec<TcpStream>>> = Arc::clone(&lines);
+        let app = App::start_at(address, move |client, _| {
+            open.lock().unwrap().push(client.stream.try_clone().unwrap());
+            while let Some(asked) = app::asked(client) {
+                tell.lock().unwrap().send(asked).unwrap();
+                client.send(&answer);
+            }
+        });
+        Self { app, lines, asked }
+    }
+
+    /// Ends it with all of its connections, as the end of its process would.
+    fn kill(self) {
+        for line in self.lines.lock().unwrap().drain(..) {
+            // It may have ended already.
+            let _ = line.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn who_is_held_does_not_notice_that_the_application_is_killed_and_comes_back() {
+    const CLIENTS: usize = 50;
+    let link = "Grip-Link: </next>; rel=next; timeout=300\r\n";
+    let first = Mortal::start("127.0.0.1:0".parse().unwrap(), hold("stream", link, "begin;"));
+    let address = first.app.address;
+    let held_here = first.app.location("push_grip = true\npush_channel_timeout = \"1m\"\n");
+    let root = "workers = 1\nshutdown_timeout = \"2s\"";
+    let gateway = Gateway::start_root(root, &format!("{held_here}{ITEMS}{ORDINARY}"));
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| begun(&gateway, "begin;")).collect();
+    let mut waits = |text: &str| {
+        for client in &mut clients {
+            assert_eq!(client.exactly_chunked(text.len()), text.as_bytes());
+        }
+    };
+    held(&gateway, CLIENTS);
+    first.kill();
+    assert_eq!(gateway.request("GET", "/", "", "").status, 502);
+    for text in ["while;", "it is;", "away;"] {
+        item(&gateway, &stream(text));
+        waits(text);
+    }
+    // Who has to ask now is told nothing of it either.
+    item(&gateway, r#""http-stream": {"action": "hint"}"#);
+    assert_eq!(gateway.request("GET", "/", "", "").status, 502);
+    let second = Mortal::start(address, hold("stream", link, "back;"));
+    waits("back;");
+    for _ in 0..CLIENTS {
+        let asked = second.asked.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(asked.line(), "GET /next HTTP/1.1");
+    }
+    held(&gateway, CLIENTS);
+    item(&gateway, &stream("and on;"));
+    waits("and on;");
+    assert!(second.asked.try_recv().is_err());
+    second.kill();
 }
