@@ -27,6 +27,8 @@ struct Rounds {
     /// Which round it is.
     number: u64,
     waiting: usize,
+    /// Tabs that wait from before it was known that they are several: the first message is theirs.
+    unknown: usize,
     /// Tabs that wait for the message of this round.
     owed: usize,
     /// Tabs that have been answered and are not back.
@@ -52,13 +54,15 @@ const FORGET: Duration = Duration::from_mins(1);
 const LOOK: usize = 1024;
 
 impl Browsers {
-    /// The tabs of a browser; they are counted from now on if they were not before.
-    pub fn tabs(&self, number: u64, now: Instant) -> Arc<Tabs> {
+    /// The tabs of a browser; they are counted from now on if they were not before, and `unknown` of
+    /// them wait already.
+    pub fn tabs(&self, number: u64, unknown: usize, now: Instant) -> Arc<Tabs> {
         let mut browsers = locked(&self.0);
         if browsers.len() % LOOK == LOOK - 1 {
             browsers.retain(|_, tabs| !tabs.is_forgotten(now));
         }
-        browsers.entry(number).or_default().clone()
+        let tabs = || Arc::new(Tabs(Mutex::new(Rounds { unknown, ..Rounds::default() })));
+        browsers.entry(number).or_insert_with(tabs).clone()
     }
 }
 
@@ -72,15 +76,31 @@ impl Tabs {
         Tab { tabs: self.clone(), entered: rounds.number, answered: false }
     }
 
-    /// The message that every tab has had which asks now.
-    pub fn latest(&self) -> Option<MessageId> {
-        locked(&self.0).latest
+    /// The message that every tab has had which asks now; `first` is the first after the position that
+    /// it brings.
+    pub fn latest(&self, first: Option<MessageId>) -> Option<MessageId> {
+        let mut rounds = locked(&self.0);
+        if let (None, Some(first), 1..) = (rounds.latest, first, rounds.unknown) {
+            // It has had that before the others.
+            rounds.begin(first);
+        }
+        rounds.latest
     }
 
     fn is_forgotten(&self, now: Instant) -> bool {
         let rounds = locked(&self.0);
         let long_ago = |at: Instant| now.saturating_duration_since(at) > FORGET;
         rounds.waiting == 0 && rounds.at.is_none_or(long_ago)
+    }
+}
+
+impl Rounds {
+    /// Everybody who waits is to have this message.
+    fn begin(&mut self, message: MessageId) {
+        self.away = std::mem::take(&mut self.unknown);
+        self.owed = self.waiting;
+        self.number += 1;
+        self.latest = Some(message);
     }
 }
 
@@ -96,10 +116,7 @@ impl Tab {
         if rounds.away + rounds.owed > 0 && !rounds.at.is_none_or(over) {
             return false;
         }
-        rounds.away = 0;
-        rounds.owed = rounds.waiting;
-        rounds.number += 1;
-        rounds.latest = Some(message);
+        rounds.begin(message);
         true
     }
 
@@ -145,7 +162,7 @@ mod tests {
         assert!(one.may_have(id(1), now));
         one.answered(now);
         let one = tabs.enter(now);
-        assert_eq!(tabs.latest(), Some(id(1)));
+        assert_eq!(tabs.latest(None), Some(id(1)));
         assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
         assert!(two.may_have(id(1), now), "the message of the present round");
         two.answered(now);
@@ -170,19 +187,54 @@ mod tests {
         assert!(one.may_have(id(2), now + PATIENCE));
     }
 
+    fn one_of_two_is_unknown(now: Instant) -> (Arc<Tabs>, Tab) {
+        let tabs = Browsers::default().tabs(7, 1, now);
+        let tab = tabs.enter(now);
+        assert_eq!(tabs.latest(None), None);
+        (tabs, tab)
+    }
+
+    #[test]
+    fn a_tab_that_waited_before_they_were_several_is_away_with_the_first_message() {
+        let now = Instant::now();
+        let (tabs, two) = one_of_two_is_unknown(now);
+        assert!(two.may_have(id(1), now));
+        two.answered(now);
+        let two = tabs.enter(now);
+        assert!(!two.may_have(id(2), now), "the other is away");
+        assert_eq!(tabs.latest(Some(id(1))), Some(id(1)));
+        let one = tabs.enter(now);
+        assert!(two.may_have(id(2), now));
+        assert!(one.may_have(id(2), now));
+    }
+
+    #[test]
+    fn a_tab_that_waited_before_they_were_several_may_be_back_first() {
+        let now = Instant::now();
+        let (tabs, two) = one_of_two_is_unknown(now);
+        assert_eq!(tabs.latest(Some(id(1))), Some(id(1)));
+        let one = tabs.enter(now);
+        assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
+        assert!(two.may_have(id(1), now));
+        two.answered(now);
+        assert!(!one.may_have(id(2), now), "the other is away");
+        let _two = tabs.enter(now);
+        assert!(one.may_have(id(2), now));
+    }
+
     #[test]
     fn browsers_that_ask_no_more_are_forgotten() {
         let (browsers, now) = (Browsers::default(), Instant::now());
-        let waits = browsers.tabs(0, now).enter(now);
+        let waits = browsers.tabs(0, 0, now).enter(now);
         for number in 0..5000 {
-            drop(browsers.tabs(number, now).enter(now));
+            drop(browsers.tabs(number, 0, now).enter(now));
         }
-        browsers.tabs(5000, now + 2 * FORGET);
+        browsers.tabs(5000, 0, now + 2 * FORGET);
         for number in 5001..7000 {
-            browsers.tabs(number, now + 2 * FORGET);
+            browsers.tabs(number, 0, now + 2 * FORGET);
         }
         let left = locked(&browsers.0).len();
         assert!(left < 2001, "{left}");
-        assert!(Arc::ptr_eq(&browsers.tabs(0, now), &waits.tabs));
+        assert!(Arc::ptr_eq(&browsers.tabs(0, 0, now), &waits.tabs));
     }
 }

@@ -111,21 +111,25 @@ pub(super) fn go_on(
         return Continued::default();
     }
     let messages = subscription.read();
+    let next = messages.first().filter(|first| first.previous() <= subscription.cursor());
+    let next = next.map(|message| message.id());
     // Without a message the poll with this tag still waits, and this is another tab's.
     let browser = tag.browser.or_else(|| messages.is_empty().then_some(tag.poll));
     let tabs = browser.map(|number| {
         let number = u64::from(tag.process) << 32 | u64::from(number);
-        browsers.tabs(number, Instant::now())
+        let waits = tag.browser.is_none() && others_wait(subscription);
+        browsers.tabs(number, usize::from(waits), Instant::now())
     });
-    let latest = tabs.as_ref().and_then(|tabs| tabs.latest());
-    if let Some(latest) = latest {
-        subscription.advance(latest);
-    } else if let Some(first) = messages.first()
-        && first.previous() <= subscription.cursor()
-    {
-        subscription.advance(first.id());
+    let latest = tabs.as_ref().and_then(|tabs| tabs.latest(next));
+    if let Some(had) = latest.or(next) {
+        subscription.advance(had);
     }
     Continued { browser, tabs }
+}
+
+/// Whether the poll of another tab can be waiting here: it has gone if the page was loaded anew.
+fn others_wait(subscription: &Subscription) -> bool {
+    subscription.channels().iter().any(|channel| channel.info().subscribers > 0)
 }
 
 #[cfg(test)]

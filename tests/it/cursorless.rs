@@ -106,6 +106,26 @@ fn a_tag_of_a_poll_that_still_waits_lets_another_tab_wait_beside_it() {
 }
 
 #[test]
+fn tabs_wait_for_the_one_that_was_there_before_they_were_known_to_be_several() {
+    let gateway = start("hall", "", JSON);
+    let (mut one, head) = poll(&gateway, "");
+    let (mut two, other) = poll(&gateway, &tag(&head));
+    wait(&gateway, 2);
+    gateway.publish("/pub?id=1", "first");
+    for tab in [&mut one, &mut two] {
+        assert_eq!(body(tab), "first");
+    }
+    two.get("/sub?id=1", &tag(&other));
+    let latest = two.head();
+    gateway.publish("/pub?id=1", "second");
+    one.get("/sub?id=1", &tag(&latest));
+    one.head();
+    for tab in [&mut one, &mut two] {
+        assert_eq!(body(tab), "second");
+    }
+}
+
+#[test]
 fn blanks_keep_it_alive_and_no_timeout_ends_it() {
     for hold in MODES {
         let keys = "push_ping_interval = \"100ms\"\npush_subscriber_timeout = \"300ms\"";
