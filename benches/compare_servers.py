@@ -2,8 +2,10 @@
 
 import os
 import resource
+import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -70,6 +72,7 @@ push_message_template = "~text~\\n"
 """
 
 START_SECONDS = 20
+PACKAGES = ["nginx", "libnginx-mod-nchan"]
 
 
 def descriptors():
@@ -159,3 +162,16 @@ class Pushgate(Server):
         file = self.folder / "pushgate.toml"
         file.write_text(PUSHGATE.format(port=self.port))
         return [self.binary, "-q", "-c", file]
+
+
+def install():
+    """Makes sure that nginx and Nchan are there."""
+    if shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") and Nchan.MODULE.exists():
+        return
+    if os.geteuid() != 0:
+        sys.exit(f"install them first: apt-get install --no-install-recommends {' '.join(PACKAGES)}")
+    # Run level 1: the package does not start its own server.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    subprocess.run(["apt-get", "update", "-q"], check=True, env=environment)
+    command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *PACKAGES]
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)

@@ -79,6 +79,17 @@ pub fn in_hand(body: Body) -> Result<Bytes, Body> {
     Ok(frame.into_data().unwrap_or_default())
 }
 
+/// Puts the cookies of an earlier answer before those that are there: of two with one name the later
+/// counts (RFC 6265 section 5.3).
+pub fn cookies_before(later: &mut HeaderMap, earlier: &HeaderMap) {
+    let all = [earlier, &*later].map(|headers| headers.get_all(header::SET_COOKIE));
+    let cookies: Vec<HeaderValue> = all.into_iter().flatten().cloned().collect();
+    later.remove(header::SET_COOKIE);
+    for cookie in cookies {
+        later.append(header::SET_COOKIE, cookie);
+    }
+}
+
 /// A body of no bytes.
 pub fn empty() -> Body {
     full(Bytes::new())

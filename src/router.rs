@@ -264,6 +264,11 @@ pub fn normalize(raw: &str) -> Result<Cow<'_, [u8]>, PathError> {
     resolve_dots(&decoded).map(Cow::Owned)
 }
 
+/// Whether a decoded path has a `..` left; whoever takes a backslash for a slash would follow it.
+pub fn climbs(path: &[u8]) -> bool {
+    path.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b"..")
+}
+
 fn resolve_dots(path: &[u8]) -> Result<Vec<u8>, PathError> {
     let mut resolved = Vec::with_capacity(path.len());
     let mut segments = path.split(|byte| *byte == b'/').skip(1).peekable();
@@ -300,6 +305,16 @@ mod tests {
 
     fn find(texts: &[&str], path: &str) -> Option<usize> {
         Router::new(&patterns(texts)).find(path.as_bytes()).map(|found| found.location)
+    }
+
+    #[test]
+    fn a_path_that_leads_out_of_a_folder_is_known() {
+        for path in ["/a/../b", "/a/..", "/..", "..", "/a\\..\\b", "/a\\../b", "..\\"] {
+            assert!(climbs(path.as_bytes()), "{path}");
+        }
+        for path in ["", "/", "/a..b/", "/..a", "/a/./b", "/...", "/.\\.", "/%2e%2e/"] {
+            assert!(!climbs(path.as_bytes()), "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The channels that a request names.
 
-use super::{Channels, Scope};
+use super::{Channels, Location, Scope};
 use crate::{channel::ChannelId, dialect::Dialect, response::Refusal};
 
 /// Channels that one request may name.
@@ -59,6 +59,18 @@ impl Channels {
             return Err(Refusal::Forbidden("The request names too many channels.".into()));
         }
         Ok(())
+    }
+}
+
+impl Location {
+    /// The ids of channels as one text, with commas between them; `None` if it could mean other
+    /// channels as well, because an id has a comma where there may be several.
+    pub fn joined(&self, channels: &[ChannelId]) -> Option<Vec<u8>> {
+        let Channels { ids, delimiter, .. } = &self.channels;
+        let one = ids.len() == 1 && delimiter.is_none();
+        let one = one && !self.dialect.paths && self.items.is_none();
+        let ids: Vec<&[u8]> = channels.iter().map(ChannelId::as_bytes).collect();
+        (one || !ids.iter().any(|id| id.contains(&b','))).then(|| ids.join(&b","[..]))
     }
 }
 

@@ -1135,6 +1135,44 @@ fn what_visitors_bring_is_asked_for_as_it_is_written() {
 }
 
 #[test]
+fn what_is_signed_says_the_group_where_the_client_chooses_it() {
+    let jwt = "push_jwt = 'HS256 text:0123456789abcdef0123456789abcdef'";
+    let link = "push_secure_link = '$arg_s,$arg_e'\npush_secure_link_secret = 'text:x'";
+    let text = |text: &str| format!("{link}\npush_secure_link_text = '{text}'");
+    let errors = |group: &str, keys: &str| {
+        let keys = format!("push_pubsub = true\npush_channel_group = '{group}'\n{keys}");
+        let text = format!(
+            "[[server]]\n[[server.location]]\npath = '~ ^/(.)'\npush_channel_id = 'x'\n{keys}"
+        );
+        Config::parse("f", &text, &[]).err().map(|errors| errors.to_string())
+    };
+    let token = "is not signed with the channels of push_jwt: its tokens would open them in every \
+                 group; take the group from a claim ($jwt_NAME)";
+    let linked = "is not signed with push_secure_link: its links would open their channels in every \
+                  group; put it into push_secure_link_text";
+    for (group, keys, expected) in [
+        ("$arg_g", jwt, Some(("$arg_g", token))),
+        ("a-$1", jwt, Some(("$1", token))),
+        ("$host", jwt, Some(("$host", token))),
+        ("$arg_g", link, Some(("$arg_g", linked))),
+        ("$arg_g-$cookie_c", &text("$arg_g:$push_channel_id"), Some(("$cookie_c", linked))),
+        ("$arg_g", &text("${ARG_G}:$push_channel_id"), None),
+        ("$jwt_tenant-$server_name", &format!("{jwt}\n{link}"), None),
+        ("$arg_g", &format!("{jwt}\npush_jwt_claim = ''"), None),
+        ("$arg_g", &format!("{jwt}\ninternal = true"), None),
+        ("$http_g", &format!("{jwt}\ninternal = true"), Some(("$http_g", token))),
+        ("$arg_g", "", None),
+    ] {
+        let expected = expected.map(|(name, why)| format!("push_channel_group: {name:?} {why}"));
+        match (errors(group, keys), &expected) {
+            (None, None) => {}
+            (Some(said), Some(expected)) if said.ends_with(&**expected) => {}
+            (said, _) => panic!("{group} {keys}: {said:?}"),
+        }
+    }
+}
+
+#[test]
 fn keys_and_secrets_that_are_none_are_said_and_not_shown() {
     let errors = location_errors(
         "push_publisher = true\n\

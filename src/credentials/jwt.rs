@@ -1,5 +1,7 @@
 //! Tokens that the application signs: JSON Web Tokens (RFC 7519), signed as RFC 7518 says.
 //!
+//! What the gateway itself signs is no token here, whatever key it is signed with.
+//!
 //! A key belongs to one algorithm, and a token is held against keys of the algorithm that it
 //! names: a public key is never taken for the secret of an HMAC, and `none` is no algorithm.
 
@@ -80,6 +82,9 @@ pub enum TokenError {
     /// There is none.
     #[error("A token is needed.")]
     Missing,
+    /// It is one that the gateway has signed, for the application to know it by.
+    #[error("The token is a Grip-Sig, which is for the application: publishers sign their own.")]
+    Own,
     /// It is no token, or signed in a way that is not taken here.
     #[error("The token is malformed or of no algorithm that is taken here.")]
     Malformed,
@@ -143,6 +148,9 @@ impl Token {
             return Err(TokenError::Malformed);
         }
         let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
+        if header.typ.is_some_and(|typ| typ.eq_ignore_ascii_case(super::signer::TYPE)) {
+            return Err(TokenError::Own);
+        }
         let mut error = TokenError::Malformed;
         for key in keys.iter().filter(|key| key.algorithm == header.alg) {
             match decode(token, &key.key, &validation(key.algorithm, expected)) {

@@ -6,7 +6,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Serialize;
 
-use super::{Expected, Key, KeyError, Secret, Token};
+use super::{Expected, Key, KeyError, Secret, Token, TokenError};
+
+/// The type of what is signed here (RFC 8725 section 3.11): it is for the application, which may be
+/// anybody's that requests are passed on to, and shows nobody else's right to anything.
+pub(super) const TYPE: &str = "grip-sig+jwt";
 
 /// What signs.
 #[derive(Clone)]
@@ -55,16 +59,19 @@ impl Signer {
     /// A token of this issuer that holds until then, in Unix seconds; `None`: it cannot be signed.
     pub fn token(&self, issuer: &str, expires: u64) -> Option<String> {
         let claims = Claims { iss: issuer, exp: expires };
-        encode(&Header::new(self.algorithm), &claims, &self.key).ok()
+        let header = Header { typ: Some(TYPE.to_owned()), ..Header::new(self.algorithm) };
+        encode(&header, &claims, &self.key).ok()
     }
 
-    /// Whether an `Authorization` shows that its sender has the secret, by a token that it has signed
-    /// with it or by the secret itself. Without a secret nothing shows it.
-    pub fn admits(&self, authorization: &[u8]) -> bool {
-        let Some(Shared { secret, key }) = &self.shared else { return false };
+    /// Whether an `Authorization` shows that its sender has the secret, by a token of its own that it
+    /// has signed with it or by the secret itself. Without a secret nothing shows it.
+    pub fn admits(&self, authorization: &[u8]) -> Result<(), TokenError> {
+        let Some(Shared { secret, key }) = &self.shared else { return Err(TokenError::Signature) };
         let bare = super::jwt::bare(authorization);
-        verify_slices_are_equal(bare, secret.as_bytes()).is_ok()
-            || Token::verify(bare, std::slice::from_ref(key), &Expected::default()).is_ok()
+        if verify_slices_are_equal(bare, secret.as_bytes()).is_ok() {
+            return Ok(());
+        }
+        Token::verify(bare, std::slice::from_ref(key), &Expected::default()).map(drop)
     }
 
     /// Whether there is a secret that others may have, too.
@@ -95,31 +102,57 @@ mod tests {
         std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/credentials/jwt/keys")
     }
 
+    /// What the application makes of a token.
+    fn issuer(token: &str, algorithm: Algorithm, key: &jsonwebtoken::DecodingKey) -> String {
+        let claims: serde_json::Value =
+            jsonwebtoken::decode(token, key, &jsonwebtoken::Validation::new(algorithm))
+                .unwrap()
+                .claims;
+        claims["iss"].as_str().unwrap().to_owned()
+    }
+
     #[test]
-    fn what_is_signed_holds_for_the_other_side() {
+    fn what_is_signed_holds_for_the_application_and_for_nobody_here() {
         for (name, private, public) in
             [("RS256", "rsa.pem", "rsa.pub.pem"), ("ES256", "ec.pem", "ec.pub.pem")]
         {
             let key = |file| format!("{name} file:{}", folder().join(file).display());
             let signer = Signer::parse(&key(private)).unwrap();
             let token = signer.token("pushgate", expires_in(60)).unwrap();
-            let expected = Expected { issuers: vec!["pushgate".to_owned()], ..Expected::default() };
-            Token::verify(token.as_bytes(), &[Key::parse(&key(public)).unwrap()], &expected)
-                .unwrap();
-            assert!(!signer.admits(token.as_bytes()), "a public key is no secret");
+            let pem = std::fs::read(folder().join(public)).unwrap();
+            let theirs = match signer.algorithm {
+                Algorithm::RS256 => jsonwebtoken::DecodingKey::from_rsa_pem(&pem),
+                _ => jsonwebtoken::DecodingKey::from_ec_pem(&pem),
+            };
+            assert_eq!(issuer(&token, signer.algorithm, &theirs.unwrap()), "pushgate");
+            let keys = [Key::parse(&key(public)).unwrap()];
+            let verified = Token::verify(token.as_bytes(), &keys, &Expected::default());
+            assert_eq!(verified.unwrap_err(), TokenError::Own);
+            let admitted = signer.admits(token.as_bytes());
+            assert_eq!(admitted, Err(TokenError::Signature), "a public key is no secret");
         }
     }
 
     #[test]
-    fn who_has_the_secret_is_admitted_by_it_or_by_what_it_signs() {
+    fn who_has_the_secret_is_admitted_by_it_or_by_what_it_signs_itself() {
         let signer = Signer::parse(&format!("HS256 text:{SECRET}")).unwrap();
-        let other = Signer::parse(&format!("HS256 text:{SECRET}x")).unwrap();
-        let bearer = |signer: &Signer, left| format!("Bearer {}", signer.token("x", left).unwrap());
-        assert!(signer.admits(bearer(&signer, expires_in(60)).as_bytes()));
-        assert!(signer.admits(format!("Bearer {SECRET}").as_bytes()));
-        assert!(!signer.admits(bearer(&other, expires_in(60)).as_bytes()));
-        assert!(!signer.admits(bearer(&signer, 1).as_bytes()));
-        assert!(!signer.admits(b"Bearer x") && !signer.admits(b""));
+        let bearer = |secret: &str, typ: Option<&str>, expires| {
+            let header = Header { typ: typ.map(str::to_owned), ..Header::default() };
+            let key = EncodingKey::from_secret(secret.as_bytes());
+            // The issuer may be called like the gateway.
+            let token = encode(&header, &Claims { iss: "pushgate", exp: expires }, &key).unwrap();
+            signer.admits(format!("Bearer {token}").as_bytes())
+        };
+        let soon = expires_in(60);
+        assert_eq!(bearer(SECRET, Some("JWT"), soon), Ok(()));
+        assert_eq!(bearer(SECRET, None, soon), Ok(()));
+        assert_eq!(signer.admits(format!("Bearer {SECRET}").as_bytes()), Ok(()));
+        assert_eq!(bearer(&format!("{SECRET}x"), None, soon), Err(TokenError::Signature));
+        assert_eq!(bearer(SECRET, None, 1), Err(TokenError::Expired));
+        assert_eq!(bearer(SECRET, Some("GRIP-SIG+jwt"), soon), Err(TokenError::Own));
+        let sig = signer.token("other", soon).unwrap();
+        assert_eq!(signer.admits(sig.as_bytes()), Err(TokenError::Own));
+        assert!(signer.admits(b"Bearer x").is_err() && signer.admits(b"").is_err());
         assert_eq!(format!("{signer:?}"), "Signer { algorithm: HS256, .. }");
     }
 

@@ -41,8 +41,8 @@ pub(super) fn channels(
 fn link(location: &Location, scope: &Scope<'_>, channels: &[ChannelId]) -> Result<(), Refusal> {
     let Some(link) = &location.secure_link else { return Ok(()) };
     let signed = link.signed.expand(scope);
-    let ids: Vec<&[u8]> = channels.iter().map(ChannelId::as_bytes).collect();
-    let channel_id = ids.join(&b","[..]);
+    let ambiguous = || Refusal::Forbidden("No link can be signed for an id with a comma.".into());
+    let channel_id = location.joined(channels).ok_or_else(ambiguous)?;
     let scope = Scope { push: Push { channel_id: &channel_id, ..scope.push }, ..*scope };
     let text = link.text.expand(&scope);
     let verified = Signed::parse(&signed)

@@ -18,11 +18,8 @@ use crate::{
 };
 
 /// Headers that differ from one request of a client to the next, and say nothing of who it is. All
-/// others are part of what a verdict is kept for.
-const VOLATILE: [HeaderName; 7] = [
-    header::CONTENT_LENGTH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_NONE_MATCH,
+/// others that the application is told are part of what a verdict is kept for.
+const VOLATILE: [HeaderName; 4] = [
     header::SEC_WEBSOCKET_KEY,
     HeaderName::from_static("last-event-id"),
     HeaderName::from_static("traceparent"),
@@ -98,12 +95,12 @@ impl Matter<'_> {
         let channels = self.channels.iter().map(ChannelId::as_bytes);
         let count = self.channels.len().to_be_bytes();
         let head = head.chain([&upstream[..], &count, group]).chain(channels);
-        Key::of(head.chain(said(&self.head.headers)))
+        Key::of(head.chain(told(&inquiry.headers)))
     }
 }
 
-/// What a client says that does not change from request to request.
-fn said(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+/// What the application is told that does not change from request to request.
+fn told(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers
         .iter()
         .filter(|(name, _)| !VOLATILE.contains(name))

@@ -16,7 +16,7 @@ use crate::{
     dialect, grip,
     response::Refusal,
     router::{Captures, normalize},
-    upstream::{Inquiry, Passage, strip_hops},
+    upstream::{CONDITIONS, Inquiry, Passage, strip_hops},
 };
 
 /// The body of an answer that is passed on may have so many bytes.
@@ -39,18 +39,6 @@ const OWN: [HeaderName; 7] = [
     X_ORIGINAL_URI,
     X_PUBLISHER_TYPE,
     X_SUBSCRIBER_TYPE,
-];
-
-/// What a client says about messages, and not about pages of the application: an answer of "not
-/// modified" would be no verdict.
-const CURSORS: [HeaderName; 7] = [
-    header::IF_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_NONE_MATCH,
-    header::IF_RANGE,
-    header::IF_UNMODIFIED_SINCE,
-    header::RANGE,
-    header::UPGRADE,
 ];
 
 /// Of a request that is long over, what still says whose it was.
@@ -104,11 +92,6 @@ impl<'a> Matter<'a> {
         self.identity
     }
 
-    /// The ids of the channels, separated by commas.
-    pub(super) fn channel_id(&self) -> Vec<u8> {
-        self.channels.iter().map(ChannelId::as_bytes).collect::<Vec<_>>().join(&b","[..])
-    }
-
     /// A question of this method; `whole` says whether it has all headers of the request.
     pub(super) fn inquiry(
         &self,
@@ -116,7 +99,7 @@ impl<'a> Matter<'a> {
         method: Method,
         whole: bool,
     ) -> Result<Inquiry, Refusal> {
-        let channel_id = self.channel_id();
+        let channel_id = self.location().joined(self.channels).ok_or_else(unspeakable)?;
         let scope = self.scope(&channel_id);
         let unfit = || Refusal::BadRequest("The application cannot be asked about this.".into());
         let uri = question.uri.expand_uri(&scope).ok_or_else(unfit)?;
@@ -158,15 +141,9 @@ impl<'a> Matter<'a> {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();
         }
-        let ambiguous = self.channels.len() > 1
-            && self.channels.iter().any(|channel| channel.as_bytes().contains(&b','));
-        let id = HeaderValue::from_bytes(channel_id).ok().filter(|_| !ambiguous);
         let group = self.channels.first().map(ChannelId::group).unwrap_or_default();
-        let (Some(id), Ok(group)) = (id, HeaderValue::from_bytes(group)) else {
-            return Err(Refusal::BadRequest(
-                "The channel's name cannot be told to the application.".into(),
-            ));
-        };
+        let [id, group] = [channel_id, group].map(HeaderValue::from_bytes);
+        let (Ok(id), Ok(group)) = (id, group) else { return Err(unspeakable()) };
         headers.insert(X_CHANNEL_ID, id);
         if !group.is_empty() {
             headers.insert(X_CHANNEL_GROUP, group);
@@ -193,7 +170,8 @@ impl<'a> Matter<'a> {
         // Now, because what the gateway says itself is not the client's to remove.
         strip_hops(&mut headers);
         grip::strip(&mut headers);
-        for name in CURSORS.iter().chain(&OWN).chain([&header::TRANSFER_ENCODING]) {
+        // It means messages, and not pages of the application: "not modified" would be no verdict.
+        for name in CONDITIONS.iter().chain(&OWN) {
             headers.remove(name);
         }
         headers
@@ -210,6 +188,10 @@ impl<'a> Matter<'a> {
             Role::Both => (Some("websocket"), Some("websocket")),
         }
     }
+}
+
+fn unspeakable() -> Refusal {
+    Refusal::BadRequest("The channel's name cannot be told to the application.".into())
 }
 
 /// Nchan's name of a transport.

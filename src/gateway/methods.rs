@@ -12,11 +12,18 @@ use crate::{
 
 /// A request names its host once, unless it is of HTTP/1.0 (RFC 9112 section 3.2).
 pub(super) fn check_host(head: &request::Parts) -> Result<(), Refusal> {
-    let hosts = head.headers.get_all(header::HOST).iter().count();
-    if hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11) {
-        return Ok(());
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, None) if head.version < Version::HTTP_11 => Ok(()),
+        (Some(host), None) if host.as_bytes().iter().all(|byte| is_of_host(*byte)) => Ok(()),
+        (Some(_), None) => Err(Refusal::BadRequest("The request's host is no host.".into())),
+        _ => Err(Refusal::BadRequest("The request has to name its host once.".into())),
     }
-    Err(Refusal::BadRequest("The request has to name its host once.".into()))
+}
+
+/// What a host and a port may be of (RFC 3986 sections 3.2.2 and 3.2.3).
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 /// What a location does not take is refused before anything else is asked of the request.

@@ -1,8 +1,8 @@
 //! Filters: which messages of a channel one subscriber gets, and what it reads in them.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
+
+use super::Meta;
 
 /// A filter that a subscriber of a channel asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,7 +44,7 @@ pub struct Subscriber<'a> {
     /// Those of the channel.
     pub filters: &'a [Filter],
     /// What the application has said of it.
-    pub meta: &'a BTreeMap<Box<str>, Box<str>>,
+    pub meta: &'a Meta,
     /// Its channels, and the id of the last item of each.
     pub channels: &'a [(&'a str, Option<&'a str>)],
 }
@@ -54,7 +54,7 @@ impl Subscriber<'_> {
     pub fn admits(&self, meta: &[(Box<str>, Box<str>)]) -> bool {
         let said =
             |name: &str| meta.iter().find(|(key, _)| **key == *name).map(|(_, value)| &**value);
-        let own = self.meta.get("user").map(|user| &**user);
+        let own = self.meta.get("user");
         self.filters.iter().all(|filter| match filter {
             Filter::BuildId | Filter::VarSubst => true,
             Filter::SkipSelf => own.is_none() || own != said("sender"),
@@ -91,7 +91,7 @@ impl Subscriber<'_> {
 
     /// `%I` is the id of this subscriber, `%(text)I` the text as an id, `%%` a `%`.
     fn build_id(&self, content: &Bytes) -> Bytes {
-        let hex = self.meta.get("id_encoding").is_some_and(|encoding| **encoding == *"hex");
+        let hex = self.meta.get("id_encoding") == Some("hex");
         let encode = |id: &[u8]| -> Vec<u8> {
             if hex {
                 id.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
@@ -109,7 +109,7 @@ impl Subscriber<'_> {
 
     /// `id_format`, in which `%(channel)s` is the id of the last item of a channel.
     fn id(&self) -> Vec<u8> {
-        let format = self.meta.get("id_format").map_or("", |format| format);
+        let format = self.meta.get("id_format").unwrap_or_default();
         let last = |name: &[u8]| {
             let own = self.channels.iter().find(|(channel, _)| channel.as_bytes() == name);
             Some(own?.1.unwrap_or_default().as_bytes().to_vec())
@@ -126,7 +126,7 @@ impl Subscriber<'_> {
     fn substitute(&self, content: &Bytes) -> Bytes {
         let value = |name: &[u8]| {
             let value = self.meta.get(str::from_utf8(name).ok()?);
-            Some(value.map_or(Vec::new(), |value| value.as_bytes().to_vec()))
+            Some(value.unwrap_or_default().as_bytes().to_vec())
         };
         expand(content, |name, kind| match (name, kind) {
             (Some(name), b's') => value(name),
@@ -181,9 +181,12 @@ mod tests {
         meta: &[(&str, &str)],
         run: impl FnOnce(Subscriber<'_>) -> T,
     ) -> T {
-        let meta = meta.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let mut known = Meta::default();
+        for (name, value) in meta {
+            known.set(name, value).unwrap();
+        }
         let channels = [("a", Some("7")), ("b", None)];
-        run(Subscriber { filters, meta: &meta, channels: &channels })
+        run(Subscriber { filters, meta: &known, channels: &channels })
     }
 
     #[test]

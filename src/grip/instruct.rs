@@ -1,12 +1,12 @@
 //! What an application's answer asks for: `Grip-*` headers, or a body of `application/grip-instruct`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::Value;
 
 use super::{
-    Filter, INSTRUCT_TYPE, KeepAlive, Malformed, PREFIX,
+    Filter, INSTRUCT_TYPE, KeepAlive, Malformed, Meta, PREFIX,
     item::reply,
     json::Object,
     params::{pair, split},
@@ -15,8 +15,6 @@ use crate::channel::Reply;
 
 /// Channels that one request may wait for; more are left out.
 const MAX_CHANNELS: usize = 20;
-/// Facts that may be known of one subscriber.
-const MAX_META: usize = 64;
 /// How long a request waits for its answer, where the application does not say it, ...
 const TIMEOUT: Duration = Duration::from_secs(55);
 /// ... and at least.
@@ -44,7 +42,7 @@ pub struct Instruct {
     /// The headers that the client may have, if not all.
     pub expose: Option<Vec<HeaderName>>,
     /// What filters know of the subscriber.
-    pub meta: BTreeMap<Box<str>, Box<str>>,
+    pub meta: Meta,
     /// Where the application tells what follows.
     pub next: Option<Link>,
     /// Where the application is told that the client is gone.
@@ -141,7 +139,7 @@ impl Instruct {
             }
             "set-meta" => {
                 for (name, value) in split(value, ',').map(pair) {
-                    self.meta.insert(name.into(), value.into());
+                    self.meta.set(name, &value)?;
                 }
             }
             "link" => {
@@ -193,8 +191,9 @@ impl Instruct {
         read.timeout = held.number("timeout")?.map(bounded);
         let keep_alive = held.object("keep-alive")?;
         read.keep_alive = keep_alive.as_ref().map(KeepAlive::object).transpose()?;
-        let meta = held.pairs("meta")?.into_iter();
-        read.meta = meta.map(|(name, value)| (name.into(), value.into())).collect();
+        for (name, value) in held.pairs("meta")? {
+            read.meta.set(name, value).map_err(|what| wrong("meta", what))?;
+        }
         Ok(read)
     }
 
@@ -207,9 +206,6 @@ impl Instruct {
         let ordered = self.channels.iter().any(|channel| channel.previous.is_some());
         if self.hold == Some(Hold::Stream) && ordered && self.next.is_none() {
             return wrong("There is a prev-id in a stream, and no link to what follows.");
-        }
-        if self.meta.len() > MAX_META {
-            return wrong("There is too much meta.");
         }
         Ok(())
     }

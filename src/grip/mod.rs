@@ -11,6 +11,7 @@ mod instruct;
 mod item;
 mod json;
 mod keep_alive;
+mod meta;
 mod params;
 mod sequence;
 
@@ -23,6 +24,7 @@ pub use instruct::{Channel, Hold, Instruct, Link, is_instructed};
 pub use item::{Published, items};
 pub use json::Malformed;
 pub use keep_alive::{KeepAlive, Mode};
+pub use meta::{MAX_META_BYTES, Meta};
 pub use sequence::Sequence;
 
 /// The beginning of the names of all headers.

@@ -21,7 +21,7 @@ use crate::{
     config::Transport,
     framing::Farewell,
     log::Entry,
-    response::Body,
+    response::{Body, cookies_before},
 };
 
 /// Something that a worker does for one connection.
@@ -49,12 +49,9 @@ impl Follow {
     /// Makes the response.
     pub(super) async fn response(self, door: Door) -> Response<Body> {
         let mut response = (self.respond)(door).await;
-        for (name, value) in &self.headers {
-            if name == header::SET_COOKIE {
-                response.headers_mut().append(name, value.clone());
-            } else {
-                response.headers_mut().insert(name, value.clone());
-            }
+        cookies_before(response.headers_mut(), &self.headers);
+        for (name, value) in self.headers.iter().filter(|(name, _)| **name != header::SET_COOKIE) {
+            response.headers_mut().insert(name, value.clone());
         }
         if let Some(entry) = self.entry {
             entry.status(response.status());

@@ -65,10 +65,8 @@ impl Delivery<'_> {
             return Ok(());
         }
         let shown = self.head.headers.get(header::AUTHORIZATION).ok_or(Refusal::TokenNeeded)?;
-        if signer.admits(shown.as_bytes()) {
-            return Ok(());
-        }
-        Err(Refusal::TokenRefused("The token does not show the key.".into()))
+        let admitted = signer.admits(shown.as_bytes());
+        admitted.map_err(|error| Refusal::TokenRefused(error.to_string().into()))
     }
 
     async fn publish(&self, group: &[u8], published: Published) -> Result<(), Refusal> {

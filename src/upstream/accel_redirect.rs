@@ -7,8 +7,8 @@ use tracing::warn;
 
 use crate::{
     hold::{Answer, RequestBody},
-    response::Refusal,
-    router::NO_URI,
+    response::{Refusal, cookies_before},
+    router::{NO_URI, climbs, normalize},
 };
 
 /// The header.
@@ -65,36 +65,32 @@ impl Redirect {
     /// The same behind an earlier one, whose headers count, too.
     #[must_use]
     pub fn after(mut self, earlier: &Self) -> Self {
-        for (name, value) in &earlier.headers {
-            if name == header::SET_COOKIE || !self.headers.contains_key(name) {
-                self.headers.append(name, value.clone());
-            }
-        }
+        take_over(&mut self.headers, &earlier.headers, true);
         self
     }
 
     /// Adds to the final answer what is taken over. What a location that pushes says of its messages,
     /// their type first of all, holds for them alone.
     pub fn adorn(&self, answer: &mut Answer, pushes: bool) {
-        let headers = match answer {
-            Answer::Respond(response) => response.headers_mut(),
-            Answer::Hold(holding) => &mut holding.headers,
-            Answer::Tunnel(tunnel) => &mut tunnel.headers,
-            Answer::Converse(converse) => &mut converse.headers,
+        let (headers, rest) = match answer {
+            Answer::Respond(response) => (response.headers_mut(), !pushes),
+            Answer::Hold(holding) => (&mut holding.headers, !pushes),
+            Answer::Tunnel(tunnel) => (&mut tunnel.headers, !pushes),
+            Answer::Converse(converse) => (&mut converse.headers, !pushes),
             // What its answer says itself is not known yet.
-            Answer::Follow(follow) => {
-                for cookie in self.headers.get_all(header::SET_COOKIE) {
-                    follow.headers.append(header::SET_COOKIE, cookie.clone());
-                }
-                return;
-            }
+            Answer::Follow(follow) => (&mut follow.headers, false),
         };
-        for cookie in self.headers.get_all(header::SET_COOKIE) {
-            headers.append(header::SET_COOKIE, cookie.clone());
-        }
-        for (name, value) in &self.headers {
-            if KEPT.contains(name) && !pushes && !headers.contains_key(name) {
-                headers.insert(name, value.clone());
+        take_over(headers, &self.headers, rest);
+    }
+}
+
+/// Adds the cookies of an earlier answer, and the rest of it where the later one has none.
+fn take_over(later: &mut HeaderMap, earlier: &HeaderMap, rest: bool) {
+    cookies_before(later, earlier);
+    for name in earlier.keys() {
+        if rest && !later.contains_key(name) {
+            for value in earlier.get_all(name) {
+                later.append(name, value.clone());
             }
         }
     }
@@ -106,12 +102,12 @@ fn uri(target: &[u8]) -> Option<Uri> {
     let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     let (path, rest) = target.split_at(end);
     let decoded: Vec<u8> = percent_encoding::percent_decode(path).collect();
-    let climbs = decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"..");
-    if !path.starts_with(b"/") || climbs || decoded.contains(&0) {
+    if !path.starts_with(b"/") || climbs(&decoded) || decoded.contains(&0) {
         return None;
     }
     let [path, rest] = [path, rest].map(|part| percent_encode(part, NO_URI).to_string());
     let target = PathAndQuery::from_maybe_shared(Bytes::from(path + &rest)).ok()?;
+    normalize(target.path()).ok()?;
     Some(Uri::from(target))
 }
 
@@ -120,7 +116,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::router::normalize;
 
     proptest! {
         #[test]
@@ -130,10 +125,7 @@ mod tests {
             let Some(uri) = uri(target.as_bytes()) else { return Ok(()) };
             prop_assert!(uri.path().starts_with('/') && uri.host().is_none());
             prop_assert!(uri.to_string().bytes().all(|byte| byte.is_ascii_graphic()));
-            if let Ok(path) = normalize(uri.path()) {
-                let climbs = path.split(|byte| *byte == b'/').any(|part| part == b"..");
-                prop_assert!(!climbs);
-            }
+            prop_assert!(!climbs(&normalize(uri.path()).unwrap()));
         }
     }
 
@@ -167,6 +159,8 @@ mod tests {
             "/a%2f..%2fb",
             "/a\\..\\b",
             "/a%00",
+            "/a%zz",
+            "/a%2",
             "../a",
         ] {
             assert_eq!(uri(target.as_bytes()), None, "{target}");

@@ -29,6 +29,6 @@ pub use error::UpstreamError;
 pub use group::Group;
 pub use notice::Notice;
 pub use notices::{NoticeCounts, Notices};
-pub use proxy::{ALLOW, Inquiry, Passage, Passed, pass_on, strip_hops, takes};
+pub use proxy::{ALLOW, CONDITIONS, Inquiry, Passage, Passed, pass_on, strip_hops, takes};
 pub use upload::Upload;
 pub use verdicts::{Key, Verdict, Verdicts};

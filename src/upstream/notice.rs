@@ -31,6 +31,11 @@ impl Notice {
         Self { upstream, timeouts, head: head.into(), seen: None }
     }
 
+    /// What it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.head.len()
+    }
+
     /// The request that tells it.
     pub(super) fn inquiry(&self) -> Option<Inquiry> {
         let mut lines = self.head.split(|byte| *byte == b'\n');

@@ -29,6 +29,9 @@ use super::{Client, notice::Notice};
 const AT_ONCE: usize = 16;
 /// The answer to one is read up to here, in bytes, and says nothing.
 const MAX_ANSWER: usize = 64 << 10;
+/// Bytes of the notices that wait: a thousand each where there are as many as `push_hook_queue` is by
+/// itself.
+const MAX_BYTES: usize = 16 << 20;
 /// Before a notice is sent again; twice as long each time.
 const BACKOFF: Duration = Duration::from_millis(250);
 /// The longest of these times.
@@ -64,6 +67,8 @@ pub struct Notices {
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Waiting>,
+    /// What the notices in the queue take.
+    bytes: usize,
     under_way: usize,
     running: bool,
     /// Nothing is tried again.
@@ -83,6 +88,25 @@ struct Waiting {
 }
 
 impl State {
+    /// Takes out the notice at a place of the queue.
+    fn take(&mut self, at: usize) -> Option<Waiting> {
+        let waiting = self.queue.remove(at)?;
+        self.bytes -= waiting.notice.size();
+        Some(waiting)
+    }
+
+    /// Makes room for so many bytes in a queue of so many notices; says how many have gone for it.
+    fn make_room(&mut self, bytes: usize, most: usize) -> usize {
+        let mut gone = 0;
+        while self.queue.len() >= most || self.bytes + bytes > MAX_BYTES {
+            if self.take(0).is_none() {
+                break;
+            }
+            gone += 1;
+        }
+        gone
+    }
+
     /// When a notice may be sent.
     fn due(&self, waiting: &Waiting) -> Instant {
         let down = self.down.get(&waiting.notice.upstream);
@@ -155,14 +179,12 @@ impl Notices {
 
     fn push(&self, waiting: Waiting) {
         let mut state = self.state.borrow_mut();
-        let full = state.queue.len() >= self.most;
-        if full {
-            state.queue.pop_front();
-        }
+        let gone = state.make_room(waiting.notice.size(), self.most);
+        state.bytes += waiting.notice.size();
         state.queue.push_back(waiting);
         drop(state);
-        if full {
-            self.lose(1, "the queue is full");
+        if gone > 0 {
+            self.lose(gone, "the queue is full");
         }
         self.changed.notify_one();
     }
@@ -200,7 +222,7 @@ impl Notices {
                 if closing { !state.is_down(waiting, now) } else { state.due(waiting) <= now }
             };
             let at = state.queue.iter().position(due);
-            let Some(waiting) = at.and_then(|at| state.queue.remove(at)) else {
+            let Some(waiting) = at.and_then(|at| state.take(at)) else {
                 drop(state);
                 return self.give_up(now);
             };
@@ -216,6 +238,7 @@ impl Notices {
         let before = state.queue.len();
         let closing = state.closing;
         state.queue.retain(|waiting| !closing && now - waiting.since < PATIENCE);
+        state.bytes = state.queue.iter().map(|waiting| waiting.notice.size()).sum();
         let late = before - state.queue.len();
         let next = state.queue.iter().map(|waiting| state.due(waiting)).min();
         drop(state);
@@ -312,6 +335,24 @@ mod tests {
             .collect();
         assert_eq!(paths, ["/2", "/3"]);
         assert_eq!(lost(&notices), 1);
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_is_no_room_for_their_bytes() {
+        let notices = notices(usize::MAX);
+        let large = format!("/{}", "x".repeat(60 << 10));
+        let fit = MAX_BYTES / Notice::new(&inquiry(&large)).size();
+        for number in 0..fit + 10 {
+            notices.put(Notice::new(&inquiry(&large.replace('/', &format!("/{}", number % 10)))));
+            let state = notices.state.borrow();
+            let bytes: usize = state.queue.iter().map(|waiting| waiting.notice.size()).sum();
+            assert_eq!((state.bytes, bytes <= MAX_BYTES), (bytes, true));
+        }
+        assert!((10..=11).contains(&lost(&notices)), "{}", lost(&notices));
+        for _ in 0..100_000 {
+            notices.put(Notice::new(&inquiry("/")));
+        }
+        assert!(notices.state.borrow().bytes <= MAX_BYTES);
     }
 
     #[tokio::test(start_paused = true)]

@@ -79,6 +79,30 @@ fn assert_no_secret(text: &str) {
     assert!(!text.to_ascii_lowercase().contains("secret"), "{text}");
 }
 
+#[test]
+fn of_two_cookies_with_a_name_that_of_the_last_answer_comes_last() {
+    let app = App::answering(|asked| match asked.line() {
+        "GET /app/ HTTP/1.1" => hand_over("/app/2", "Set-Cookie: a=1\r\nSet-Cookie: b=1\r\n"),
+        "GET /app/2 HTTP/1.1" => hand_over("/mapped/3", "Set-Cookie: a=2\r\n"),
+        _ => b"HTTP/1.1 200 OK\r\nSet-Cookie: a=3\r\nContent-Length: 0\r\n\r\n".to_vec(),
+    });
+    let answer = start(&app, "hall", "").request("GET", "/app/", "", "");
+    let cookies: Vec<_> =
+        answer.head.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
+    assert_eq!(cookies, ["a=1", "b=1", "a=2", "a=3"]);
+}
+
+#[test]
+fn a_target_that_is_no_path_is_404() {
+    let app = handing("");
+    let gateway = start(&app, "hall", "");
+    for target in ["/inside/%zz", "/inside/..\\sub", "inside/sub", "//"] {
+        let answer = gateway.request("GET", &format!("/app/?to={target}"), "", "");
+        assert_eq!(answer.status, 404, "{target}");
+        assert_no_secret(answer.text());
+    }
+}
+
 /// The next message of channel 1.
 fn published(gateway: &Gateway) -> String {
     let mut client = gateway.connect();

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     app::header,
-    harness::{Gateway, PATIENCE},
+    harness::{Client, Gateway, PATIENCE},
     hooked::{Judge, YES, handshake, silent, start},
     site::{MODES, wait},
 };
@@ -253,6 +253,41 @@ fn a_verdict_is_remembered_for_the_same_client_and_nobody_else() {
         questions += 1;
         after(questions);
     }
+}
+
+/// A connection from another address of this machine.
+fn connect_from(gateway: &Gateway, address: &str) -> Client {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let from: SocketAddr = format!("{address}:0").parse().unwrap();
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&gateway.address.into()).unwrap();
+    Client::new(socket)
+}
+
+#[test]
+fn a_verdict_about_what_a_proxy_brings_is_none_about_who_comes_alone() {
+    let judge = Judge::new(|asked| match asked.header("x-forwarded-for") {
+        Some("127.0.0.3, 127.0.0.2") => YES.into(),
+        _ => b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+    });
+    let keys = "push_authorize_request = \"http://APP/\"\npush_authorize_cache = \"1h\"\n\
+                real_ip_from = [\"127.0.0.2\"]";
+    let gateway = judge.gateway("hall", "", keys);
+    gateway.publish("/pub?id=1", "x");
+    // The address and all that they say are the same.
+    for (from, status) in [("127.0.0.2", 200), ("127.0.0.3", 403)] {
+        for _ in 0..2 {
+            let mut client = connect_from(&gateway, from);
+            client.get("/sub?id=1", "X-Forwarded-For: 127.0.0.3\r\n");
+            assert_eq!(client.response().status, status, "{from}");
+        }
+    }
+    assert_eq!(judge.questions(), 2);
+    // What a client claims and the application never sees makes no difference.
+    let mut client = connect_from(&gateway, "127.0.0.3");
+    client.get("/sub?id=1", "X-Forwarded-For: 127.0.0.9\r\n");
+    assert_eq!(client.response().status, 403);
+    assert_eq!(judge.questions(), 2);
 }
 
 #[test]

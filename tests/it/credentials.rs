@@ -152,6 +152,45 @@ fn a_signed_link_opens_its_channel_until_it_expires() {
 }
 
 #[test]
+fn a_link_for_one_id_with_a_comma_is_none_for_two_ids() {
+    let gateway = start("hall", "", &format!("{LINK}push_channel_id_split_delimiter = \";\"\n"));
+    let soon = now() + 60;
+    let at = |id: &str| {
+        let signature = sign(soon, "a,b");
+        let target = format!("/sub?id={id}&signature={signature}&expires={soon}");
+        let answer = get(&gateway, &target, "");
+        (answer.status, answer.text().to_owned())
+    };
+    gateway.publish("/pub?id=b", "of b");
+    assert_eq!(at("a;b"), (200, "of b".to_owned()));
+    let none = (403, "No link can be signed for an id with a comma.".to_owned());
+    assert_eq!((at("a,b"), at("a,b;c")), (none.clone(), none));
+    // Where there is never more than one it means nothing else.
+    let gateway = start("hall", "", LINK);
+    gateway.publish("/pub?id=a,b", "of both");
+    let target = format!("/sub?id=a,b&signature={}&expires={soon}", sign(soon, "a,b"));
+    assert_eq!(get(&gateway, &target, "").text(), "of both");
+}
+
+#[test]
+fn a_link_may_name_the_group_that_the_client_chooses() {
+    let text = "push_channel_group = \"$arg_group\"\n\
+                push_secure_link_text = \"$arg_group:$push_channel_id\"\n";
+    let gateway = start("hall", "push_channel_group = \"$arg_group\"", &format!("{LINK}{text}"));
+    for group in ["x", "y"] {
+        gateway.publish(&format!("/pub?id=1&group={group}"), group);
+    }
+    let soon = now() + 60;
+    let signature = sign(soon, "x:1");
+    let at = |group: &str| {
+        let target = format!("/sub?id=1&group={group}&signature={signature}&expires={soon}");
+        get(&gateway, &target, "")
+    };
+    assert_eq!(at("x").text(), "x");
+    assert_eq!(at("y").status, 403);
+}
+
+#[test]
 fn items_are_published_to_channels_that_the_token_grants_or_none_of_them_is() {
     let gateway = Gateway::start(&format!(
         "[[server.location]]\npath = \"= /items\"\npush_grip_publish = true\n{JWT}\n\

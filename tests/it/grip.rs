@@ -2,11 +2,15 @@
 
 use std::{
     io::Write,
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
-        Mutex,
+        Arc, Mutex,
         mpsc::{Receiver, channel},
     },
 };
+
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde_json::{Value, json};
 
 use crate::{
     app::{self, App, Asked, ok},
@@ -497,11 +501,10 @@ fn requests_are_signed_and_what_clients_say_of_grip_is_dropped() {
     for name in ["grip-last", "accept-encoding"] {
         assert_eq!(asked.header(name), None);
     }
-    let key = pushgate::credentials::Key::parse(&format!("HS256 text:{secret}")).unwrap();
-    let issuers = vec!["me".to_owned()];
-    let expected = pushgate::credentials::Expected { issuers, ..Default::default() };
-    let sig = asked.header("grip-sig").unwrap().as_bytes();
-    pushgate::credentials::Token::verify(sig, &[key], &expected).unwrap();
+    let key = DecodingKey::from_secret(secret.as_bytes());
+    let sig = asked.header("grip-sig").unwrap();
+    let sig = decode::<Value>(sig, &key, &Validation::default()).unwrap();
+    assert_eq!(sig.claims["iss"], "me");
 }
 
 #[test]
@@ -557,23 +560,33 @@ fn items_are_taken_all_or_none() {
 }
 
 #[test]
-fn with_a_key_publishers_have_to_show_it() {
+fn with_a_key_publishers_have_to_show_it_and_no_grip_sig_does() {
     let secret = "0123456789abcdef0123456789abcdef";
     let script = Script::new(vec![ok(b"")]);
-    let location = format!("{ITEMS}push_grip_key = \"HS256 text:{secret}\"\n");
-    let gateway = Gateway::start(&format!("{}{location}", script.app.location("")));
-    let post = |authorization: &str| {
-        let response = gateway.request("POST", "/grip/publish/", authorization, "{\"items\": []}");
-        (response.status, response.header("www-authenticate").map(str::to_owned))
+    let key = format!("push_grip_key = \"HS256 text:{secret}\"\n");
+    let location = script.app.location(&format!("push_grip = true\n{key}"));
+    let gateway = Gateway::start(&format!("{location}{ITEMS}{key}"));
+    let post = |bearer: &str| {
+        let authorization = format!("Authorization: Bearer {bearer}\r\n");
+        let body = "{\"items\": []}";
+        let response = gateway.request("POST", "/grip/publish/", &authorization, body);
+        (response.status, response.text().to_owned())
     };
-    assert_eq!(post(""), (401, Some("Bearer".to_owned())));
-    assert_eq!(post("Authorization: Bearer wrong\r\n").0, 401);
-    assert_eq!(post(&format!("Authorization: Bearer {secret}\r\n")).0, 200);
-    let signer = pushgate::credentials::Signer::parse(&format!("HS256 text:{secret}")).unwrap();
-    let token =
-        |expires| format!("Authorization: Bearer {}\r\n", signer.token("x", expires).unwrap());
-    assert_eq!(post(&token(pushgate::credentials::expires_in(60))).0, 200);
-    assert_eq!(post(&token(1)).0, 401);
+    let none = gateway.request("POST", "/grip/publish/", "", "{\"items\": []}");
+    assert_eq!((none.status, none.header("www-authenticate")), (401, Some("Bearer")));
+    assert_eq!(post("wrong").0, 401);
+    assert_eq!(post(secret).0, 200);
+    // What pubcontrol signs; the issuer may have the gateway's name.
+    let own = EncodingKey::from_secret(secret.as_bytes());
+    let token = |claims: Value| encode(&Header::default(), &claims, &own).unwrap();
+    let soon = pushgate::credentials::expires_in(60);
+    assert_eq!(post(&token(json!({ "iss": "pushgate", "exp": soon }))).0, 200);
+    assert_eq!(post(&token(json!({ "exp": soon }))).0, 200);
+    assert_eq!(post(&token(json!({ "exp": 1 }))), (401, "The token has expired.".to_owned()));
+    gateway.request("GET", "/", "", "");
+    let asked = script.asked();
+    let why = "The token is a Grip-Sig, which is for the application: publishers sign their own.";
+    assert_eq!(post(asked.header("grip-sig").unwrap()), (401, why.to_owned()));
 }
 
 #[test]
@@ -616,4 +629,74 @@ fn a_client_that_reads_nothing_for_a_while_misses_nothing_that_is_kept() {
     for text in &expected {
         assert_eq!(client.exactly_chunked(text.len()), text.as_bytes());
     }
+}
+
+/// An application whose connections can be cut.
+struct Mortal {
+    app: App,
+    lines: Arc<Mutex<Vec<TcpStream>>>,
+    asked: Receiver<Asked>,
+}
+
+impl Mortal {
+    /// One at an address that always says the same.
+    fn start(address: SocketAddr, answer: Vec<u8>) -> Self {
+        let (tell, asked) = channel();
+        let (tell, lines) = (Mutex::new(tell), Arc::default());
+        let open: Arc<Mutex<Vec<TcpStream>>> = Arc::clone(&lines);
+        let app = App::start_at(address, move |client, _| {
+            open.lock().unwrap().push(client.stream.try_clone().unwrap());
+            while let Some(asked) = app::asked(client) {
+                tell.lock().unwrap().send(asked).unwrap();
+                client.send(&answer);
+            }
+        });
+        Self { app, lines, asked }
+    }
+
+    /// Ends it with all of its connections, as the end of its process would.
+    fn kill(self) {
+        for line in self.lines.lock().unwrap().drain(..) {
+            // It may have ended already.
+            let _ = line.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn who_is_held_does_not_notice_that_the_application_is_killed_and_comes_back() {
+    const CLIENTS: usize = 50;
+    let link = "Grip-Link: </next>; rel=next; timeout=300\r\n";
+    let first = Mortal::start("127.0.0.1:0".parse().unwrap(), hold("stream", link, "begin;"));
+    let address = first.app.address;
+    let held_here = first.app.location("push_grip = true\npush_channel_timeout = \"1m\"\n");
+    let root = "workers = 1\nshutdown_timeout = \"2s\"";
+    let gateway = Gateway::start_root(root, &format!("{held_here}{ITEMS}{ORDINARY}"));
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| begun(&gateway, "begin;")).collect();
+    let mut waits = |text: &str| {
+        for client in &mut clients {
+            assert_eq!(client.exactly_chunked(text.len()), text.as_bytes());
+        }
+    };
+    held(&gateway, CLIENTS);
+    first.kill();
+    assert_eq!(gateway.request("GET", "/", "", "").status, 502);
+    for text in ["while;", "it is;", "away;"] {
+        item(&gateway, &stream(text));
+        waits(text);
+    }
+    // Who has to ask now is told nothing of it either.
+    item(&gateway, r#""http-stream": {"action": "hint"}"#);
+    assert_eq!(gateway.request("GET", "/", "", "").status, 502);
+    let second = Mortal::start(address, hold("stream", link, "back;"));
+    waits("back;");
+    for _ in 0..CLIENTS {
+        let asked = second.asked.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(asked.line(), "GET /next HTTP/1.1");
+    }
+    held(&gateway, CLIENTS);
+    item(&gateway, &stream("and on;"));
+    waits("and on;");
+    assert!(second.asked.try_recv().is_err());
+    second.kill();
 }

@@ -172,6 +172,25 @@ fn channels_come_and_go_as_the_application_says() {
 }
 
 #[test]
+fn what_is_known_of_a_client_is_bounded() {
+    let set = |name: &str, bytes: usize| {
+        let value = "x".repeat(bytes);
+        control(&format!(r#"{{"type": "set-meta", "name": "{name}", "value": "{value}"}}"#))
+    };
+    let much = set("a", 10_000) + &set("a", 16_000) + &event("TEXT", "m:fine");
+    let script = Script::new(vec![opening(&much), events("", &set("b", 1000)), events("", "")]);
+    let gateway = script.gateway("");
+    let mut client = open(&gateway);
+    assert_eq!(text(&mut client), "fine");
+    client.send(message(TEXT, b"more"));
+    assert_eq!(closed(&mut client).0, 1011);
+    let many: String = (0..65).map(|number| set(&number.to_string(), 1)).collect();
+    let script = Script::new(vec![opening(&many), events("", "")]);
+    let gateway = script.gateway("");
+    assert_eq!(closed(&mut open(&gateway)).0, 1011);
+}
+
+#[test]
 fn who_publishes_may_close_and_the_application_is_told() {
     let subscribe = control(r#"{"type": "subscribe", "channel": "a"}"#);
     let script = Script::new(vec![opening(&subscribe), events("", "")]);

@@ -57,6 +57,27 @@ fn malformed_requests_are_400_and_end_the_connection() {
 }
 
 #[test]
+fn a_host_that_is_none_is_400() {
+    let gateway = plain();
+    for (host, status) in [
+        ("a/b", 400),
+        ("a b", 400),
+        ("a@b", 400),
+        ("a?b", 400),
+        ("a\\b", 400),
+        ("<a>", 400),
+        ("\u{e4}", 400),
+        ("a.example:8080", 404),
+        ("[::1]:80", 404),
+        ("a_b", 404),
+    ] {
+        let mut client = gateway.connect();
+        client.send(format!("GET /pub?id=1 HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(client.response().status, status, "{host}");
+    }
+}
+
+#[test]
 fn a_head_that_is_too_large_is_431() {
     let gateway = start_root("client_max_header_size = \"1k\"", "hall", "", "");
     let long = format!("GET /pub?id=1 HTTP/1.1\r\nHost: t\r\nA: {}\r\n\r\n", "x".repeat(2000));

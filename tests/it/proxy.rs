@@ -207,6 +207,15 @@ fn a_path_in_proxy_pass_replaces_that_of_the_location() {
         assert_eq!(gateway.request("GET", target, "", "").status, 400, "{target}");
     }
     assert_eq!(gateway.request("GET", "/one/../secret", "", "").status, 404);
+    // Nor does it for an application that takes a backslash for a slash.
+    for target in ["/one/..%5c..%5cx", "/one/%2e%2e%5Cx", "/one/a%5c..%2fx%5c.."] {
+        let answer = gateway.request("GET", target, "", "");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (400, "The path cannot be passed on."),
+            "{target}"
+        );
+    }
 }
 
 #[test]

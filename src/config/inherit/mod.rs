@@ -73,6 +73,9 @@ pub(super) fn location(
     let proxy = if status.is_none() { build.proxy(upstreams) } else { None };
     let internal = or(block.internal.as_ref(), false);
     let private = publisher || takes_items;
+    let channels = build.channels();
+    let guards = private || !transports.is_empty();
+    let (jwt, secure_link) = build.credentials(&channels.group, guards);
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, private && !internal || status.is_some_and(Status::is_private)),
@@ -81,9 +84,9 @@ pub(super) fn location(
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
-        channels: build.channels(),
-        jwt: build.jwt(),
-        secure_link: build.secure_link(),
+        channels,
+        jwt,
+        secure_link,
         hooks,
         publisher: publisher.then(|| published(block, retention)),
         subscriber: build.subscriber(transports),

@@ -163,6 +163,22 @@ impl Template {
         self.parts.is_empty()
     }
 
+    /// A variable whose value the client chooses, and the other text does not have; where the location
+    /// is internal the application has chosen most.
+    pub fn chosen_beside(&self, other: Option<&Self>, internal: bool) -> Option<&str> {
+        let others = other.map_or(&[][..], |other| &other.parts);
+        let source = |part: &Part| match part {
+            Part::Variable { source, .. } => Some(source.clone()),
+            Part::Literal(_) => None,
+        };
+        self.parts.iter().find_map(|part| match part {
+            Part::Variable { name, source: own } if own.is_chosen(internal) => {
+                (!others.iter().any(|other| source(other).as_ref() == Some(own))).then_some(&**name)
+            }
+            _ => None,
+        })
+    }
+
     /// The text for a request. One literal or one variable alone is not copied.
     pub fn expand<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
         match &self.parts[..] {

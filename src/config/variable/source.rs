@@ -100,6 +100,20 @@ impl Source {
         }
     }
 
+    /// Whether the client chooses the value; in an internal location the target is the application's.
+    pub(super) fn is_chosen(&self, internal: bool) -> bool {
+        match self {
+            Self::Cookie(_) | Self::Header(_) => true,
+            Self::Argument(_) | Self::Capture(_) => !internal,
+            Self::Claim(_) => false,
+            Self::Known(known) => match known {
+                Known::Host | Known::RequestMethod | Known::RequestUri => true,
+                Known::Args | Known::Uri => !internal,
+                _ => false,
+            },
+        }
+    }
+
     /// The value in a request, empty if the request has none.
     pub(super) fn look_up<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
         match self {

@@ -9,7 +9,7 @@ use super::{
     Part, Scope, Template,
     source::{Known, Source},
 };
-use crate::router::NO_URI;
+use crate::router::{NO_URI, climbs};
 
 /// All but the unreserved characters (RFC 3986 section 2.3).
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -40,8 +40,8 @@ impl Template {
         // Some decode a path before they look for its folders, as this server does.
         let path = text.split('?').next().unwrap_or_default();
         let decoded: Vec<u8> = percent_decode_str(path).collect();
-        let mut segments = decoded.split(|byte| matches!(byte, b'/' | b'\\'));
-        if segments.any(|segment| matches!(segment, b"." | b"..")) {
+        let idle = decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b".");
+        if idle || climbs(&decoded) {
             return None;
         }
         let target = PathAndQuery::try_from(text).ok()?;

@@ -44,7 +44,7 @@ fn an_event_stream_of_django_is_read() {
         channel("user-3", None, &[Filter::RequireSub]),
     ];
     assert_eq!(instruct.channels, expected);
-    assert_eq!(&*instruct.meta["id_format"], "test:%(events-test)s");
+    assert_eq!(instruct.meta.get("id_format"), Some("test:%(events-test)s"));
     let keep_alive = instruct.keep_alive.unwrap();
     assert_eq!(keep_alive.content, "event: keep-alive\ndata:\n\n");
     assert_eq!((keep_alive.timeout.as_secs(), keep_alive.mode), (20, Mode::Idle));
@@ -102,7 +102,7 @@ fn the_form_in_json_says_the_same() {
     assert_eq!(instruct.channels[0].filters, [Filter::SkipSelf]);
     assert_eq!(instruct.patience().as_secs(), 7);
     assert_eq!(instruct.keep_alive.unwrap().content, "hi");
-    assert_eq!(&*instruct.meta["user"], "x");
+    assert_eq!(instruct.meta.get("user"), Some("x"));
     let response = instruct.response.unwrap();
     assert_eq!((response.status, &*response.part.content), (201, &b"hi"[..]));
     let instruct = json(r#"{"hold": {"channels": [{"name": "a"}]}}"#).unwrap();
@@ -141,6 +141,21 @@ fn what_cannot_be_followed_is_said() {
     ] {
         assert_eq!(json(body), Err(expected.to_owned()), "{body}");
     }
+}
+
+#[test]
+fn meta_is_bounded() {
+    let long = format!("a={}", "x".repeat(16 << 10));
+    let many = (0..65).map(|name| format!("{name}=1")).collect::<Vec<_>>().join(",");
+    for value in [&long, &many] {
+        let mut headers = HeaderMap::new();
+        headers.insert("grip-set-meta", HeaderValue::try_from(value).unwrap());
+        let error = Instruct::read(&headers, b"").unwrap_err().to_string();
+        assert_eq!(error, "Grip-Set-Meta has more than 64 values or 16384 bytes.");
+    }
+    let body =
+        format!(r#"{{"hold": {{"channels": [{{"name": "a"}}], "meta": {{"a": "{long}"}}}}}}"#);
+    assert_eq!(json(&body).unwrap_err(), "hold.meta has more than 64 values or 16384 bytes.");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     grip::{FEATURES, Instruct, is_instructed, strip},
     hold::Answer,
     response::Refusal,
-    upstream::{Client, Download, Upload, UpstreamError, proxy::passed_back},
+    upstream::{CONDITIONS, Client, Download, Upload, UpstreamError, proxy::passed_back},
 };
 
 /// How long a `Grip-Sig` holds, in seconds.
@@ -33,15 +33,8 @@ const OF_BODY: [HeaderName; 4] = [
     header::CONTENT_TYPE,
     header::TRANSFER_ENCODING,
 ];
-/// What says where the client was at first, or what it has of the first answer.
-const OF_FIRST: [HeaderName; 6] = [
-    header::IF_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_NONE_MATCH,
-    header::IF_RANGE,
-    header::RANGE,
-    HeaderName::from_static("last-event-id"),
-];
+/// Where an `EventSource` was at first.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A request as the application gets it, and where its channels are.
 #[derive(Debug)]
@@ -108,7 +101,7 @@ impl Caller {
     /// The headers of a request for something that follows.
     fn following(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
-        for name in &OF_FIRST {
+        for name in CONDITIONS.iter().chain([&LAST_EVENT_ID]) {
             headers.remove(name);
         }
         headers

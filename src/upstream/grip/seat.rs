@@ -4,7 +4,7 @@
 //! into the order of publishing, and then, by the ids of the items, into that of their publisher.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     future::poll_fn,
     pin::Pin,
     sync::Arc,
@@ -19,7 +19,7 @@ use super::{Caller, join::sit};
 use crate::{
     channel::{Action, Item, Message, MessageId, Part},
     config::Transport,
-    grip::{Channel, Filter, Sequence, Subscriber},
+    grip::{Channel, Filter, Meta, Sequence, Subscriber},
     hold::{Door, Feed, News},
     response::Refusal,
 };
@@ -33,7 +33,7 @@ pub(super) struct Seat {
     door: Door,
     transport: Transport,
     followed: Vec<Followed>,
-    pub(super) meta: BTreeMap<Box<str>, Box<str>>,
+    pub(super) meta: Meta,
     ready: VecDeque<Arc<Message>>,
     /// When what is missing counts as lost.
     timer: Option<Pin<Box<Sleep>>>,
@@ -80,7 +80,7 @@ impl Seat {
             door: door.clone(),
             transport,
             followed: Vec::new(),
-            meta: BTreeMap::new(),
+            meta: Meta::default(),
             ready: VecDeque::new(),
             timer: None,
         }

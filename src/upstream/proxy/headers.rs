@@ -31,6 +31,16 @@ const HOPS: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
+/// What a client says of the answer that it has already (RFC 9110 sections 13.1 and 14.2).
+pub const CONDITIONS: [HeaderName; 6] = [
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
+];
+
 /// Protocols that are not passed through: in them further requests would come past every rule of the
 /// gateway.
 const HTTP_AGAIN: [&str; 3] = ["h2", "http", "tls"];

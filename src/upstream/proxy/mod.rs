@@ -7,7 +7,7 @@ mod target;
 
 use std::{rc::Rc, sync::Arc};
 
-pub use headers::strip_hops;
+pub use headers::{CONDITIONS, strip_hops};
 use http::{Method, Request, Response, StatusCode, header, request};
 use hyper::{ext::ReasonPhrase, upgrade};
 pub use question::{Inquiry, pass_on};

@@ -4,7 +4,10 @@ use http::Uri;
 use percent_encoding::{AsciiSet, percent_encode};
 
 use super::Passage;
-use crate::{response::Refusal, router::NO_URI};
+use crate::{
+    response::Refusal,
+    router::{NO_URI, climbs},
+};
 
 /// What a decoded path cannot have as it is.
 const ESCAPED: &AsciiSet = &NO_URI.add(b'%').add(b'?');
@@ -14,26 +17,29 @@ impl Passage<'_> {
     /// in place of the location's.
     pub(super) fn target(&self) -> Result<Uri, Refusal> {
         let query = self.scope.uri.query();
+        let unfit = || Refusal::BadRequest("The path cannot be passed on.".into());
+        // What is left between backslashes was nothing to the router, and may be to the application.
+        if climbs(self.scope.path) {
+            return Err(unfit());
+        }
         let text = match (&self.proxy.uri, self.location.pattern.path()) {
             (Some(uri), Some(prefix)) => {
                 let rest = self.scope.path.get(prefix.len()..).unwrap_or_default();
                 replaced(uri, rest, query)
             }
-            _ if self.redirected || climbs(self.scope.uri.path()) => {
+            _ if self.redirected || leads_out(self.scope.uri.path()) => {
                 replaced("", self.scope.path, query)
             }
             _ => self.scope.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
         };
-        let unfit = |_| Refusal::BadRequest("The path cannot be passed on.".into());
-        text.parse().map_err(unfit)
+        text.parse().map_err(|_| unfit())
     }
 }
 
 /// Whether a path leads out of a folder by `..`, however it is written: then the application gets the
 /// path by which the location was found, and not another one.
-fn climbs(path: &str) -> bool {
-    let path: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
-    path.split(|byte| *byte == b'/').any(|segment| segment == b"..")
+fn leads_out(path: &str) -> bool {
+    climbs(&percent_encoding::percent_decode_str(path).collect::<Vec<u8>>())
 }
 
 /// The path of a `proxy_pass` with what follows the location's in the request's.
@@ -53,11 +59,11 @@ mod tests {
 
     #[test]
     fn a_path_that_leads_out_of_a_folder_is_known_in_any_writing() {
-        for path in ["/a/../b", "/a/..", "/a/%2e%2E/b", "/a%2f..%2fb", "/.."] {
-            assert!(climbs(path), "{path}");
+        for path in ["/a/../b", "/a/..", "/a/%2e%2E/b", "/a%2f..%2fb", "/..", "/a%5C..%5c"] {
+            assert!(leads_out(path), "{path}");
         }
         for path in ["/", "/a..b/", "/..a", "/a/./b", "/...", "/a%252e./"] {
-            assert!(!climbs(path), "{path}");
+            assert!(!leads_out(path), "{path}");
         }
     }
 

@@ -4,9 +4,10 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use tracing::warn;
 
 use crate::{
-    grip::{EVENTS_TYPE, Event, encode},
+    grip::{EVENTS_TYPE, Event, MAX_META_BYTES, encode},
     hold::Doing,
     upstream::{UpstreamError, grip::Caller, proxy::headers::strip_hops},
 };
@@ -101,9 +102,12 @@ impl Exchange {
         for (name, value) in headers {
             let Some(own) = name.as_str().strip_prefix(SET_META) else { continue };
             let Ok(name) = HeaderName::try_from(format!("meta-{own}")) else { continue };
-            if value.is_empty() {
-                self.meta.remove(&name);
-            } else if self.meta.len() < MAX_META || self.meta.contains_key(&name) {
+            self.meta.remove(&name);
+            let bytes = self.meta.iter().map(|(name, value)| name.as_str().len() + value.len());
+            let bytes = bytes.sum::<usize>() + name.as_str().len() + value.len();
+            if self.meta.len() >= MAX_META || bytes > MAX_META_BYTES {
+                warn!(%name, "a WebSocket has as much meta as it may have");
+            } else if !value.is_empty() {
                 self.meta.insert(name, value.clone());
             }
         }

@@ -27,7 +27,7 @@ impl Session {
         };
         for said in said {
             match said {
-                Err(order) => self.obey(order).await,
+                Err(order) => self.obey(order).await?,
                 Ok(Event::Text(content)) => self.send(Kind::Text, &content).await?,
                 Ok(Event::Binary(content)) => self.send(Kind::Binary, &content).await?,
                 Ok(Event::Ping(content)) => self.send(Kind::Ping, &content).await?,
@@ -44,7 +44,7 @@ impl Session {
         Ok(())
     }
 
-    async fn obey(&mut self, order: Order) {
+    async fn obey(&mut self, order: Order) -> io::Result<()> {
         match order {
             Order::Subscribe(channel) if self.seat.channels() < MAX_CHANNELS => {
                 let name = channel.name.clone();
@@ -57,11 +57,18 @@ impl Session {
             }
             Order::Unsubscribe(name) => self.seat.remove(&name),
             Order::Detach => self.detached = true,
-            Order::SetMeta(name, Some(value)) => drop(self.seat.meta.insert(name, value)),
-            Order::SetMeta(name, None) => drop(self.seat.meta.remove(&name)),
+            Order::SetMeta(name, Some(value)) => {
+                // Without it some messages would not be kept from the client.
+                if let Err(why) = self.seat.meta.set(&name, &value) {
+                    warn!(why, "a WebSocket ends, because its meta");
+                    return self.close(code::INTERNAL, "").await;
+                }
+            }
+            Order::SetMeta(name, None) => self.seat.meta.remove(&name),
             Order::KeepAlive(keep_alive) => {
                 (self.keep_alive, self.beat) = (keep_alive, Instant::now());
             }
         }
+        Ok(())
     }
 }
