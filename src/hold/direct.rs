@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Response, header, response};
 use super::{
     Answer, Handler, Worker,
     exchange::{Begun, Step},
-    hall::{Hall, Sent},
+    hall::Hall,
     head::{self, Persistence},
     request::RequestBody,
     simple,
@@ -100,17 +100,7 @@ impl Hall {
         if !close && !after.rest.is_empty() {
             held.rare().input = after.rest.to_vec();
         }
-        match self.send(key, &bytes) {
-            Sent::Bytes(sent) => {
-                let entry = parts.extensions.get::<Entry>().filter(|_| sent < bytes.len());
-                if let Some(entry) = entry {
-                    // The line is written when all is sent.
-                    self.held[key as usize].rare().entry = Some(entry.clone());
-                }
-                self.end(key, bytes.slice(sent..));
-            }
-            Sent::Gone => self.close(key),
-        }
+        self.answer_soon(key, bytes, parts.extensions.get::<Entry>());
     }
 }
 

@@ -20,6 +20,7 @@ use rustix::{
 
 use super::{
     Client, Tally,
+    answers::Answers,
     bodies::Bodies,
     dismiss::Dismissals,
     held::{Held, Phase, Place},
@@ -56,6 +57,7 @@ pub(super) struct Hall {
     pub(super) locals: Locals,
     pub(super) dismissals: Dismissals,
     pub(super) send_batch: SendBatch,
+    pub(super) answers: Answers,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) wheel: Wheel,
     pub(super) tally: Arc<Tally>,
@@ -95,6 +97,7 @@ impl Hall {
             locals: Locals::default(),
             dismissals: Dismissals::default(),
             send_batch: SendBatch::default(),
+            answers: Answers::default(),
             mailbox: Arc::default(),
             wheel: Wheel::new(now),
             tally,

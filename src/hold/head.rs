@@ -41,6 +41,9 @@ impl Persistence {
 
 /// The head of a response that goes on.
 pub(super) fn stream(status: StatusCode, headers: &HeaderMap, persistence: Persistence) -> Vec<u8> {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return switching(status, headers);
+    }
     let mut head = lines(status, headers, 0);
     if !persistence.raw {
         head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -54,7 +57,9 @@ pub(super) fn stream(status: StatusCode, headers: &HeaderMap, persistence: Persi
 
 /// The head of a response with which the connection changes its protocol.
 pub(super) fn switching(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
-    let mut head = lines(status, headers, 0);
+    let mut head = status_line(status, 0);
+    write_headers(&mut head, headers);
+    write_date(&mut head);
     head.extend_from_slice(b"\r\n");
     head
 }

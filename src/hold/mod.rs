@@ -6,6 +6,7 @@
 //! answered at once goes past hyper ([`direct`]).
 
 mod accept;
+mod answers;
 mod batch;
 mod bodies;
 mod complete;

@@ -18,9 +18,14 @@ use tracing::debug;
 use super::hall::Sent;
 
 /// Writes in one call, and places in the ring.
-pub(super) const MOST: u32 = 64;
+pub(super) const MOST: usize = 64;
+/// Bytes that wait for one call: what has header lines of its own is a copy.
+pub(super) const ENOUGH: usize = 256 << 10;
 /// Fewer are made one by one: entering the ring costs as much as some of them.
 const FEW: usize = 4;
+
+/// Bytes for a socket.
+pub(super) type Write<'a> = (Option<BorrowedFd<'a>>, &'a [u8]);
 
 /// The ring of one worker; without one each write is a call.
 #[derive(Default)]
@@ -35,13 +40,13 @@ impl SendBatch {
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_submit_all()
-            .build(MOST)
+            .build(u32::try_from(MOST).unwrap_or(u32::MAX))
             .inspect_err(|error| debug!(%error, "no io_uring, each write is a call"))
             .ok();
     }
 
-    /// Writes once to each socket, at most [`MOST`]; answers in the same order.
-    pub(super) fn send(&mut self, writes: &[(BorrowedFd<'_>, &[u8])]) -> Vec<Sent> {
+    /// Writes once to each socket, at most [`MOST`]; answers in the same order. What has none is gone.
+    pub(super) fn send(&mut self, writes: &[Write<'_>]) -> Vec<Sent> {
         if writes.len() >= FEW
             && let Some(ring) = &mut self.ring
         {
@@ -51,7 +56,7 @@ impl SendBatch {
             }
             return sent;
         }
-        writes.iter().map(|(fd, bytes)| send_one(fd, bytes)).collect()
+        writes.iter().map(alone).collect()
     }
 }
 
@@ -62,7 +67,7 @@ impl fmt::Debug for SendBatch {
 }
 
 /// `DONTWAIT`: each write is over when the call returns. `false`: the ring must not be used again.
-fn send_all(ring: &mut IoUring, writes: &[(BorrowedFd<'_>, &[u8])]) -> (Vec<Sent>, bool) {
+fn send_all(ring: &mut IoUring, writes: &[Write<'_>]) -> (Vec<Sent>, bool) {
     let mut sent = vec![Sent::Gone; writes.len()];
     let pushed = push_all(ring, writes);
     // The kernel takes them in their order: what it has not taken was never written.
@@ -79,26 +84,28 @@ fn send_all(ring: &mut IoUring, writes: &[(BorrowedFd<'_>, &[u8])]) -> (Vec<Sent
         for answer in ring.completion() {
             answered += 1;
             let number = usize::try_from(answer.user_data()).unwrap_or(usize::MAX);
-            if let (Some(sent), Some((fd, bytes))) = (sent.get_mut(number), writes.get(number)) {
-                *sent = outcome(answer.result()).unwrap_or_else(|| send_one(fd, bytes));
+            if let (Some(sent), Some(write)) = (sent.get_mut(number), writes.get(number)) {
+                *sent = outcome(answer.result()).unwrap_or_else(|| alone(write));
             }
         }
     }
     if !works {
-        for (sent, (fd, bytes)) in sent.iter_mut().zip(writes).skip(taken) {
-            *sent = send_one(fd, bytes);
+        for (sent, write) in sent.iter_mut().zip(writes).skip(taken) {
+            *sent = alone(write);
         }
     }
     (sent, works)
 }
 
 /// Puts writes into the ring; returns how many.
-fn push_all(ring: &mut IoUring, writes: &[(BorrowedFd<'_>, &[u8])]) -> usize {
+fn push_all(ring: &mut IoUring, writes: &[Write<'_>]) -> usize {
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     let mut queue = ring.submission();
     for (number, (fd, bytes)) in writes.iter().enumerate() {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), bytes.as_ptr(), length)
+        // The kernel refuses what is no descriptor.
+        let fd = fd.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        let entry = opcode::Send::new(Fd(fd), bytes.as_ptr(), length)
             .flags(flags.bits().cast_signed())
             .build()
             .user_data(number as u64);
@@ -122,6 +129,11 @@ fn outcome(result: i32) -> Option<Sent> {
         Errno::AGAIN | Errno::INTR => Some(Sent::Bytes(0)),
         _ => Some(Sent::Gone),
     }
+}
+
+/// One of several, by a call of its own.
+fn alone((fd, bytes): &Write<'_>) -> Sent {
+    fd.map_or(Sent::Gone, |fd| send_one(fd, bytes))
 }
 
 /// Writes once to a socket.
@@ -148,7 +160,8 @@ mod tests {
 
     fn send(batch: &mut SendBatch, sockets: &[UnixStream], texts: &[Vec<u8>]) -> Vec<Sent> {
         let writes = sockets.iter().zip(texts);
-        let writes: Vec<_> = writes.map(|(socket, text)| (socket.as_fd(), &text[..])).collect();
+        let writes: Vec<_> =
+            writes.map(|(socket, text)| (Some(socket.as_fd()), &text[..])).collect();
         batch.send(&writes)
     }
 
@@ -162,7 +175,7 @@ mod tests {
     #[test]
     fn each_socket_gets_its_own_bytes_however_they_are_written() {
         for mut batch in both() {
-            for number in [0, 1, FEW, MOST as usize] {
+            for number in [0, 1, FEW, MOST] {
                 let (ours, mut theirs) = pairs(number);
                 let texts: Vec<Vec<u8>> =
                     (0..number).map(|n| format!("text {n}").into_bytes()).collect();
@@ -181,7 +194,7 @@ mod tests {
     #[test]
     fn a_full_socket_takes_a_part_or_nothing_and_a_closed_one_is_gone() {
         for mut batch in both() {
-            let (ours, mut theirs) = pairs(MOST as usize);
+            let (ours, mut theirs) = pairs(MOST);
             drop(theirs.remove(1));
             let large: Vec<Vec<u8>> =
                 (0..ours.len()).map(|n| vec![b'x'; if n == 0 { 8 << 20 } else { 5 }]).collect();

@@ -1,6 +1,6 @@
 //! What a slice of a pass has to give, and the writes that it makes in one go.
 
-use std::{os::fd::AsFd, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -9,14 +9,12 @@ use super::{
     batch::Batch,
     hall::Hall,
     held::{Phase, Place},
-    send_batch::MOST,
+    send_batch::{ENOUGH, MOST},
 };
 use crate::channel::Message;
 
 /// Different batches that are kept at hand during a slice.
 const BATCHES: usize = 8;
-/// Bytes that wait for the next call: answers with header lines of their own are copies.
-const ENOUGH: usize = 256 << 10;
 
 /// A part of a pass through the subscribers of one channel.
 pub(super) struct Slice {
@@ -65,7 +63,7 @@ impl Hall {
         let bytes = self.prepare(key, &outlet, &slice.batches[batch], Some(slice.local));
         slice.bytes += bytes.len();
         slice.writes.push(Write { key, outlet, batch, bytes });
-        if slice.writes.len() >= MOST as usize || slice.bytes >= ENOUGH {
+        if slice.writes.len() >= MOST || slice.bytes >= ENOUGH {
             self.write_all(slice);
         }
     }
@@ -89,15 +87,10 @@ impl Hall {
 
     /// Makes the writes of a slice.
     pub(super) fn write_all(&mut self, slice: &mut Slice) {
-        let mut writes = std::mem::take(&mut slice.writes);
+        let writes = std::mem::take(&mut slice.writes);
         slice.bytes = 0;
-        let Self { held, send_batch, .. } = self;
-        let socket = |key: u32| held.get(key as usize)?.fd.as_ref().map(AsFd::as_fd);
-        writes.retain(|write| socket(write.key).is_some());
-        let ready = writes.iter().filter_map(|write| Some((socket(write.key)?, &write.bytes[..])));
-        let sent = send_batch.send(&ready.collect::<Vec<_>>());
+        let sent = self.send_each(&writes, |write| (write.key, &write.bytes));
         for (Write { key, outlet, batch, bytes }, sent) in writes.into_iter().zip(sent) {
-            self.held[key as usize].note_sent(sent);
             self.transmitted(key, &outlet, &Bytes::new(), &slice.batches[batch], (&bytes, sent));
         }
     }

@@ -133,9 +133,11 @@ impl<H: Handler> Worker<H> {
         }
         let seen = events.len();
         self.events = events;
+        self.shared.hall.borrow_mut().write_answers();
         self.wake_listeners();
         self.run_ready();
         let mut hall = self.shared.hall.borrow_mut();
+        hall.write_answers();
         hall.notice(&mut self.notes);
         hall.end_pauses();
         hall.deliver();
