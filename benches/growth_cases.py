@@ -1,0 +1,207 @@
+"""What is measured: each case gives rows of figures, and the faults that it met."""
+
+import json
+import subprocess
+from contextlib import ExitStack
+
+from compare_cases import Case, phase
+from compare_servers import pinned
+from growth_daemon import BODY, Daemon
+
+MESSAGES = 1_000_000
+CHANNELS = 100_000
+WAVES, WAVE = 20, 5000
+DAEMONS = 6
+# Far above what any run takes.
+RUN_SECONDS = 300
+# How long a load waits for what other loads keep from it.
+PATIENCE = "60"
+TRANSPORTS = ["sse", "ws", "long-poll", "stream"]
+ROOMY = {"push_max_reserved_memory": "'4g'", "push_message_buffer_length": MESSAGES}
+SMALL = 16 << 20
+
+
+class Load:
+    """`pushgate bench` on one daemon, begun when it is made."""
+
+    def __init__(self, daemon, *words, transport="sse", prefix="", listens=True):
+        words = [*words, "--pub", daemon.publisher(prefix), "--pid", daemon.pid, "--patience", PATIENCE, "--json", "--quiet"]
+        if listens:
+            words += ["--sub", daemon.subscriber(transport, prefix), "--transport", transport]
+        command = pinned(1, [daemon.binary, "bench", *words])
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def report(self):
+        """What it reports at its end, and its faults in words."""
+        out, told = self.process.communicate(timeout=RUN_SECONDS)
+        if not out:
+            return None, [told.strip() or "a load said nothing"]
+        report = json.loads(out)
+        faults = list(report["faults"]["told"]) + [f"{number} {kind}" for kind, number in Case.faults(report).items() if number]
+        return report, faults + ([] if report["complete"] else ["a load did not come to its end"])
+
+
+def reports(loads):
+    """The reports of loads that run at the same time; none where one had a fault."""
+    done = [load.report() for load in loads]
+    faults = [fault for _, faults in done for fault in faults]
+    return ([] if faults else [report for report, _ in done]), faults
+
+
+def mean(all_reports, name, figure):
+    """Microseconds for each operation of all loads together."""
+    parts = [phase(report, name) for report in all_reports]
+    return sum(part["server"][figure] * part["operations"] for part in parts) / sum(part["operations"] for part in parts)
+
+
+def held(all_reports, when):
+    """Bytes for each connection of all loads together."""
+    moments = [(moment, report["subscribers"]) for report in all_reports for moment in report["memory"] if moment["when"] == when]
+    return sum(moment["unfiled_each"] * many for moment, many in moments) / sum(many for _, many in moments)
+
+
+def hold_words(subscribers, channels, messages, seconds):
+    return ["hold", "--subs", subscribers, "--channels", channels, "--messages", messages, "--seconds", seconds]
+
+
+def hold(binary, subscribers, channels, messages, daemons=1):
+    """Connections that wait on each of some daemons at the same time, and then get messages."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(Daemon(binary)) for _ in range(daemons)]
+        # Those that are held first wait for those that come last.
+        seconds = 1 if daemons == 1 else 2 * daemons
+        words = hold_words(subscribers, channels, messages, seconds)
+        found, faults = reports([Load(server, *words) for server in servers])
+    if not found:
+        return {}, faults
+    return {
+        "held, B": held(found, "held"),
+        "after messages, B": held(found, "after messages"),
+        "connect, us": mean(found, "connect", "us"),
+        "delivery, us": mean(found, "deliver", "us"),
+        "user, us": mean(found, "deliver", "user_us"),
+    }, faults
+
+
+def subscribers(binary, scale):
+    """One channel, more and more subscribers, and about as many deliveries to all of them each time."""
+    for many, messages in ((1000, 200), (3000, 67), (10_000, 20), (19_000, 10)):
+        yield f"{many // scale:,}", hold(binary, many // scale, 1, messages)
+    yield f"{1000 // scale * DAEMONS:,} of {DAEMONS} daemons", hold(binary, 1000 // scale, 1, 35, DAEMONS)
+    each = -(-100_000 // scale // DAEMONS)
+    yield f"{each * DAEMONS:,} of {DAEMONS} daemons", hold(binary, each, 1, 5, DAEMONS)
+
+
+def publish(binary, channels):
+    with Daemon(binary) as server:
+        found, faults = reports([Load(server, "publish", "--channels", channels, "--seconds", 2, listens=False)])
+    return (mean(found, "publish", "us") if found else None), faults
+
+
+def channels(binary, scale):
+    """Ten thousand subscribers on more and more channels, and publishing to as many where nobody listens."""
+    many = 10_000 // scale
+    for number in (1, 100, 1000, 10_000):
+        number = max(1, number // scale)
+        messages = 20 if number <= 100 else 10
+        figures, faults = hold(binary, many, number, messages)
+        alone, more = publish(binary, number)
+        if figures and alone:
+            figures["publish alone, us"] = alone
+            figures["less publishes, us"] = figures["delivery, us"] - alone * number / many
+            figures.pop("connect, us")
+        yield f"{number:,}", (figures, faults + more)
+
+
+def wave(server, number, many):
+    """Connections of one transport come, get a message and go: on one channel, or on one each that is never met again."""
+    apart = number % 2 == 1
+    words = hold_words(many, many if apart else 1, 1, 0)
+    _, faults = reports([Load(server, *words, transport=TRANSPORTS[number // 2 % len(TRANSPORTS)], prefix=f"w{number}-" if apart else "")])
+    if not server.wait(10, lambda: server.connections() == 0):
+        faults = [*faults, f"{server.connections()} connections stayed"]
+    return faults
+
+
+def churn(binary, scale):
+    """Connections that come and go in waves, half of them on a channel each; then all channels have expired."""
+    with Daemon(binary, push_message_timeout="'1s'", push_channel_timeout="'1s'") as server:
+        moments = [("at the start", server.memory())]
+        faults = []
+        for number in range(WAVES):
+            faults += wave(server, number, WAVE // scale)
+            if number + 1 in (2, WAVES // 2, WAVES):
+                if not server.wait(20, lambda: server.status()["channels"] == 0):
+                    faults.append("channels stayed")
+                moments.append((f"after {(number + 1) * (WAVE // scale):,}", server.settled_memory()))
+    for title, memory in moments:
+        yield title, ({"memory, KiB": memory / 1024}, faults)
+        faults = []
+
+
+def store(binary, count, number, keys, expected=None):
+    """Messages of 64 bytes to some channels in turn, and what the daemon has of them then."""
+    with Daemon(binary, **keys) as server:
+        empty, start = server.memory(), server.cpu()
+        faults = server.send("POST", count, number)
+        used = (server.cpu() - start) / count
+        full, status = server.memory() - empty, server.status()
+    stored, budget = status["messages"]["stored"], status["memory"]
+    if expected is not None and stored != expected:
+        faults.append(f"{stored} of {expected} messages are stored")
+    if budget["used"] > budget["limit"] > 0:
+        faults.append(f"{budget['used']} bytes are used of {budget['limit']}")
+    return {
+        "stored": stored,
+        "memory, MiB": full / (1 << 20),
+        "reserved, MiB": budget["used"] / (1 << 20),
+        "a message, B": full / max(stored, 1),
+        "publish, us": used,
+    }, faults
+
+
+def stored(binary, scale):
+    """A million messages, with room for them and with little."""
+    count = MESSAGES // scale
+    for number in (100, 10_000):
+        yield f"in {number:,} channels", store(binary, count, number, ROOMY, count)
+    few = {**ROOMY, "push_max_reserved_memory": f"'{SMALL // scale}'"}
+    yield f"with {SMALL // scale / (1 << 20):.3g} MiB reserved, after {count // 2:,}", store(binary, count // 2, 10_000, few)
+    yield f"with {SMALL // scale / (1 << 20):.3g} MiB reserved, after {count:,}", store(binary, count, 10_000, few)
+
+
+def idle(binary, count, method, body):
+    """Channels that nobody needs: what they take, and that they go."""
+    with Daemon(binary, push_channel_timeout="'8s'", push_message_timeout="'1s'") as server:
+        empty = server.memory()
+        faults = server.send(method, count, count, body)
+        if body and not server.wait(8, lambda: server.status()["messages"]["stored"] == 0):
+            faults.append("messages stayed")
+        there, full = server.status()["channels"], server.memory()
+        if there != count:
+            faults.append(f"{there} of {count} channels are there")
+        if not server.wait(30, lambda: server.status()["channels"] == 0):
+            faults.append("channels stayed")
+        left = server.settled_memory()
+    return {
+        "a channel, B": (full - empty) / count,
+        "before, KiB": empty / 1024,
+        "with them, KiB": full / 1024,
+        "when gone, KiB": left / 1024,
+    }, faults
+
+
+def idle_channels(binary, scale):
+    """A hundred thousand channels without messages and subscribers."""
+    count = CHANNELS // scale
+    yield f"{count:,} made by PUT", idle(binary, count, "PUT", False)
+    yield f"{count:,} whose message of {BODY} bytes has expired", idle(binary, count, "POST", True)
+
+
+CASES = {
+    "Subscribers of one channel": subscribers,
+    "Channels": channels,
+    "Connections that came and went": churn,
+    "Stored messages": stored,
+    "Idle channels": idle_channels,
+}
