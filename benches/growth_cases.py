@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 from compare_cases import Case, phase
 from compare_servers import pinned
@@ -19,6 +21,8 @@ PATIENCE = "60"
 TRANSPORTS = ["sse", "ws", "long-poll", "stream"]
 ROOMY = {"push_max_reserved_memory": "'4g'", "push_message_buffer_length": MESSAGES}
 SMALL = 16 << 20
+# As many messages after a while as at the start: what is measured is not a heap that grows.
+LATEST = {"push_message_buffer_length": 1}
 
 
 class Load:
@@ -64,12 +68,12 @@ def hold_words(subscribers, channels, messages, seconds):
     return ["hold", "--subs", subscribers, "--channels", channels, "--messages", messages, "--seconds", seconds]
 
 
-def hold(binary, subscribers, channels, messages, daemons=1):
+def hold(binary, subscribers, channels, messages, daemons=1, **keys):
     """Connections that wait on each of some daemons at the same time, and then get messages."""
     with ExitStack() as stack:
-        servers = [stack.enter_context(Daemon(binary)) for _ in range(daemons)]
+        servers = [stack.enter_context(Daemon(binary, **keys)) for _ in range(daemons)]
         # Those that are held first wait for those that come last.
-        seconds = 1 if daemons == 1 else 2 * daemons
+        seconds = 1 if daemons == 1 else daemons
         words = hold_words(subscribers, channels, messages, seconds)
         found, faults = reports([Load(server, *words) for server in servers])
     if not found:
@@ -83,17 +87,25 @@ def hold(binary, subscribers, channels, messages, daemons=1):
     }, faults
 
 
+def kernel(sockets, rounds):
+    """Microseconds of a send where there is nothing but the kernel and a loop."""
+    command = pinned(0, [sys.executable, Path(__file__).with_name("growth_kernel.py"), sockets, rounds])
+    return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=RUN_SECONDS).stdout)
+
+
 def subscribers(binary, scale):
     """One channel, more and more subscribers, and about as many deliveries to all of them each time."""
-    for many, messages in ((1000, 200), (3000, 67), (10_000, 20), (19_000, 10)):
-        yield f"{many // scale:,}", hold(binary, many // scale, 1, messages)
-    yield f"{1000 // scale * DAEMONS:,} of {DAEMONS} daemons", hold(binary, 1000 // scale, 1, 35, DAEMONS)
+    for many, messages in ((1000, 100), (3000, 33), (10_000, 10), (19_000, 5)):
+        many //= scale
+        figures, faults = hold(binary, many, 1, messages)
+        yield f"{many:,}", ({**figures, "a bare send, us": kernel(many, messages)}, faults)
     each = -(-100_000 // scale // DAEMONS)
-    yield f"{each * DAEMONS:,} of {DAEMONS} daemons", hold(binary, each, 1, 5, DAEMONS)
+    yield f"{each * DAEMONS:,} of {DAEMONS} daemons", hold(binary, each, 1, 4, DAEMONS)
 
 
 def publish(binary, channels):
-    with Daemon(binary) as server:
+    """Microseconds of a publish to channels where nobody listens."""
+    with Daemon(binary, **LATEST) as server:
         found, faults = reports([Load(server, "publish", "--channels", channels, "--seconds", 2, listens=False)])
     return (mean(found, "publish", "us") if found else None), faults
 
@@ -103,13 +115,16 @@ def channels(binary, scale):
     many = 10_000 // scale
     for number in (1, 100, 1000, 10_000):
         number = max(1, number // scale)
-        messages = 20 if number <= 100 else 10
-        figures, faults = hold(binary, many, number, messages)
+        figures, faults = hold(binary, many, number, 10 if number < many else 4, **LATEST)
         alone, more = publish(binary, number)
         if figures and alone:
-            figures["publish alone, us"] = alone
-            figures["less publishes, us"] = figures["delivery, us"] - alone * number / many
-            figures.pop("connect, us")
+            # What is published to one subscriber each costs a publish for every delivery.
+            figures = {
+                "held, B": figures["held, B"],
+                "a delivery with its part of a publish, us": figures["delivery, us"],
+                "a publish alone, us": alone,
+                "a delivery alone, us": figures["delivery, us"] - alone * number / many,
+            }
         yield f"{number:,}", (figures, faults + more)
 
 
@@ -130,7 +145,7 @@ def churn(binary, scale):
         faults = []
         for number in range(WAVES):
             faults += wave(server, number, WAVE // scale)
-            if number + 1 in (2, WAVES // 2, WAVES):
+            if number + 1 in (2, WAVES):
                 if not server.wait(20, lambda: server.status()["channels"] == 0):
                     faults.append("channels stayed")
                 moments.append((f"after {(number + 1) * (WAVE // scale):,}", server.settled_memory()))
@@ -164,15 +179,15 @@ def stored(binary, scale):
     """A million messages, with room for them and with little."""
     count = MESSAGES // scale
     for number in (100, 10_000):
-        yield f"in {number:,} channels", store(binary, count, number, ROOMY, count)
+        yield f"{count:,} in {number:,} channels", store(binary, count, number, ROOMY, count)
     few = {**ROOMY, "push_max_reserved_memory": f"'{SMALL // scale}'"}
-    yield f"with {SMALL // scale / (1 << 20):.3g} MiB reserved, after {count // 2:,}", store(binary, count // 2, 10_000, few)
-    yield f"with {SMALL // scale / (1 << 20):.3g} MiB reserved, after {count:,}", store(binary, count, 10_000, few)
+    for part in (count // 4, count):
+        yield f"{part:,} with {SMALL / scale / (1 << 20):.3g} MiB for them", store(binary, part, 10_000, few)
 
 
 def idle(binary, count, method, body):
     """Channels that nobody needs: what they take, and that they go."""
-    with Daemon(binary, push_channel_timeout="'8s'", push_message_timeout="'1s'") as server:
+    with Daemon(binary, push_channel_timeout="'6s'", push_message_timeout="'1s'") as server:
         empty = server.memory()
         faults = server.send(method, count, count, body)
         if body and not server.wait(8, lambda: server.status()["messages"]["stored"] == 0):
@@ -198,6 +213,8 @@ def idle_channels(binary, scale):
     yield f"{count:,} whose message of {BODY} bytes has expired", idle(binary, count, "POST", True)
 
 
+# Processor time, which other work on the machine disturbs: measured in every round.
+TIMED = ("Subscribers of one channel", "Channels")
 CASES = {
     "Subscribers of one channel": subscribers,
     "Channels": channels,

@@ -18,7 +18,7 @@ push_status_format = "json"
 # Requests that are sent before the answer to the first is read.
 AHEAD = 100
 # The allocator gives back what was not used for ten seconds, a part after each request.
-SETTLE_SECONDS = 15
+SETTLE_SECONDS = 12
 BODY = 64
 # All of them succeed: anything else is never met, and what came instead is told.
 HEAD = b"HTTP/1.1 2"

@@ -3,11 +3,10 @@
 import datetime
 import os
 import shlex
-import statistics
 import subprocess
 import textwrap
 
-from compare_report import machine
+from compare_report import machine, spread
 
 
 class Results:
@@ -38,25 +37,12 @@ class Results:
         """Markdown: a table a case, then the faults."""
         parts = [table(name, rows) for name, rows in self.cases.items()]
         told = "".join(f"\nFAULT {fault}" for fault in self.faults) or "\nNo fault."
-        return "\n".join(parts) + told + "\n"
+        return "\n".join(parts) + "\n" + told + "\n"
 
 
 def table(name, rows):
     columns = list(dict.fromkeys(column for figures in rows.values() for column in figures))
     lines = [[name, *columns], ["---", *["---:"] * len(columns)]]
     for row, figures in rows.items():
-        lines.append([row, *(spread(figures.get(column, [])) for column in columns)])
-    return "\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def spread(figures):
-    """The median, and what the others were between."""
-    if not figures:
-        return "-"
-    median = written(statistics.median(figures))
-    return median if len(figures) == 1 else f"{median} [{written(min(figures))}-{written(max(figures))}]"
-
-
-def written(figure):
-    """Three digits, and all of a large number."""
-    return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
+        lines.append([row, *(spread(figures[column]) if column in figures else "-" for column in columns)])
+    return "\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
