@@ -12,7 +12,7 @@ from growth_daemon import BODY, Daemon
 
 MESSAGES = 1_000_000
 CHANNELS = 100_000
-WAVES, WAVE = 20, 5000
+WAVES, WAVE = 10, 10_000
 DAEMONS = 6
 # Far above what any run takes.
 RUN_SECONDS = 300
@@ -60,8 +60,9 @@ def mean(all_reports, name, figure):
 
 def held(all_reports, when):
     """Bytes for each connection of all loads together."""
-    moments = [(moment, report["subscribers"]) for report in all_reports for moment in report["memory"] if moment["when"] == when]
-    return sum(moment["unfiled_each"] * many for moment, many in moments) / sum(many for _, many in moments)
+    each = [next(moment for moment in report["memory"] if moment["when"] == when)["unfiled_each"] for report in all_reports]
+    many = [report["subscribers"] for report in all_reports]
+    return sum(one * number for one, number in zip(each, many)) / sum(many)
 
 
 def hold_words(subscribers, channels, messages, seconds):
@@ -106,7 +107,7 @@ def subscribers(binary, scale):
 def publish(binary, channels):
     """Microseconds of a publish to channels where nobody listens."""
     with Daemon(binary, **LATEST) as server:
-        found, faults = reports([Load(server, "publish", "--channels", channels, "--seconds", 2, listens=False)])
+        found, faults = reports([Load(server, "publish", "--channels", channels, "--seconds", 1, listens=False)])
     return (mean(found, "publish", "us") if found else None), faults
 
 
@@ -132,7 +133,8 @@ def wave(server, number, many):
     """Connections of one transport come, get a message and go: on one channel, or on one each that is never met again."""
     apart = number % 2 == 1
     words = hold_words(many, many if apart else 1, 1, 0)
-    _, faults = reports([Load(server, *words, transport=TRANSPORTS[number // 2 % len(TRANSPORTS)], prefix=f"w{number}-" if apart else "")])
+    transport = TRANSPORTS[number // 2 % len(TRANSPORTS)]
+    _, faults = reports([Load(server, *words, transport=transport, prefix=f"w{number}-" if apart else "")])
     if not server.wait(10, lambda: server.connections() == 0):
         faults = [*faults, f"{server.connections()} connections stayed"]
     return faults
@@ -213,7 +215,7 @@ def idle_channels(binary, scale):
     yield f"{count:,} whose message of {BODY} bytes has expired", idle(binary, count, "POST", True)
 
 
-# Processor time, which other work on the machine disturbs: measured in every round.
+# Processor time, which other work on the machine disturbs: measured in every round. Memory is in one.
 TIMED = ("Subscribers of one channel", "Channels")
 CASES = {
     "Subscribers of one channel": subscribers,

@@ -34,7 +34,8 @@ class Daemon(Pushgate):
     def command(self):
         file = self.folder / "pushgate.toml"
         file.write_text(PUSHGATE.format(port=self.port) + STATUS)
-        return [self.binary, "-q", "-c", file, *(word for key, value in self.keys.items() for word in ("-g", f"{key}={value}"))]
+        replaced = [word for key, value in self.keys.items() for word in ("-g", f"{key}={value}")]
+        return [self.binary, "-q", "-c", file, *replaced]
 
     def subscriber(self, transport, prefix=""):
         return super().subscriber(transport).replace("{ch}", prefix + "{ch}")

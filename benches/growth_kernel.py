@@ -17,6 +17,8 @@ FRAME = b"x" * 110
 # Sockets of one address: looking for a free port takes the longer the more are taken.
 PORTS = 1000
 WARM_UP = 2
+# How long a connection is waited for.
+PATIENCE = 30
 
 
 def read(port, count, rounds, done):
@@ -38,6 +40,7 @@ def read(port, count, rounds, done):
 
 
 def accept(listener, count):
+    listener.settimeout(PATIENCE)
     sockets = [listener.accept()[0] for _ in range(count)]
     for peer in sockets:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -28,8 +28,9 @@ class Results:
     def described(self, binary, words):
         version = subprocess.run([binary, "-v"], capture_output=True, text=True, check=True).stdout.strip()
         how = (
-            f"`{shlex.join(['./benches/growth', *words])}` on {datetime.date.today().isoformat()}: {version}; {machine()}, load average "
-            f"{self.load:.1f} at the start. {self.rounds} round{'s' if self.rounds > 1 else ''}: the median [lowest-highest]."
+            f"`{shlex.join(['./benches/growth', *words])}` on {datetime.date.today().isoformat()}: {version}; {machine()}, "
+            f"load average {self.load:.1f} at the start. {self.rounds} round{'s' if self.rounds > 1 else ''}: "
+            "the median [lowest-highest]."
         )
         return "\n".join(textwrap.wrap(how, 120, break_long_words=False, break_on_hyphens=False))
 
