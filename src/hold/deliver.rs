@@ -143,7 +143,6 @@ impl Hall {
     ) -> Bytes {
         self.tab_answered(key);
         let held = &mut self.held[key as usize];
-        held.cursor = batch.last();
         let bytes = match &outlet.style {
             Style::Poll(_) => {
                 let whole = head::polled(held, batch);
@@ -155,6 +154,7 @@ impl Hall {
             }
             Style::Stream(_) => batch.bytes.clone(),
         };
+        held.cursor = batch.last();
         if outlet.ends() {
             self.vacate(key, walking);
         }
@@ -170,7 +170,12 @@ impl Hall {
         batch: &Batch,
         (bytes, sent): (&Bytes, Sent),
     ) {
-        let Sent::Bytes(sent) = sent else { return self.close(key) };
+        let Sent::Bytes(sent) = sent else {
+            if !outlet.ends() {
+                self.held[key as usize].cursor = batch.from;
+            }
+            return self.close(key);
+        };
         if outlet.ends() {
             self.tally.answered_poll(outlet, batch);
             return self.end(key, bytes.slice(sent..));

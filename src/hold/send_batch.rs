@@ -22,30 +22,32 @@ pub(super) const MOST: u32 = 64;
 /// Fewer are made one by one: entering the ring costs as much as some of them.
 const FEW: usize = 4;
 
-/// The ring of one worker.
-#[derive(Debug, Default)]
-pub(super) struct SendBatch {
-    ring: Ring,
-}
-
+/// The ring of one worker; without one each write is a call.
 #[derive(Default)]
-enum Ring {
-    /// It belongs to the thread that uses it, so it is made at first need.
-    #[default]
-    Unmade,
-    Made(Box<IoUring>),
-    Refused,
+pub(super) struct SendBatch {
+    ring: Option<IoUring>,
 }
 
 impl SendBatch {
+    /// Makes the ring; it belongs to the thread that does so.
+    pub(super) fn make(&mut self) {
+        self.ring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_submit_all()
+            .build(MOST)
+            .inspect_err(|error| debug!(%error, "no io_uring, each write is a call"))
+            .ok();
+    }
+
     /// Writes once to each socket, at most [`MOST`]; answers in the same order.
     pub(super) fn send(&mut self, writes: &[(BorrowedFd<'_>, &[u8])]) -> Vec<Sent> {
         if writes.len() >= FEW
-            && let Some(ring) = self.ring.get()
+            && let Some(ring) = &mut self.ring
         {
             let (sent, works) = send_all(ring, writes);
             if !works {
-                self.ring = Ring::Refused;
+                self.ring = None;
             }
             return sent;
         }
@@ -53,82 +55,72 @@ impl SendBatch {
     }
 }
 
-impl fmt::Debug for Ring {
+impl fmt::Debug for SendBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unmade => "Unmade",
-            Self::Made(_) => "Made",
-            Self::Refused => "Refused",
-        })
+        f.debug_struct("SendBatch").field("ring", &self.ring.is_some()).finish()
     }
 }
 
-impl Ring {
-    fn get(&mut self) -> Option<&mut IoUring> {
-        if matches!(self, Self::Unmade) {
-            *self = IoUring::builder()
-                .setup_single_issuer()
-                .setup_defer_taskrun()
-                .setup_submit_all()
-                .build(MOST)
-                .inspect_err(|error| debug!(%error, "no io_uring, each write is a call"))
-                .map_or(Self::Refused, |ring| Self::Made(Box::new(ring)));
-        }
-        match self {
-            Self::Made(ring) => Some(ring),
-            _ => None,
-        }
-    }
-}
-
-/// Sockets of the ring do not wait, so each write is over when the call returns. `false`: the ring
-/// must not be used again; what it does not answer for counts as gone.
+/// `DONTWAIT`: each write is over when the call returns. `false`: the ring must not be used again.
 fn send_all(ring: &mut IoUring, writes: &[(BorrowedFd<'_>, &[u8])]) -> (Vec<Sent>, bool) {
     let mut sent = vec![Sent::Gone; writes.len()];
-    let mut open = 0;
-    for (number, (fd, bytes)) in (0..).zip(writes) {
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), bytes.as_ptr(), length)
-            .flags(flags.bits().cast_signed())
-            .build()
-            .user_data(number);
-        // SAFETY: descriptor and bytes are borrowed until all writes of this call are answered.
-        #[allow(unsafe_code)]
-        let pushed = unsafe { ring.submission().push(&entry) };
-        if pushed.is_err() {
-            return (sent, false);
-        }
-        open += 1;
-    }
-    while open > 0 {
-        match ring.submit_and_wait(open) {
-            Ok(_) => {}
+    let pushed = push_all(ring, writes);
+    // The kernel takes them in their order: what it has not taken was never written.
+    let (mut taken, mut answered, mut works) = (0, 0, pushed == writes.len());
+    while answered < pushed && works {
+        match ring.submit_and_wait(pushed - answered) {
+            Ok(number) => taken += number,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => {
                 debug!(%error, "io_uring has failed, each write is a call");
-                return (sent, false);
+                works = false;
             }
         }
         for answer in ring.completion() {
-            open = open.saturating_sub(1);
+            answered += 1;
             let number = usize::try_from(answer.user_data()).unwrap_or(usize::MAX);
-            if let Some(sent) = sent.get_mut(number) {
-                *sent = outcome(answer.result());
+            if let (Some(sent), Some((fd, bytes))) = (sent.get_mut(number), writes.get(number)) {
+                *sent = outcome(answer.result()).unwrap_or_else(|| send_one(fd, bytes));
             }
         }
     }
-    (sent, true)
+    if !works {
+        for (sent, (fd, bytes)) in sent.iter_mut().zip(writes).skip(taken) {
+            *sent = send_one(fd, bytes);
+        }
+    }
+    (sent, works)
 }
 
-/// What the result of a write means.
-fn outcome(result: i32) -> Sent {
-    match usize::try_from(result) {
-        Ok(written) => Sent::Bytes(written),
-        Err(_) if [Errno::AGAIN, Errno::INTR].map(Errno::raw_os_error).contains(&-result) => {
-            Sent::Bytes(0)
+/// Puts writes into the ring; returns how many.
+fn push_all(ring: &mut IoUring, writes: &[(BorrowedFd<'_>, &[u8])]) -> usize {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let mut queue = ring.submission();
+    for (number, (fd, bytes)) in writes.iter().enumerate() {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), bytes.as_ptr(), length)
+            .flags(flags.bits().cast_signed())
+            .build()
+            .user_data(number as u64);
+        // SAFETY: descriptor and bytes are borrowed until all writes of this call are answered.
+        #[allow(unsafe_code)]
+        let pushed = unsafe { queue.push(&entry) };
+        if pushed.is_err() {
+            return number;
         }
-        Err(_) => Sent::Gone,
+    }
+    writes.len()
+}
+
+/// What the result of a write means; `None`: there was no memory to make it.
+fn outcome(result: i32) -> Option<Sent> {
+    if let Ok(written) = usize::try_from(result) {
+        return Some(Sent::Bytes(written));
+    }
+    match Errno::from_raw_os_error(-result) {
+        Errno::NOMEM => None,
+        Errno::AGAIN | Errno::INTR => Some(Sent::Bytes(0)),
+        _ => Some(Sent::Gone),
     }
 }
 
@@ -160,13 +152,16 @@ mod tests {
         batch.send(&writes)
     }
 
-    fn refused() -> SendBatch {
-        SendBatch { ring: Ring::Refused }
+    /// With a ring, if the kernel lets us, and without one.
+    fn both() -> [SendBatch; 2] {
+        let mut made = SendBatch::default();
+        made.make();
+        [made, SendBatch::default()]
     }
 
     #[test]
     fn each_socket_gets_its_own_bytes_however_they_are_written() {
-        for mut batch in [SendBatch::default(), refused()] {
+        for mut batch in both() {
             for number in [0, 1, FEW, MOST as usize] {
                 let (ours, mut theirs) = pairs(number);
                 let texts: Vec<Vec<u8>> =
@@ -185,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_full_socket_takes_a_part_or_nothing_and_a_closed_one_is_gone() {
-        for mut batch in [SendBatch::default(), refused()] {
+        for mut batch in both() {
             let (ours, mut theirs) = pairs(MOST as usize);
             drop(theirs.remove(1));
             let large: Vec<Vec<u8>> =

@@ -26,6 +26,7 @@ impl<H: Handler> Worker<H> {
         patience: Duration,
     ) -> io::Result<()> {
         let shared = self.shared.clone();
+        shared.hall.borrow_mut().send_batch.make();
         let tasks = LocalSet::new();
         tasks.spawn_local(async move {
             shutdown.await;

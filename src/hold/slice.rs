@@ -15,6 +15,8 @@ use crate::channel::Message;
 
 /// Different batches that are kept at hand during a slice.
 const BATCHES: usize = 8;
+/// Bytes that wait for the next call: answers with header lines of their own are copies.
+const ENOUGH: usize = 256 << 10;
 
 /// A part of a pass through the subscribers of one channel.
 pub(super) struct Slice {
@@ -22,6 +24,8 @@ pub(super) struct Slice {
     pub(super) messages: Vec<Arc<Message>>,
     batches: Vec<Batch>,
     writes: Vec<Write>,
+    /// Bytes of all writes.
+    bytes: usize,
 }
 
 /// What one subscriber gets.
@@ -35,7 +39,7 @@ struct Write {
 
 impl Slice {
     pub(super) fn new(local: u32, messages: Vec<Arc<Message>>) -> Self {
-        Self { local, messages, batches: Vec::new(), writes: Vec::new() }
+        Self { local, messages, batches: Vec::new(), writes: Vec::new(), bytes: 0 }
     }
 }
 
@@ -59,8 +63,9 @@ impl Hall {
             return;
         }
         let bytes = self.prepare(key, &outlet, &slice.batches[batch], Some(slice.local));
+        slice.bytes += bytes.len();
         slice.writes.push(Write { key, outlet, batch, bytes });
-        if slice.writes.len() >= MOST as usize {
+        if slice.writes.len() >= MOST as usize || slice.bytes >= ENOUGH {
             self.write_all(slice);
         }
     }
@@ -85,6 +90,7 @@ impl Hall {
     /// Makes the writes of a slice.
     pub(super) fn write_all(&mut self, slice: &mut Slice) {
         let mut writes = std::mem::take(&mut slice.writes);
+        slice.bytes = 0;
         let Self { held, send_batch, .. } = self;
         let socket = |key: u32| held.get(key as usize)?.fd.as_ref().map(AsFd::as_fd);
         writes.retain(|write| socket(write.key).is_some());

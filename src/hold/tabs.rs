@@ -59,21 +59,28 @@ impl Browsers {
     pub fn tabs(&self, number: u64, unknown: usize, now: Instant) -> Arc<Tabs> {
         let mut browsers = locked(&self.0);
         if browsers.len() % LOOK == LOOK - 1 {
-            browsers.retain(|_, tabs| !tabs.is_forgotten(now));
+            browsers.retain(|_, tabs| Arc::strong_count(tabs) > 1 || !tabs.is_forgotten(now));
         }
-        let tabs = || Arc::new(Tabs(Mutex::new(Rounds { unknown, ..Rounds::default() })));
+        let rounds = Rounds { unknown, at: Some(now), ..Rounds::default() };
+        let tabs = || Arc::new(Tabs(Mutex::new(rounds)));
         browsers.entry(number).or_insert_with(tabs).clone()
     }
 }
 
 impl Tabs {
-    /// A tab asks; it is one of those that were away, or a new one.
-    pub fn enter(self: &Arc<Self>, now: Instant) -> Tab {
+    /// A tab asks that has had everything up to `cursor`; it is one of those that were away, or a new one.
+    pub fn enter(self: &Arc<Self>, cursor: MessageId, now: Instant) -> Tab {
         let mut rounds = locked(&self.0);
         rounds.away = rounds.away.saturating_sub(1);
         rounds.waiting += 1;
         rounds.at = Some(now);
-        Tab { tabs: self.clone(), entered: rounds.number, answered: false }
+        let mut entered = rounds.number;
+        if rounds.latest.is_some_and(|latest| latest > cursor) {
+            // The round began while it came.
+            entered -= 1;
+            rounds.owed += 1;
+        }
+        Tab { tabs: self.clone(), entered, answered: false }
     }
 
     /// The message that every tab has had which asks now; `first` is the first after the position that
@@ -158,16 +165,16 @@ mod tests {
     #[test]
     fn a_round_begins_when_every_tab_is_back() {
         let (tabs, now) = (Arc::<Tabs>::default(), Instant::now());
-        let (one, two) = (tabs.enter(now), tabs.enter(now));
+        let (one, two) = (tabs.enter(MessageId::ZERO, now), tabs.enter(MessageId::ZERO, now));
         assert!(one.may_have(id(1), now));
         one.answered(now);
-        let one = tabs.enter(now);
+        let one = tabs.enter(MessageId::ZERO, now);
         assert_eq!(tabs.latest(None), Some(id(1)));
         assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
         assert!(two.may_have(id(1), now), "the message of the present round");
         two.answered(now);
         assert!(!one.may_have(id(2), now), "the other is away");
-        let two = tabs.enter(now);
+        let two = tabs.enter(MessageId::ZERO, now);
         assert!(one.may_have(id(2), now));
         assert!(two.may_have(id(2), now));
     }
@@ -175,21 +182,25 @@ mod tests {
     #[test]
     fn a_tab_that_is_gone_is_not_waited_for() {
         let (tabs, now) = (Arc::<Tabs>::default(), Instant::now());
-        let (one, two, three) = (tabs.enter(now), tabs.enter(now), tabs.enter(now));
+        let (one, two, three) = (
+            tabs.enter(MessageId::ZERO, now),
+            tabs.enter(MessageId::ZERO, now),
+            tabs.enter(MessageId::ZERO, now),
+        );
         drop(three);
         for tab in [&one, &two] {
             assert!(tab.may_have(id(1), now));
         }
         one.answered(now);
         two.answered(now);
-        let one = tabs.enter(now);
+        let one = tabs.enter(MessageId::ZERO, now);
         assert!(!one.may_have(id(2), now + PATIENCE / 2));
         assert!(one.may_have(id(2), now + PATIENCE));
     }
 
     fn one_of_two_is_unknown(now: Instant) -> (Arc<Tabs>, Tab) {
         let tabs = Browsers::default().tabs(7, 1, now);
-        let tab = tabs.enter(now);
+        let tab = tabs.enter(MessageId::ZERO, now);
         assert_eq!(tabs.latest(None), None);
         (tabs, tab)
     }
@@ -200,10 +211,10 @@ mod tests {
         let (tabs, two) = one_of_two_is_unknown(now);
         assert!(two.may_have(id(1), now));
         two.answered(now);
-        let two = tabs.enter(now);
+        let two = tabs.enter(MessageId::ZERO, now);
         assert!(!two.may_have(id(2), now), "the other is away");
         assert_eq!(tabs.latest(Some(id(1))), Some(id(1)));
-        let one = tabs.enter(now);
+        let one = tabs.enter(MessageId::ZERO, now);
         assert!(two.may_have(id(2), now));
         assert!(one.may_have(id(2), now));
     }
@@ -213,21 +224,21 @@ mod tests {
         let now = Instant::now();
         let (tabs, two) = one_of_two_is_unknown(now);
         assert_eq!(tabs.latest(Some(id(1))), Some(id(1)));
-        let one = tabs.enter(now);
+        let one = tabs.enter(MessageId::ZERO, now);
         assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
         assert!(two.may_have(id(1), now));
         two.answered(now);
         assert!(!one.may_have(id(2), now), "the other is away");
-        let _two = tabs.enter(now);
+        let _two = tabs.enter(MessageId::ZERO, now);
         assert!(one.may_have(id(2), now));
     }
 
     #[test]
     fn browsers_that_ask_no_more_are_forgotten() {
         let (browsers, now) = (Browsers::default(), Instant::now());
-        let waits = browsers.tabs(0, 0, now).enter(now);
+        let waits = browsers.tabs(0, 0, now).enter(MessageId::ZERO, now);
         for number in 0..5000 {
-            drop(browsers.tabs(number, 0, now).enter(now));
+            drop(browsers.tabs(number, 0, now).enter(MessageId::ZERO, now));
         }
         browsers.tabs(5000, 0, now + 2 * FORGET);
         for number in 5001..7000 {

@@ -163,8 +163,9 @@ impl Visit<'_> {
             return Ok(headers_alone(headers));
         }
         let subscription = self.sit(subscription).await?;
+        let cursor = subscription.cursor();
         let mut holding = self.holding(subscription, &self.outlets.early, headers);
-        holding.tab = tabs.map(|tabs| tabs.enter(Instant::now()));
+        holding.tab = tabs.map(|tabs| tabs.enter(cursor, Instant::now()));
         Ok(Answer::Hold(holding))
     }
 

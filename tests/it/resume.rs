@@ -122,6 +122,23 @@ fn an_id_that_has_left_the_buffer_gets_the_oldest_and_is_told_of_the_gap() {
 }
 
 #[test]
+fn a_poll_that_waits_is_told_of_the_gap_behind_its_own_id() {
+    for hold in MODES {
+        let gateway = start(hold, "push_store_messages = false\npush_grace = 0", "");
+        for text in ["one", "two"] {
+            gateway.publish("/pub?id=1", text);
+        }
+        let mut client = gateway.connect();
+        client.get("/sub?id=1", &format!("Last-Event-ID: {NOW}:0\r\n"));
+        wait(&gateway, 1);
+        gateway.publish("/pub?id=1", "three");
+        let answer = client.response();
+        assert_eq!(answer.text(), "three");
+        assert_eq!(answer.header("x-push-gap"), Some(&*format!("{NOW}:0")), "{hold}");
+    }
+}
+
+#[test]
 fn gaps_are_no_events_unless_asked_for() {
     for hold in MODES {
         let gateway = with_messages(start(hold, SHORT, ""));
