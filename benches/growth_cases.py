@@ -189,7 +189,7 @@ def stored(binary, scale):
 
 def idle(binary, count, method, body):
     """Channels that nobody needs: what they take, and that they go."""
-    with Daemon(binary, push_channel_timeout="'6s'", push_message_timeout="'1s'") as server:
+    with Daemon(binary, push_channel_timeout="'15s'", push_message_timeout="'1s'") as server:
         empty = server.memory()
         faults = server.send(method, count, count, body)
         if body and not server.wait(8, lambda: server.status()["messages"]["stored"] == 0):
@@ -197,7 +197,7 @@ def idle(binary, count, method, body):
         there, full = server.status()["channels"], server.memory()
         if there != count:
             faults.append(f"{there} of {count} channels are there")
-        if not server.wait(30, lambda: server.status()["channels"] == 0):
+        if not server.wait(40, lambda: server.status()["channels"] == 0):
             faults.append("channels stayed")
         left = server.settled_memory()
     return {
