@@ -71,8 +71,17 @@ push_subscriber = ["stream"]
 push_message_template = "~text~\\n"
 """
 
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ["cargo", "build", "--release", "--locked", "--bin", "pushgate"]
 START_SECONDS = 20
 PACKAGES = ["nginx", "libnginx-mod-nchan"]
+
+
+def build():
+    """The binary of this checkout."""
+    subprocess.run(BUILD, check=True, cwd=ROOT)
+    target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
+    return Path(ROOT, target, "release/pushgate")
 
 
 def descriptors():
