@@ -1,7 +1,5 @@
 //! Whole answers, written together at the end of a turn's events.
 
-use std::os::fd::AsFd;
-
 use bytes::Bytes;
 use rustix::event::epoll::EventData;
 
@@ -60,26 +58,5 @@ impl Hall {
                 Sent::Gone => self.close(key),
             }
         }
-    }
-
-    /// Writes once to each of some connections; answers in their order.
-    pub(super) fn send_each<T>(
-        &mut self,
-        writes: &[T],
-        of: impl Fn(&T) -> (u32, &Bytes),
-    ) -> Vec<Sent> {
-        let Self { held, send_batch, .. } = self;
-        let socket = |key: u32| held.get(key as usize)?.fd.as_ref().map(AsFd::as_fd);
-        let ready = writes.iter().map(|write| {
-            let (key, bytes) = of(write);
-            (socket(key), &bytes[..])
-        });
-        let sent = send_batch.send(&ready.collect::<Vec<_>>());
-        for (write, sent) in writes.iter().zip(&sent) {
-            if let Some(held) = held.get(of(write).0 as usize) {
-                held.note_sent(*sent);
-            }
-        }
-        sent
     }
 }

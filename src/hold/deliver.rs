@@ -170,12 +170,11 @@ impl Hall {
         batch: &Batch,
         (bytes, sent): (&Bytes, Sent),
     ) {
-        let Sent::Bytes(sent) = sent else {
-            if !outlet.ends() {
-                self.held[key as usize].cursor = batch.from;
-            }
-            return self.close(key);
-        };
+        if !outlet.ends() {
+            // What was written says how far it has come.
+            self.held[key as usize].cursor = batch.from;
+        }
+        let Sent::Bytes(sent) = sent else { return self.close(key) };
         if outlet.ends() {
             self.tally.answered_poll(outlet, batch);
             return self.end(key, bytes.slice(sent..));
@@ -193,10 +192,7 @@ impl Hall {
     fn note_sent(&mut self, key: u32, lead: &Bytes, batch: &Batch, sent: usize) {
         let held = &mut self.held[key as usize];
         match sent.checked_sub(lead.len()) {
-            None => {
-                held.cursor = batch.from;
-                held.rare().unsent = lead.slice(sent..);
-            }
+            None => held.rare().unsent = lead.slice(sent..),
             Some(sent) => {
                 let progress = batch.progress(sent);
                 held.cursor = progress.seen;

@@ -8,6 +8,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd},
 };
 
+use bytes::Bytes;
 use io_uring::{IoUring, opcode, types::Fd};
 use rustix::{
     io::Errno,
@@ -15,7 +16,7 @@ use rustix::{
 };
 use tracing::debug;
 
-use super::hall::Sent;
+use super::hall::{Hall, Sent};
 
 /// Writes in one call, and places in the ring.
 pub(super) const MOST: usize = 64;
@@ -57,6 +58,29 @@ impl SendBatch {
             return sent;
         }
         writes.iter().map(alone).collect()
+    }
+}
+
+impl Hall {
+    /// Writes once to each of some connections; answers in their order.
+    pub(super) fn send_each<T>(
+        &mut self,
+        writes: &[T],
+        of: impl Fn(&T) -> (u32, &Bytes),
+    ) -> Vec<Sent> {
+        let Self { held, send_batch, .. } = self;
+        let socket = |key: u32| held.get(key as usize)?.fd.as_ref().map(AsFd::as_fd);
+        let ready = writes.iter().map(|write| {
+            let (key, bytes) = of(write);
+            (socket(key), &bytes[..])
+        });
+        let sent = send_batch.send(&ready.collect::<Vec<_>>());
+        for (write, sent) in writes.iter().zip(&sent) {
+            if let Some(held) = held.get(of(write).0 as usize) {
+                held.note_sent(*sent);
+            }
+        }
+        sent
     }
 }
 

@@ -72,13 +72,14 @@ impl Redirect {
     /// Adds to the final answer what is taken over. What a location that pushes says of its messages,
     /// their type first of all, holds for them alone.
     pub fn adorn(&self, answer: &mut Answer, pushes: bool) {
-        let (headers, rest) = match answer {
-            Answer::Respond(response) => (response.headers_mut(), !pushes),
-            Answer::Hold(holding) => (&mut holding.headers, !pushes),
-            Answer::Tunnel(tunnel) => (&mut tunnel.headers, !pushes),
-            Answer::Converse(converse) => (&mut converse.headers, !pushes),
-            // What its answer says itself is not known yet.
-            Answer::Follow(follow) => (&mut follow.headers, false),
+        // What the answer that follows says itself is not known yet.
+        let rest = !pushes && !matches!(answer, Answer::Follow(_));
+        let headers = match answer {
+            Answer::Respond(response) => response.headers_mut(),
+            Answer::Hold(holding) => &mut holding.headers,
+            Answer::Tunnel(tunnel) => &mut tunnel.headers,
+            Answer::Converse(converse) => &mut converse.headers,
+            Answer::Follow(follow) => &mut follow.headers,
         };
         take_over(headers, &self.headers, rest);
     }

@@ -167,13 +167,13 @@ impl Template {
     /// is internal the application has chosen most.
     pub fn chosen_beside(&self, other: Option<&Self>, internal: bool) -> Option<&str> {
         let others = other.map_or(&[][..], |other| &other.parts);
-        let source = |part: &Part| match part {
-            Part::Variable { source, .. } => Some(source.clone()),
-            Part::Literal(_) => None,
+        let shows = |part: &Part, own: &Source| match part {
+            Part::Variable { source, .. } => source == own,
+            Part::Literal(_) => false,
         };
         self.parts.iter().find_map(|part| match part {
-            Part::Variable { name, source: own } if own.is_chosen(internal) => {
-                (!others.iter().any(|other| source(other).as_ref() == Some(own))).then_some(&**name)
+            Part::Variable { name, source } if source.is_chosen(internal) => {
+                (!others.iter().any(|other| shows(other, source))).then_some(&**name)
             }
             _ => None,
         })
