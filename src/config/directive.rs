@@ -234,6 +234,7 @@ directives! {
     push_hold: Hold = hold, Any;
 
     push_grip: bool = flag, Any;
+    push_grip_websocket: bool = grip_websocket, Any;
     push_grip_key: Signer = signer, Any;
     push_grip_issuer: String = text, Any;
     push_grip_publish: bool = flag, Any;

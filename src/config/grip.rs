@@ -11,6 +11,8 @@ pub struct Grip {
     pub signer: Option<Signer>,
     /// `push_grip_issuer`.
     pub issuer: Box<str>,
+    /// `push_grip_websocket`: whether WebSockets are spoken over HTTP, and not passed through.
+    pub over_http: bool,
     /// `push_channel_timeout` of a channel that a held request creates.
     pub channel_timeout: Duration,
     /// `push_max_channel_subscribers`: 0 is any number.

@@ -997,6 +997,14 @@ fn wrong_words_about_grip_are_named() {
             "f:5:20: push_grip_issuer: without effect: the location has neither push_grip nor push_grip_publish",
         ),
         (
+            format!("{passes}\npush_grip_websocket = 'pass'"),
+            "f:5:23: push_grip_websocket: without effect: the location has neither push_grip nor push_grip_publish",
+        ),
+        (
+            format!("{passes}\npush_grip = true\npush_grip_websocket = 'over-http'"),
+            "f:6:23: push_grip_websocket: \"over-http\" is none of \"pass\", \"over_http\"",
+        ),
+        (
             format!("{passes}\npush_grip = 1"),
             "f:5:13: push_grip: expected true or false, found a number",
         ),

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
 use percent_encoding::percent_encode;
 use tracing::warn;
 
+use super::Upload;
 use crate::{
     hold::{Answer, RequestBody},
     response::{Refusal, cookies_before},
@@ -35,13 +36,14 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// What an answer says of it.
-    pub(super) fn target(headers: &HeaderMap) -> Option<HeaderValue> {
-        headers.get(NAME).cloned()
+    /// What an answer says of it; the body of the request is taken back for it.
+    pub(super) fn of(answer: &HeaderMap, upload: &Upload) -> Result<Option<Box<Self>>, Refusal> {
+        let Some(target) = answer.get(NAME) else { return Ok(None) };
+        Self::new(target, answer, upload.reclaim()).map(|redirect| Some(Box::new(redirect)))
     }
 
     /// A redirect to what the header says.
-    pub(super) fn new(
+    fn new(
         target: &HeaderValue,
         answer: &HeaderMap,
         body: Option<RequestBody>,

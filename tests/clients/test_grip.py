@@ -29,6 +29,7 @@ push_grip_key = "HS256 text:{key}"
 path = "/"
 proxy_pass = "http://127.0.0.1:{port}"
 push_grip = true
+push_grip_websocket = "over_http"
 
 [[server.location]]
 path = "/grip/publish/"

@@ -30,6 +30,11 @@ fn control(json: &str) -> String {
     event("TEXT", &format!("c:{json}"))
 }
 
+/// A gateway that speaks WebSocket for the application.
+fn over_http(script: &Script, keys: &str) -> Gateway {
+    script.gateway(&format!("push_grip_websocket = \"over_http\"\n{keys}"))
+}
+
 fn open(gateway: &Gateway) -> Client {
     let mut client = gateway.connect();
     client.get("/socket?x", HANDSHAKE);
@@ -55,7 +60,7 @@ fn messages_are_requests_and_answers_are_messages() {
         ),
         events("", &(event("TEXT", "m:a") + &event("PING", "p"))),
     ]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = gateway.connect();
     let forged = "Meta-User: forged\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
     client.get("/socket?x", &format!("{HANDSHAKE}{forged}Cookie: a=b\r\n"));
@@ -98,7 +103,7 @@ fn the_client_closes_and_the_application_answers_it() {
     let echoes = [head.as_bytes(), &close].concat();
     for (answer, code) in [(echoes, 4001), (events("", ""), 4000)] {
         let script = Script::new(vec![opening(""), answer]);
-        let gateway = script.gateway("");
+        let gateway = over_http(&script, "");
         let mut client = open(&gateway);
         client.send(message(CLOSE, &[&4000_u16.to_be_bytes()[..], b"bye"].concat()));
         assert_eq!(closed(&mut client).0, code);
@@ -117,7 +122,7 @@ fn the_application_closes_and_hears_no_more_of_it() {
     let zero = [&b"OPEN\r\nCLOSE 2\r\n"[..], &[0, 0], b"\r\n"].concat();
     let head = format!("HTTP/1.1 200 OK\r\n{EVENTS}Content-Length: {}\r\n\r\n", zero.len());
     let script = Script::new(vec![[head.as_bytes(), &zero].concat()]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = open(&gateway);
     assert_eq!(closed(&mut client).0, 1000);
     client.send(message(CLOSE, &1000_u16.to_be_bytes()));
@@ -130,7 +135,7 @@ fn the_application_closes_and_hears_no_more_of_it() {
 #[test]
 fn a_client_that_vanishes_is_told() {
     let script = Script::new(vec![opening(""), events("", "")]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     drop(open(&gateway));
     assert_eq!(body(&script), "OPEN\r\n");
     assert_eq!(body(&script), "DISCONNECT\r\n");
@@ -139,7 +144,7 @@ fn a_client_that_vanishes_is_told() {
 #[test]
 fn a_client_that_breaks_the_protocol_is_sent_away_and_told() {
     let script = Script::new(vec![opening(""), events("", "")]);
-    let gateway = script.gateway("push_websocket_max_message = \"10\"");
+    let gateway = over_http(&script, "push_websocket_max_message = \"10\"");
     let mut client = open(&gateway);
     client.send(message(TEXT, b"more than ten"));
     assert_eq!(closed(&mut client).0, 1009);
@@ -153,7 +158,7 @@ fn channels_come_and_go_as_the_application_says() {
         + &control(r#"{"type": "set-meta", "name": "user", "value": "me"}"#);
     let unsubscribe = control(r#"{"type": "unsubscribe", "channel": "a"}"#);
     let script = Script::new(vec![opening(&subscribe), events("", &unsubscribe)]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = open(&gateway);
     held(&gateway, 1);
     item(&gateway, r#""meta": {"sender": "me"}, "ws-message": {"content": "own"}"#);
@@ -179,14 +184,14 @@ fn what_is_known_of_a_client_is_bounded() {
     };
     let much = set("a", 10_000) + &set("a", 16_000) + &event("TEXT", "m:fine");
     let script = Script::new(vec![opening(&much), events("", &set("b", 1000)), events("", "")]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = open(&gateway);
     assert_eq!(text(&mut client), "fine");
     client.send(message(TEXT, b"more"));
     assert_eq!(closed(&mut client).0, 1011);
     let many: String = (0..65).map(|number| set(&number.to_string(), 1)).collect();
     let script = Script::new(vec![opening(&many), events("", "")]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     assert_eq!(closed(&mut open(&gateway)).0, 1011);
 }
 
@@ -194,7 +199,7 @@ fn what_is_known_of_a_client_is_bounded() {
 fn who_publishes_may_close_and_the_application_is_told() {
     let subscribe = control(r#"{"type": "subscribe", "channel": "a"}"#);
     let script = Script::new(vec![opening(&subscribe), events("", "")]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = open(&gateway);
     held(&gateway, 1);
     item(&gateway, r#""ws-message": {"action": "close", "code": 4002, "reason": "kicked"}"#);
@@ -210,7 +215,7 @@ fn who_publishes_may_close_and_the_application_is_told() {
 fn a_refresh_asks_the_application_at_once() {
     let subscribe = control(r#"{"type": "subscribe", "channel": "a"}"#);
     let script = Script::new(vec![opening(&subscribe), events("", &event("TEXT", "m:news"))]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = open(&gateway);
     held(&gateway, 1);
     item(&gateway, r#""ws-message": {"action": "refresh"}"#);
@@ -224,7 +229,7 @@ fn silence_is_broken_as_the_application_asks() {
     let keep_alive =
         control(r#"{"type": "keep-alive", "content": "k", "message-type": "ping", "timeout": 1}"#);
     let script = Script::new(vec![opening(&keep_alive)]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = open(&gateway);
     for _ in 0..2 {
         assert_eq!(read(&mut client), (0x80 | PING, b"k".to_vec()));
@@ -236,7 +241,7 @@ fn a_detached_client_only_listens() {
     let orders =
         control(r#"{"type": "subscribe", "channel": "a"}"#) + &control(r#"{"type": "detach"}"#);
     let script = Script::new(vec![opening(&orders)]);
-    let gateway = script.gateway("");
+    let gateway = over_http(&script, "");
     let mut client = open(&gateway);
     held(&gateway, 1);
     client.send(message(TEXT, b"nobody hears it"));
@@ -252,10 +257,58 @@ fn a_detached_client_only_listens() {
 }
 
 #[test]
+fn a_handshake_may_be_handed_over_in_either_form() {
+    let hand_over = b"HTTP/1.1 200 OK\r\nX-Accel-Redirect: /inside/?id=a\r\nSet-Cookie: s=1\r\n\
+                      Content-Length: 0\r\n\r\n";
+    let inside = "[[server.location]]\npath = \"/inside/\"\ninternal = true\n\
+                  push_subscriber = [\"websocket\"]\npush_channel_id = \"$arg_id\"\n";
+    for (word, line) in
+        [("pass", "GET /socket?x HTTP/1.1"), ("over_http", "POST /socket?x HTTP/1.1")]
+    {
+        let script = Script::new(vec![hand_over.to_vec()]);
+        let gateway = script.gateway(&format!("push_grip_websocket = \"{word}\"\n{inside}"));
+        let mut client = gateway.connect();
+        client.get("/socket?x", HANDSHAKE);
+        let head = client.head();
+        assert!(
+            head.starts_with("HTTP/1.1 101 ") && head.contains("Set-Cookie: s=1\r\n"),
+            "{head}"
+        );
+        assert_eq!(script.asked().line(), line);
+        gateway.publish("/pub/?id=a", "handed over");
+        assert_eq!(text(&mut client), "handed over");
+        script.assert_not_asked();
+    }
+}
+
+#[test]
+fn a_handshake_is_passed_on_as_it_is_unless_something_else_is_said() {
+    let accepts = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let app = App::start(move |client, _| {
+        let asked = asked(client).unwrap();
+        assert_eq!(asked.line(), "GET /socket?x HTTP/1.1");
+        assert_eq!(asked.header("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
+        // It is still a request that the application knows as the gateway's.
+        assert!(asked.header("grip-feature").is_some());
+        client.send(accepts);
+        assert_eq!(client.exactly(8), message(TEXT, b"hi"));
+        client.send(b"\x81\x05hello");
+        assert!(!client.has_more());
+    });
+    let gateway = app.gateway("push_grip = true");
+    let mut client = open(&gateway);
+    client.send(message(TEXT, b"hi"));
+    assert_eq!(text(&mut client), "hello");
+    drop(client);
+    drop(gateway);
+}
+
+#[test]
 fn what_does_not_open_is_an_answer() {
     let gateway = |first: Vec<u8>| {
         let script = Script::new(vec![first]);
-        let gateway = script.gateway("");
+        let gateway = over_http(&script, "");
         (script, gateway)
     };
     let (_script, own) =
@@ -284,7 +337,7 @@ fn an_application_that_fails_ends_the_conversation() {
         events("", &event("TEXT", &format!("m:{}", "x".repeat(1 << 20)))),
     ] {
         let script = Script::new(vec![opening(""), bad]);
-        let gateway = script.gateway("");
+        let gateway = over_http(&script, "");
         let mut client = open(&gateway);
         client.send(message(TEXT, b"hi"));
         assert_eq!(closed(&mut client).0, 1011);
@@ -297,7 +350,8 @@ fn an_application_that_restarts_is_waited_for() {
     let address = stopped.local_addr().unwrap();
     drop(stopped);
     let location = format!(
-        "[[server.location]]\npath = \"/\"\nproxy_pass = \"http://{address}\"\npush_grip = true\n"
+        "[[server.location]]\npath = \"/\"\nproxy_pass = \"http://{address}\"\npush_grip = true\n\
+         push_grip_websocket = \"over_http\"\n"
     );
     let gateway = Gateway::start_root("workers = 1\nshutdown_timeout = \"1s\"", &location);
     let mut client = gateway.connect();

@@ -68,6 +68,7 @@ impl Build<'_> {
         Some(Grip {
             signer: block.push_grip_key.as_ref().map(|at| at.value.clone()),
             issuer: issuer.into(),
+            over_http: or(block.push_grip_websocket.as_ref(), false),
             channel_timeout: or(block.push_channel_timeout.as_ref(), CHANNEL_TIMEOUT),
             max_channel_subscribers: or(block.push_max_channel_subscribers.as_ref(), 0),
             max_message: or(
@@ -86,6 +87,7 @@ impl Build<'_> {
         for place in [
             own(block.push_grip_key.as_ref().map(|at| at.place)).filter(|_| !held && !takes_items),
             own(block.push_grip_issuer.as_ref().map(|at| at.place)).filter(|_| !held),
+            own(block.push_grip_websocket.as_ref().map(|at| at.place)).filter(|_| !held),
         ]
         .into_iter()
         .flatten()

@@ -3,7 +3,7 @@
 use http::{HeaderName, header};
 use toml::de::DeValue;
 
-use super::{At, Read, Reader, Refused, Value, list};
+use super::{At, Read, Reader, Refused, Value, list, term::word};
 use crate::config::{
     error::Reason,
     hooks::Ask,
@@ -39,6 +39,11 @@ pub(in crate::config) fn ask(reader: &mut Reader<'_>, value: &Value<'_>) -> Read
         || reader.refuse(value, Reason::Invalid(text.to_owned(), Ask::FORM)),
         |ask| Ok(Some(ask)),
     )
+}
+
+/// Whether WebSockets are spoken over HTTP.
+pub(in crate::config) fn grip_websocket(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<bool> {
+    word(reader, value, &[("pass", false), ("over_http", true)])
 }
 
 pub(in crate::config) fn upstream_name(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<String> {

@@ -21,7 +21,11 @@ use crate::{
 };
 
 /// One of some words.
-fn word<T: Copy>(reader: &mut Reader<'_>, value: &Value<'_>, words: &[(&str, T)]) -> Read<T> {
+pub(super) fn word<T: Copy>(
+    reader: &mut Reader<'_>,
+    value: &Value<'_>,
+    words: &[(&str, T)],
+) -> Read<T> {
     let text = reader.string(value, "a string")?;
     let found = words.iter().find(|word| word.0 == text);
     found.map(|word| word.1).map_or_else(|| reader.refuse(value, unknown_word(text, words)), Ok)

@@ -64,6 +64,11 @@ pub(in crate::upstream) fn sign(headers: &mut HeaderMap, own: &Grip) {
 }
 
 impl Caller {
+    /// Whether the application speaks HTTP where a client asks for a WebSocket.
+    pub(in crate::upstream) fn speaks_over_http(&self) -> bool {
+        self.location.grip.as_ref().is_some_and(|own| own.over_http)
+    }
+
     /// The name of a channel in the hub.
     pub(super) fn channel(&self, name: &str) -> ChannelId {
         ChannelId::grouped(&self.group, name.as_bytes())

@@ -85,22 +85,23 @@ impl Passage<'_> {
         let mut head = self.onward(&upload)?;
         let caller = self.caller(&mut head, place);
         if let Some(caller) = &caller
+            && caller.speaks_over_http()
             && websocket::is_requested(self.head)
         {
-            return grip::socket::open(caller.clone(), self.head).await.map(Passed::Answer);
+            return grip::socket::open(caller.clone(), self.head, &upload).await;
         }
         let mut request = Request::new(upload.again());
         (*request.method_mut(), *request.uri_mut()) = (self.head.method.clone(), head.uri);
         *request.headers_mut() = head.headers;
         let proxy = self.proxy;
         let response = self.client.request(proxy.upstream, request, &proxy.timeouts).await?;
-        if let Some(target) = Redirect::target(response.headers()) {
-            let body = upload.reclaim();
-            let redirect = Redirect::new(&target, response.headers(), body)?;
-            return Ok(Passed::Redirect(Box::new(redirect)));
+        if let Some(redirect) = Redirect::of(response.headers(), &upload)? {
+            return Ok(Passed::Redirect(redirect));
         }
         upload.answered();
-        if let Some(caller) = caller {
+        if let Some(caller) = caller
+            && response.status() != StatusCode::SWITCHING_PROTOCOLS
+        {
             return caller.instructed(response).await.map(Passed::Answer);
         }
         Ok(Passed::Answer(self.answer(response)))
