@@ -151,6 +151,7 @@ directives! {
     push_max_channels: usize = count, Root;
     push_max_subscribers: usize = count, Root;
     push_hook_queue: usize = some_count, Root;
+    push_hook_requests: usize = some_count, Root;
 
     name: String = upstream_name, Upstream;
     servers: Vec<At<Address>> = addresses, Upstream;
@@ -182,6 +183,7 @@ directives! {
     proxy_connect_timeout: Duration = some_time, Any;
     proxy_send_timeout: Duration = some_time, Any;
     proxy_read_timeout: Duration = some_time, Any;
+    proxy_connect_retry: Duration = duration, Any;
 
     push_publisher: bool = flag, Any;
     push_subscriber: Vec<Transport> = transports, Any;

@@ -12,6 +12,8 @@ const MAX_RESERVED_MEMORY: usize = 32 << 20;
 
 /// As many as a worker can have connections, nearly.
 const HOOK_QUEUE: usize = 1 << 14;
+/// What is little enough for an application that hangs to cost little.
+const HOOK_REQUESTS: usize = 256;
 
 /// The root of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,6 +42,8 @@ pub struct Process {
     pub max_subscribers: usize,
     /// `push_hook_queue`: notices that each worker keeps for the application.
     pub hook_queue: usize,
+    /// `push_hook_requests`: questions to the application that each worker has under way at a time.
+    pub hook_requests: usize,
 }
 
 impl Process {
@@ -59,6 +63,7 @@ impl Process {
             max_channels: or(root.push_max_channels.as_ref(), 0),
             max_subscribers: or(root.push_max_subscribers.as_ref(), 0),
             hook_queue: or(root.push_hook_queue.as_ref(), HOOK_QUEUE),
+            hook_requests: or(root.push_hook_requests.as_ref(), HOOK_REQUESTS),
         }
     }
 }

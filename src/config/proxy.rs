@@ -31,13 +31,15 @@ pub struct Timeouts {
     pub send: Duration,
     /// `proxy_read_timeout`: between two reads.
     pub read: Duration,
+    /// `proxy_connect_retry`: how long a server that cannot be reached is tried again; zero: not at all.
+    pub retry: Duration,
 }
 
 impl Default for Timeouts {
-    /// Those of nginx.
+    /// Those of nginx, which tries nothing again.
     fn default() -> Self {
         let minute = Duration::from_mins(1);
-        Self { connect: minute, send: minute, read: minute }
+        Self { connect: minute, send: minute, read: minute, retry: Duration::ZERO }
     }
 }
 

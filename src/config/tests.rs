@@ -116,6 +116,7 @@ fn the_root_says_what_concerns_the_process() {
         max_channels: 5,
         max_subscribers: 6,
         hook_queue: 7,
+        hook_requests: 256,
     };
     assert_eq!(process, expected);
     assert_eq!(servers[0].header_timeout, seconds(5));

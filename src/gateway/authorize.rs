@@ -55,7 +55,7 @@ impl Matter<'_> {
 
     /// Asks whether somebody may; what is no verdict is an error.
     pub(super) async fn ask(&self, inquiry: &Inquiry) -> Result<Verdict, Refusal> {
-        let answer = self.desk.upstreams.inquire(inquiry, Bytes::new(), MAX_ANSWER).await?;
+        let answer = self.desk.upstreams.question(inquiry, Bytes::new(), MAX_ANSWER).await?;
         match answer.status() {
             status if status.is_success() => Ok(Verdict::Admitted),
             StatusCode::NOT_MODIFIED => {

@@ -82,7 +82,7 @@ impl publish::Editor for Editor {
             inquiry.headers.insert(header::CONTENT_TYPE, told.unwrap_or(TEXT));
         }
         Box::pin(async move {
-            let answer = client.inquire(&inquiry, draft.body.clone(), limit).await?;
+            let answer = client.question(&inquiry, draft.body.clone(), limit).await?;
             Ok(decide(draft, answer))
         })
     }

@@ -63,6 +63,8 @@ pub struct Gateway {
     presence: Presence,
     /// `push_hook_queue`.
     hook_queue: usize,
+    /// `push_hook_requests`.
+    hook_requests: usize,
     notices: Arc<NoticeCounts>,
 }
 
@@ -108,6 +110,7 @@ impl Gateway {
             epoch: AtomicU64::new(0),
             presence: Presence::default(),
             hook_queue: config.process.hook_queue,
+            hook_requests: config.process.hook_requests,
             notices: Arc::default(),
         })
     }
@@ -141,7 +144,7 @@ impl Gateway {
 impl Desk {
     /// That of one worker; it stays on its thread.
     pub fn new(gateway: Arc<Gateway>) -> Self {
-        let upstreams = upstream::Client::new(gateway.groups.clone());
+        let upstreams = upstream::Client::new(gateway.groups.clone(), gateway.hook_requests);
         let (most, counts) = (gateway.hook_queue, gateway.notices.clone());
         let notices = Rc::new(Notices::new(upstreams.clone(), most, counts));
         let herald = Rc::new(Herald::new(gateway.hub.clone()));

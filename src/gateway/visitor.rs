@@ -83,9 +83,11 @@ impl Matter<'_> {
         // What could not be told later is refused now.
         let mut leaving = self.leaving()?;
         let verdict = self.ask(&inquiry).await;
-        if let (Some(leaving), Ok(Verdict::Refused(_)) | Err(Refusal::BadGateway(_))) =
-            (&mut leaving, &verdict)
-        {
+        let knows_nobody = matches!(
+            verdict,
+            Ok(Verdict::Refused(_)) | Err(Refusal::BadGateway(_) | Refusal::Unavailable(_))
+        );
+        if let (Some(leaving), true) = (&mut leaving, knows_nobody) {
             // It knows of nobody who could leave. One that took too long may.
             leaving.notice = None;
         }

@@ -6,29 +6,40 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header, request::Parts};
 use tokio::time::{Instant, sleep_until};
-use tracing::warn;
 
 use super::{
+    backoff::Backoff,
     dial::dial,
     download::Download,
     error::UpstreamError,
     group::Group,
+    permits::{Permit, Permits, Turns},
     pool::{Lease, Link, Pool},
     socket::Meter,
     upload::{Stage, Upload},
 };
 use crate::config::Timeouts;
 
+/// Before a server that cannot be reached is tried again, ...
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// ... and at most.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+/// Requests of a worker that wait so; others are answered at once.
+const MAX_WAITERS: usize = 1024;
+
 /// What a worker speaks to the servers of all upstreams with.
 #[derive(Clone, Debug)]
 pub struct Client {
     groups: Arc<[Group]>,
     pools: Rc<[Rc<Pool>]>,
+    waiters: Permits,
+    pub(super) questions: Turns,
 }
 
 /// Why an attempt failed.
@@ -48,10 +59,12 @@ impl From<UpstreamError> for Failure {
 }
 
 impl Client {
-    /// The client of one worker, which keeps connections of its own.
-    pub fn new(groups: Arc<[Group]>) -> Self {
+    /// The client of one worker, which keeps connections of its own; `questions` may be under way at a
+    /// time.
+    pub fn new(groups: Arc<[Group]>, questions: usize) -> Self {
         let pools = groups.iter().map(|group| Rc::new(Pool::new(group.keepalive))).collect();
-        Self { groups, pools }
+        let (waiters, questions) = (Permits::new(MAX_WAITERS), Turns::new(questions));
+        Self { groups, pools, waiters, questions }
     }
 
     /// Sends a request to an upstream, by its number, and waits for the head of the answer. The URI is
@@ -59,7 +72,8 @@ impl Client {
     ///
     /// It goes on to the next server when one cannot be reached, or fails before there is an answer
     /// and asking again does no harm: nothing was sent, or the method is idempotent and the body can
-    /// be sent again (RFC 9110 section 9.2.2).
+    /// be sent again (RFC 9110 section 9.2.2). When no server can be reached, such a request is tried
+    /// again for [`Timeouts::retry`].
     pub async fn request(
         &self,
         upstream: usize,
@@ -67,10 +81,60 @@ impl Client {
         timeouts: &Timeouts,
     ) -> Result<Response<Download>, UpstreamError> {
         let (head, upload) = request.into_parts();
+        let error = match self.round(upstream, &head, &upload, timeouts).await {
+            Err(error) if error.goes_on() => error,
+            done => return done,
+        };
+        let repeatable = head.method.is_idempotent() && upload.is_whole();
+        match self.waiters.take().filter(|_| repeatable && !timeouts.retry.is_zero()) {
+            Some(_waiter) => self.retry(upstream, &head, &upload, timeouts, error).await,
+            None => Err(error),
+        }
+    }
+
+    /// Tries again after this error, for a while. An answer that breaks off, as at the end of the
+    /// application's process, is asked for once more: the next time it may be the request that ends it.
+    async fn retry(
+        &self,
+        upstream: usize,
+        head: &Parts,
+        upload: &Upload,
+        timeouts: &Timeouts,
+        mut error: UpstreamError,
+    ) -> Result<Response<Download>, UpstreamError> {
+        let end = Instant::now() + timeouts.retry;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
+        let mut broken = 0;
+        loop {
+            match error {
+                UpstreamError::Connect(_) => {}
+                UpstreamError::Closed if broken == 0 => broken += 1,
+                _ => return Err(error),
+            }
+            let now = Instant::now();
+            if now >= end {
+                return Err(error);
+            }
+            sleep_until(end.min(now + backoff.pause())).await;
+            error = match self.round(upstream, head, upload, timeouts).await {
+                Err(error) => error,
+                done => return done,
+            };
+        }
+    }
+
+    /// Asks the servers one after the other, as far as they may be asked.
+    async fn round(
+        &self,
+        upstream: usize,
+        head: &Parts,
+        upload: &Upload,
+        timeouts: &Timeouts,
+    ) -> Result<Response<Download>, UpstreamError> {
         let group = &self.groups[upstream];
         let mut last = UpstreamError::Closed;
         for peer in group.order() {
-            let failure = match self.ask(upstream, peer, &head, &upload, timeouts).await {
+            let failure = match self.ask(upstream, peer, head, upload, timeouts).await {
                 Ok(response) => {
                     group.answered(peer);
                     return Ok(response);
@@ -81,9 +145,7 @@ impl Client {
             if !error.is_servers() {
                 return Err(error);
             }
-            group.failed(peer);
-            let address = group.peer(peer).map(|peer| peer.address.to_string());
-            warn!(upstream = %group.name, server = address, error = ?error, "{error}");
+            group.failed(peer, &error);
             let again = !sent || (head.method.is_idempotent() && upload.is_whole());
             if !again || !error.goes_on() {
                 return Err(error);
@@ -91,6 +153,11 @@ impl Client {
             last = error;
         }
         Err(last)
+    }
+
+    /// One of those who wait for an application that cannot be reached, if there may be more of them.
+    pub(super) fn waiter(&self) -> Option<Permit> {
+        self.waiters.take()
     }
 
     /// As [`Client::request`], and reads the answer to its end. Its body may have at most `limit` bytes;
@@ -169,7 +236,8 @@ async fn attempt(
     Ok(answer.map(|incoming| Download::new(incoming, lease, timeouts.read)))
 }
 
-/// Waits for an answer as long as the upload goes on, and then as long as an answer may take.
+/// Waits for the head of an answer as long as the upload goes on, and then as long as it may take. What
+/// the server says meanwhile puts that off by nothing: interim answers (1xx) could go on for ever.
 ///
 /// The timer is always set no later than time can be up: whatever happens meanwhile only puts that off.
 async fn in_time<T>(
@@ -188,7 +256,7 @@ async fn in_time<T>(
         }
         while timer.as_mut().poll(cx).is_ready() {
             let now = std::time::Instant::now();
-            let last = meter.last().max(begun);
+            let last = meter.sent().max(begun);
             let (patience, error) = match upload.stage() {
                 // The upload itself says when the client has been waited for long enough.
                 Stage::Client => {
@@ -229,7 +297,6 @@ mod tests {
         net::{SocketAddr, TcpListener},
         sync::atomic::{AtomicUsize, Ordering},
         thread,
-        time::Duration,
     };
 
     use tokio::task::LocalSet;
@@ -270,7 +337,7 @@ mod tests {
             fail_timeout: Duration::from_secs(10),
             keepalive: 4,
         };
-        Client::new([Group::new(&upstream)].into())
+        Client::new([Group::new(&upstream)].into(), 1)
     }
 
     async fn fetch(

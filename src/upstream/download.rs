@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 use tracing::warn;
 
 use super::{error::UpstreamError, pool::Lease};
@@ -37,8 +37,14 @@ impl Download {
         download
     }
 
-    /// Reads it to its end, if it has no more than `limit` bytes.
-    pub(super) async fn whole(mut self, limit: usize) -> Result<Bytes, UpstreamError> {
+    /// Reads it to its end, if it has no more than `limit` bytes and takes no longer than one read may.
+    pub(super) async fn whole(self, limit: usize) -> Result<Bytes, UpstreamError> {
+        let patience = self.patience;
+        let whole = timeout(patience, self.collect(limit)).await;
+        whole.unwrap_or(Err(UpstreamError::ReadTimeout))
+    }
+
+    async fn collect(mut self, limit: usize) -> Result<Bytes, UpstreamError> {
         if self.size_hint().lower() > limit as u64 {
             return Err(UpstreamError::TooLarge);
         }

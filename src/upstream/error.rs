@@ -8,6 +8,9 @@ use crate::response::Refusal;
 /// for clients, who need not know addresses.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
+    /// `push_hook_requests`: it has as many questions as it may have, and has not been asked.
+    #[error("Too many requests wait for the application's word.")]
+    Busy,
     /// The connection ended before there was an answer.
     #[error("The application closed the connection without an answer.")]
     Closed,
@@ -40,7 +43,12 @@ pub enum UpstreamError {
 impl UpstreamError {
     /// Whether a server did something wrong, and the next one may do better.
     pub(super) fn is_servers(&self) -> bool {
-        !matches!(self, Self::Request(_))
+        !matches!(self, Self::Busy | Self::Request(_))
+    }
+
+    /// Whether no server has got anything of the request.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectTimeout)
     }
 
     /// Whether nginx's `proxy_next_upstream error timeout` goes on to the next server.
@@ -61,6 +69,7 @@ impl From<UpstreamError> for Refusal {
         let sentence = error.to_string().into();
         match error {
             UpstreamError::Request(refusal) => refusal,
+            UpstreamError::Busy => Self::Unavailable(sentence),
             UpstreamError::ConnectTimeout
             | UpstreamError::ReadTimeout
             | UpstreamError::SendTimeout => Self::GatewayTimeout(sentence),
@@ -77,6 +86,7 @@ mod tests {
     fn what_takes_too_long_is_504_and_what_fails_502() {
         let down = io::Error::other("10.0.0.1:8000 is down");
         for (error, status) in [
+            (UpstreamError::Busy, 503),
             (UpstreamError::Closed, 502),
             (UpstreamError::Connect(down), 502),
             (UpstreamError::ConnectTimeout, 504),

@@ -13,10 +13,13 @@ use std::{
 
 use tracing::warn;
 
+use super::UpstreamError;
 use crate::config::{Address, Upstream};
 
 /// Between two look-ups of one name.
 const LOOK_UP: Duration = Duration::from_secs(1);
+/// Between two lines of the log about one server that cannot be reached.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// An `[[upstream]]`, or the one address of a `proxy_pass`.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ struct State {
     fails: usize,
     since: Option<Instant>,
     last: Option<Instant>,
+    /// When the log was last told that it cannot be reached.
+    complained: Option<Instant>,
 }
 
 impl Group {
@@ -83,9 +88,13 @@ impl Group {
         order
     }
 
-    /// A server has failed.
-    pub(super) fn failed(&self, peer: usize) {
-        self.peers[peer].failed(self, Instant::now());
+    /// A server has failed. Of one that cannot be reached the log is not told for each who tries it.
+    pub(super) fn failed(&self, peer: usize, error: &UpstreamError) {
+        let (own, now) = (&self.peers[peer], Instant::now());
+        own.failed(self, now);
+        if !matches!(error, UpstreamError::Connect(_)) || own.may_complain(now) {
+            warn!(upstream = %self.name, server = %own.address, ?error, "{error}");
+        }
     }
 
     /// A server has answered.
@@ -143,6 +152,16 @@ impl Peer {
         state.last = Some(now);
     }
 
+    /// Whether the log is told once more that it cannot be reached.
+    fn may_complain(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let may = state.complained.is_none_or(|last| now.duration_since(last) >= QUIET);
+        if may {
+            state.complained = Some(now);
+        }
+        may
+    }
+
     fn is_down(&self, group: &Group, now: Instant) -> bool {
         let state = self.state();
         let lately = |last: Instant| now.duration_since(last) < group.fail_timeout;
@@ -175,7 +194,7 @@ mod tests {
     #[test]
     fn who_has_failed_comes_last_until_it_answers() {
         let group = group(3, 1);
-        group.failed(0);
+        group.failed(0, &UpstreamError::Closed);
         assert_eq!(group.order(), [1, 2, 0]);
         assert_eq!(group.order(), [1, 2, 0]);
         group.answered(0);
@@ -200,7 +219,7 @@ mod tests {
     #[test]
     fn without_max_fails_nobody_is_left_alone() {
         let group = group(2, 0);
-        group.failed(0);
+        group.failed(0, &UpstreamError::Closed);
         assert_eq!(group.order(), [0, 1]);
     }
 }

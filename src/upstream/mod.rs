@@ -8,6 +8,7 @@
 //! told and told again.
 
 mod accel_redirect;
+mod backoff;
 mod client;
 mod dial;
 mod download;
@@ -16,6 +17,7 @@ mod grip;
 mod group;
 mod notice;
 mod notices;
+mod permits;
 mod pool;
 mod proxy;
 mod socket;

@@ -1,5 +1,7 @@
 //! One thing to tell the application, in little space.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::proxy::Inquiry;
@@ -28,6 +30,8 @@ impl Notice {
             }
         }
         let Inquiry { upstream, timeouts, .. } = *inquiry;
+        // Who keeps it tries again.
+        let timeouts = Timeouts { retry: Duration::ZERO, ..timeouts };
         Self { upstream, timeouts, head: head.into(), seen: None }
     }
 

@@ -313,7 +313,7 @@ mod tests {
             fail_timeout: Duration::from_secs(1),
             keepalive: 0,
         };
-        let client = Client::new([Group::new(&upstream)].into());
+        let client = Client::new([Group::new(&upstream)].into(), 1);
         Rc::new(Notices::new(client, most, Arc::default()))
     }
 

@@ -32,24 +32,24 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
-/// What has gone over a socket, and when.
+/// What has gone over a socket.
 #[derive(Debug)]
 pub(super) struct Meter {
     begun: Instant,
-    /// Milliseconds from `begun` to the last read or write.
-    last: AtomicU64,
+    /// Milliseconds from `begun` to the last write.
+    sent: AtomicU64,
     received: AtomicU64,
 }
 
 impl Meter {
-    fn touch(&self) {
+    fn wrote(&self) {
         let passed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(passed, Ordering::Relaxed);
+        self.sent.store(passed, Ordering::Relaxed);
     }
 
-    /// When something went over it last.
-    pub(super) fn last(&self) -> Instant {
-        self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    /// When the server took something last.
+    pub(super) fn sent(&self) -> Instant {
+        self.begun + Duration::from_millis(self.sent.load(Ordering::Relaxed))
     }
 
     /// Bytes that the server has sent.
@@ -61,8 +61,8 @@ impl Meter {
 impl Socket {
     pub(super) fn new(stream: Stream) -> (Self, Arc<Meter>) {
         let begun = Instant::now();
-        let (last, received) = (AtomicU64::new(0), AtomicU64::new(0));
-        let meter = Arc::new(Meter { begun, last, received });
+        let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+        let meter = Arc::new(Meter { begun, sent, received });
         (Self { stream, meter: meter.clone(), broken: false }, meter)
     }
 }
@@ -131,7 +131,6 @@ impl Read for Socket {
         let read = ready!(self.stream.poll_read(cx, &mut bytes[..length]))?;
         buffer.put_slice(&bytes[..read]);
         self.meter.received.fetch_add(read as u64, Ordering::Relaxed);
-        self.meter.touch();
         Poll::Ready(Ok(()))
     }
 }
@@ -149,7 +148,7 @@ impl Write for Socket {
             return Poll::Ready(Ok(bytes.len()));
         }
         if let Ok(written) = ready!(self.stream.poll_write(cx, bytes)) {
-            self.meter.touch();
+            self.meter.wrote();
             return Poll::Ready(Ok(written));
         }
         self.broken = true;

@@ -58,10 +58,14 @@ impl Script {
 
     /// A gateway in front of it that takes items, and has ordinary locations of the same channels.
     pub fn gateway(&self, keys: &str) -> Gateway {
-        let held = format!("push_grip = true\npush_channel_timeout = \"1m\"\n{keys}");
-        let locations = format!("{}{ITEMS}{ORDINARY}", self.app.location(&held));
-        Gateway::start_root("workers = 1\nshutdown_timeout = \"2s\"", &locations)
+        gateway(&self.app, keys)
     }
+}
+
+fn gateway(app: &App, keys: &str) -> Gateway {
+    let held = format!("push_grip = true\npush_channel_timeout = \"1m\"\n{keys}");
+    let locations = format!("{}{ITEMS}{ORDINARY}", app.location(&held));
+    Gateway::start_root("workers = 1\nshutdown_timeout = \"2s\"", &locations)
 }
 
 const ITEMS: &str = "[[server.location]]\npath = \"/grip/publish/\"\npush_grip_publish = true\n";
@@ -77,7 +81,7 @@ pub fn answer(headers: &str, body: &str) -> Vec<u8> {
 }
 
 /// An answer that holds for `a`.
-fn hold(mode: &str, headers: &str, body: &str) -> Vec<u8> {
+pub fn hold(mode: &str, headers: &str, body: &str) -> Vec<u8> {
     answer(&format!("Grip-Hold: {mode}\r\nGrip-Channel: a\r\n{headers}"), body)
 }
 
@@ -92,7 +96,7 @@ pub fn item(gateway: &Gateway, fields: &str) {
     assert_eq!((answer.status, answer.text()), (200, "Published\n"), "{fields}");
 }
 
-fn stream(content: &str) -> String {
+pub fn stream(content: &str) -> String {
     format!("\"http-stream\": {{\"content\": \"{content}\"}}")
 }
 
@@ -107,14 +111,14 @@ pub fn held(gateway: &Gateway, number: usize) {
     gateway.wait_for_subscribers("/pub/?id=a", number);
 }
 
-fn get(gateway: &Gateway, target: &str) -> Client {
+pub fn get(gateway: &Gateway, target: &str) -> Client {
     let mut client = gateway.connect();
     client.get(target, "");
     client
 }
 
 /// A client whose stream has begun with a body.
-fn begun(gateway: &Gateway, body: &str) -> Client {
+pub fn begun(gateway: &Gateway, body: &str) -> Client {
     let mut client = get(gateway, "/");
     client.head();
     assert_eq!(client.exactly_chunked(body.len()), body.as_bytes());
@@ -632,15 +636,15 @@ fn a_client_that_reads_nothing_for_a_while_misses_nothing_that_is_kept() {
 }
 
 /// An application whose connections can be cut.
-struct Mortal {
-    app: App,
+pub struct Mortal {
+    pub app: App,
     lines: Arc<Mutex<Vec<TcpStream>>>,
     asked: Receiver<Asked>,
 }
 
 impl Mortal {
     /// One at an address that always says the same.
-    fn start(address: SocketAddr, answer: Vec<u8>) -> Self {
+    pub fn start(address: SocketAddr, answer: Vec<u8>) -> Self {
         let (tell, asked) = channel();
         let (tell, lines) = (Mutex::new(tell), Arc::default());
         let open: Arc<Mutex<Vec<TcpStream>>> = Arc::clone(&lines);
@@ -654,8 +658,23 @@ impl Mortal {
         Self { app, lines, asked }
     }
 
+    /// One at an address of its own.
+    pub fn new(answer: Vec<u8>) -> Self {
+        Self::start("127.0.0.1:0".parse().unwrap(), answer)
+    }
+
+    /// As [`Script::gateway`].
+    pub fn gateway(&self, keys: &str) -> Gateway {
+        gateway(&self.app, keys)
+    }
+
+    /// The next request.
+    pub fn asked(&self) -> Asked {
+        self.asked.recv_timeout(PATIENCE).unwrap()
+    }
+
     /// Ends it with all of its connections, as the end of its process would.
-    fn kill(self) {
+    pub fn kill(self) {
         for line in self.lines.lock().unwrap().drain(..) {
             // It may have ended already.
             let _ = line.shutdown(Shutdown::Both);
@@ -667,11 +686,9 @@ impl Mortal {
 fn who_is_held_does_not_notice_that_the_application_is_killed_and_comes_back() {
     const CLIENTS: usize = 50;
     let link = "Grip-Link: </next>; rel=next; timeout=300\r\n";
-    let first = Mortal::start("127.0.0.1:0".parse().unwrap(), hold("stream", link, "begin;"));
+    let first = Mortal::new(hold("stream", link, "begin;"));
     let address = first.app.address;
-    let held_here = first.app.location("push_grip = true\npush_channel_timeout = \"1m\"\n");
-    let root = "workers = 1\nshutdown_timeout = \"2s\"";
-    let gateway = Gateway::start_root(root, &format!("{held_here}{ITEMS}{ORDINARY}"));
+    let gateway = first.gateway("proxy_connect_retry = 0\n");
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| begun(&gateway, "begin;")).collect();
     let mut waits = |text: &str| {
         for client in &mut clients {
@@ -691,8 +708,7 @@ fn who_is_held_does_not_notice_that_the_application_is_killed_and_comes_back() {
     let second = Mortal::start(address, hold("stream", link, "back;"));
     waits("back;");
     for _ in 0..CLIENTS {
-        let asked = second.asked.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(asked.line(), "GET /next HTTP/1.1");
+        assert_eq!(second.asked().line(), "GET /next HTTP/1.1");
     }
     held(&gateway, CLIENTS);
     item(&gateway, &stream("and on;"));

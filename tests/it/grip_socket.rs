@@ -12,21 +12,21 @@ use crate::{
 const EVENTS: &str = "Content-Type: application/websocket-events\r\n";
 
 /// An answer of events.
-fn events(headers: &str, body: &str) -> Vec<u8> {
+pub fn events(headers: &str, body: &str) -> Vec<u8> {
     answer(&format!("{EVENTS}{headers}"), body)
 }
 
 /// The answer that opens, with grip, and says more.
-fn opening(more: &str) -> Vec<u8> {
+pub fn opening(more: &str) -> Vec<u8> {
     events("Sec-WebSocket-Extensions: grip\r\n", &format!("OPEN\r\n{more}"))
 }
 
 /// An event with content.
-fn event(kind: &str, content: &str) -> String {
+pub fn event(kind: &str, content: &str) -> String {
     format!("{kind} {:x}\r\n{content}\r\n", content.len())
 }
 
-fn control(json: &str) -> String {
+pub fn control(json: &str) -> String {
     event("TEXT", &format!("c:{json}"))
 }
 
@@ -35,7 +35,7 @@ fn over_http(script: &Script, keys: &str) -> Gateway {
     script.gateway(&format!("push_grip_websocket = \"over_http\"\n{keys}"))
 }
 
-fn open(gateway: &Gateway) -> Client {
+pub fn open(gateway: &Gateway) -> Client {
     let mut client = gateway.connect();
     client.get("/socket?x", HANDSHAKE);
     let head = client.head();
@@ -358,7 +358,7 @@ fn an_application_that_restarts_is_waited_for() {
     client.get("/socket", HANDSHAKE);
     // The first attempt fails before there is somebody.
     gateway.connect().get("/", "");
-    assert_eq!(gateway.request("GET", "/", "", "").status, 502);
+    assert_eq!(gateway.request("POST", "/", "", "").status, 502);
     let opens = opening(&event("TEXT", "m:back"));
     let _app = App::start_at(address, move |client, _| {
         while asked(client).is_some() {

@@ -1,5 +1,7 @@
 //! Locations that pass requests on.
 
+use std::time::Duration;
+
 use http::HeaderName;
 
 use super::Build;
@@ -11,6 +13,10 @@ use crate::config::{
     value::{At, or},
     variable::Template,
 };
+
+/// `proxy_connect_retry` where an application has its requests held: a client that waits anyway would take
+/// an error for the end.
+const RETRY_OF_HOLDS: Duration = Duration::from_secs(30);
 
 impl Build<'_> {
     /// Whether it passes requests on: then it has no other role, and one of its own is noted.
@@ -38,12 +44,13 @@ impl Build<'_> {
             return;
         }
         let place = |at: Option<Place>| at.filter(|place| place.level == Level::Location);
-        let timeout = |at: Option<&At<std::time::Duration>>| place(at.map(|at| at.place));
+        let timeout = |at: Option<&At<Duration>>| place(at.map(|at| at.place));
         for place in [
             place(block.proxy_set_header.as_ref().map(|at| at.place)),
             timeout(block.proxy_connect_timeout.as_ref()),
             timeout(block.proxy_send_timeout.as_ref()),
             timeout(block.proxy_read_timeout.as_ref()),
+            timeout(block.proxy_connect_retry.as_ref()),
         ]
         .into_iter()
         .flatten()
@@ -82,10 +89,13 @@ impl Build<'_> {
 
     pub(super) fn timeouts(&self) -> Timeouts {
         let (block, defaults) = (self.block, Timeouts::default());
+        let holds = or(block.push_grip.as_ref(), false);
+        let retry = if holds { RETRY_OF_HOLDS } else { defaults.retry };
         Timeouts {
             connect: or(block.proxy_connect_timeout.as_ref(), defaults.connect),
             send: or(block.proxy_send_timeout.as_ref(), defaults.send),
             read: or(block.proxy_read_timeout.as_ref(), defaults.read),
+            retry: or(block.proxy_connect_retry.as_ref(), retry),
         }
     }
 

@@ -9,20 +9,22 @@ use tracing::warn;
 use super::{MAX_ANSWER, Told, link};
 use crate::{
     channel::{ChannelId, Hub},
-    config::{Grip, Location},
+    config::{Grip, Location, Timeouts},
     credentials::expires_in,
     grip::{FEATURES, Instruct, is_instructed, strip},
     hold::Answer,
     response::Refusal,
-    upstream::{CONDITIONS, Client, Download, Upload, UpstreamError, proxy::passed_back},
+    upstream::{
+        CONDITIONS, Client, Download, Upload, UpstreamError, backoff::Backoff, proxy::passed_back,
+    },
 };
 
 /// How long a `Grip-Sig` holds, in seconds.
 const SIGNED_FOR: u64 = 3600;
-/// How often the application is asked that cannot be reached, ...
-const TRIES: u32 = 6;
-/// ... and how long after the first time; then twice as long each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Before an application that cannot be reached is asked again, ...
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// ... and at most: many may wait for it.
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(15);
 
 /// The order of items that a client has got, told to the application.
 const LAST: HeaderName = HeaderName::from_static("grip-last");
@@ -49,6 +51,21 @@ pub(in crate::upstream) struct Caller {
     pub(in crate::upstream) method: Method,
     pub(in crate::upstream) uri: Uri,
     pub(in crate::upstream) headers: HeaderMap,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// There may be one later.
+    Passing,
+    /// There is none to come.
+    Lasting(Refusal),
+}
+
+impl From<UpstreamError> for Trouble {
+    fn from(error: UpstreamError) -> Self {
+        if error.goes_on() { Self::Passing } else { Self::Lasting(error.into()) }
+    }
 }
 
 /// Signs a request; what the client says of GRIP, and which encodings it takes, is left out: bodies may
@@ -93,9 +110,9 @@ impl Caller {
         Ok(super::hold(self, told))
     }
 
-    /// The same request again, with what the client has got.
+    /// The same request again, with what the client has got; until the application can be reached.
     pub(super) async fn again(&self, last: &[(String, String)]) -> Result<Told, Refusal> {
-        self.ask(self.uri.clone(), self.headers.clone(), last).await
+        self.insist(&self.uri, &self.headers, last, Ok).await
     }
 
     /// Whether the request can be sent again: its body is gone.
@@ -112,24 +129,31 @@ impl Caller {
         headers
     }
 
-    /// What follows, where the application said that it is; tries again where the application cannot be
-    /// reached.
+    /// What follows, where the application said that it is; until the application can be reached and
+    /// knows.
     pub(super) async fn next(&self, uri: &str, last: &[(String, String)]) -> Result<Told, Refusal> {
         let uri = link::resolve(&self.uri, uri).ok_or_else(|| {
             Refusal::BadGateway("The application's link to what follows is none.".into())
         })?;
-        let mut pause = FIRST_PAUSE;
-        let mut tries = 1;
+        self.insist(&uri, &self.following(), last, Told::fine).await
+    }
+
+    /// Asks until there is an answer, as long as somebody waits for it; what can be no better later is
+    /// an error. `judge` says what an answer is worth.
+    async fn insist(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        last: &[(String, String)],
+        judge: impl Fn(Told) -> Result<Told, Trouble>,
+    ) -> Result<Told, Refusal> {
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         loop {
-            match self.ask(uri.clone(), self.following(), last).await.and_then(Told::fine) {
-                Err(
-                    Refusal::GatewayTimeout(_) | Refusal::BadGateway(_) | Refusal::Unavailable(_),
-                ) if tries < TRIES => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                    tries += 1;
-                }
-                done => return done,
+            let asked = self.ask(uri.clone(), headers.clone(), last).await;
+            match asked.and_then(&judge) {
+                Ok(told) => return Ok(told),
+                Err(Trouble::Lasting(refusal)) => return Err(refusal),
+                Err(Trouble::Passing) => tokio::time::sleep(backoff.pause()).await,
             }
         }
     }
@@ -139,7 +163,7 @@ impl Caller {
         uri: Uri,
         mut headers: HeaderMap,
         last: &[(String, String)],
-    ) -> Result<Told, Refusal> {
+    ) -> Result<Told, Trouble> {
         for (channel, id) in last {
             if let Ok(value) = HeaderValue::try_from(format!("{channel}; last-id={id}")) {
                 headers.append(LAST, value);
@@ -147,7 +171,7 @@ impl Caller {
         }
         let asked = self.post(Method::GET, uri, headers, Bytes::new()).await?;
         let (parts, body) = asked.into_parts();
-        Told::new(parts, body)
+        Told::new(parts, body).map_err(Trouble::Lasting)
     }
 
     /// Sends a request with these headers, signed anew, and reads the answer.
@@ -177,7 +201,9 @@ impl Caller {
         let mut request = Request::new(Upload::bytes(body));
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
         *request.headers_mut() = headers;
-        self.client.fetch(proxy.upstream, request, &proxy.timeouts, MAX_ANSWER).await
+        // Who asks again does so in a way of its own.
+        let timeouts = Timeouts { retry: Duration::ZERO, ..proxy.timeouts };
+        self.client.fetch(proxy.upstream, request, &timeouts, MAX_ANSWER).await
     }
 
     /// Tells the application that the client is gone, once and as well as it goes.

@@ -1,6 +1,6 @@
 //! A request that waits within its answer: `Grip-Hold: stream`, and pages that follow each other.
 
-use std::rc::Rc;
+use std::{pin::pin, rc::Rc};
 
 use bytes::Bytes;
 use http::Response;
@@ -73,36 +73,49 @@ async fn run(
             warn!("the application links from one empty answer to the next");
             return Err(Cut);
         }
-        let told = next(&caller, &door, &seat, &link.uri).await?;
+        let told = next(&caller, &door, &seat, &instruct, &out, &link.uri).await?;
         (instruct, body) = (told.instruct, told.body);
     }
 }
 
-/// Asks for what follows, as long as there is a server.
-async fn next(caller: &Caller, door: &Door, seat: &Seat, uri: &str) -> Result<Told, Cut> {
+/// Asks for what follows, as long as there is a server; who waits gets signs of life meanwhile.
+async fn next(
+    caller: &Caller,
+    door: &Door,
+    seat: &Seat,
+    instruct: &Instruct,
+    out: &Out,
+    uri: &str,
+) -> Result<Told, Cut> {
     let last = seat.last();
-    let told = tokio::select! {
-        told = caller.next(uri, &last) => told,
-        () = door.closing() => return Err(Cut),
-    };
-    told.map_err(|refusal| {
-        warn!(%refusal, "what follows a held answer cannot be had");
-        Cut
-    })
+    let mut asking = pin!(caller.next(uri, &last));
+    let mut pace = Pace::new(instruct);
+    loop {
+        let told = tokio::select! {
+            told = &mut asking => told,
+            () = door.closing() => return Err(Cut),
+            () = until(pace.beat_at()) => {
+                pace.beat(out).await;
+                continue;
+            }
+        };
+        return told.map_err(|refusal| {
+            warn!(%refusal, "what follows a held answer cannot be had");
+            Cut
+        });
+    }
 }
 
 /// Sends what comes, until the application has to be asked or the answer is at its end.
 async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
     let asks = instruct.next.is_some();
-    let mut pace = Pace { instruct, active: Instant::now(), beat: Instant::now() };
+    let mut pace = Pace::new(instruct);
     loop {
         let next = tokio::select! {
             biased;
             next = seat.next() => next,
             () = until(pace.beat_at()) => {
-                let own = instruct.keep_alive.as_ref();
-                out.send(own.map(|own| own.content.clone()).unwrap_or_default()).await;
-                pace.beat = Instant::now();
+                pace.beat(out).await;
                 continue;
             }
             () = until(pace.ask_at()) => return After::Ask,
@@ -133,7 +146,19 @@ struct Pace<'a> {
     beat: Instant,
 }
 
-impl Pace<'_> {
+impl<'a> Pace<'a> {
+    fn new(instruct: &'a Instruct) -> Self {
+        let now = Instant::now();
+        Self { instruct, active: now, beat: now }
+    }
+
+    /// Sends a sign of life.
+    async fn beat(&mut self, out: &Out) {
+        let own = self.instruct.keep_alive.as_ref();
+        out.send(own.map(|own| own.content.clone()).unwrap_or_default()).await;
+        self.beat = Instant::now();
+    }
+
     fn beat_at(&self) -> Option<Instant> {
         self.instruct.keep_alive.as_ref().map(|own| self.beat + own.timeout)
     }

@@ -3,8 +3,12 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
 use hyper::ext::ReasonPhrase;
+use tracing::warn;
 
-use super::{MAX_ANSWER, caller::Caller};
+use super::{
+    MAX_ANSWER,
+    caller::{Caller, Trouble},
+};
 use crate::{
     channel::Reply,
     grip::{Hold, Instruct, strip},
@@ -58,14 +62,17 @@ impl Told {
     }
 
     /// What follows an answer has to be a success; what is none for now is asked for again.
-    pub(super) fn fine(self) -> Result<Self, Refusal> {
+    pub(super) fn fine(self) -> Result<Self, Trouble> {
         if self.status.is_success() {
             return Ok(self);
         }
         let status = self.status.as_u16();
-        let what = format!("The application answers {status} for what follows.").into();
-        let again = self.status.is_server_error();
-        Err(if again { Refusal::BadGateway(what) } else { Refusal::Forbidden(what) })
+        if self.status.is_server_error() {
+            warn!(status, "the application fails where it is asked for what follows");
+            return Err(Trouble::Passing);
+        }
+        let what = format!("The application answers {status} for what follows.");
+        Err(Trouble::Lasting(Refusal::Forbidden(what.into())))
     }
 
     /// Whether more follows the answer.

@@ -62,11 +62,27 @@ pub(super) async fn wait(
             },
         };
         if asks {
-            break Outcome::Told(Box::new(caller.again(&seat.last()).await?));
+            break again(caller, door, &seat, told, end).await?;
         }
     };
     gone.ended();
     Ok(outcome)
+}
+
+/// Asks the application again, for as long as the request may wait: it may be away.
+async fn again(
+    caller: &Caller,
+    door: &Door,
+    seat: &Seat,
+    told: Told,
+    end: Instant,
+) -> Result<Outcome, Refusal> {
+    let seen = seat.last();
+    tokio::select! {
+        again = caller.again(&seen) => Ok(Outcome::Told(Box::new(again?))),
+        () = sleep_until(end) => Ok(Outcome::Answer(told.answer(caller))),
+        () = door.closing() => Ok(Outcome::Answer(told.answer(caller))),
+    }
 }
 
 enum Answered {

@@ -43,6 +43,18 @@ impl Passage<'_> {
 }
 
 impl Client {
+    /// As [`Client::inquire`], for somebody who waits for the answer: such questions take turns.
+    pub async fn question(
+        &self,
+        inquiry: &Inquiry,
+        body: Bytes,
+        limit: usize,
+    ) -> Result<Response<Bytes>, UpstreamError> {
+        let patience = inquiry.timeouts.read;
+        let _turn = self.questions.turn(patience).await.ok_or(UpstreamError::Busy)?;
+        self.inquire(inquiry, body, limit).await
+    }
+
     /// Asks, and reads the answer, whose body may have at most `limit` bytes.
     pub async fn inquire(
         &self,

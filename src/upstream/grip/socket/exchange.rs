@@ -4,22 +4,27 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
+use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::{
     grip::{EVENTS_TYPE, Event, MAX_META_BYTES, encode},
     hold::Doing,
-    upstream::{UpstreamError, grip::Caller, proxy::headers::strip_hops},
+    upstream::{
+        UpstreamError,
+        backoff::Backoff,
+        grip::{
+            Caller,
+            caller::{FIRST_PAUSE, MAX_PAUSE},
+        },
+        proxy::headers::strip_hops,
+    },
 };
 
 /// What an application may say at least and at most of `Keep-Alive-Interval`, in seconds.
 const INTERVAL: (u64, u64) = (20, 86_400);
 /// Facts that an application may keep at a connection.
 const MAX_META: usize = 64;
-/// How often the application is asked that cannot be reached, ...
-const TRIES: u32 = 6;
-/// ... and how long after the first time; then twice as long each time.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 const TYPE: HeaderValue = HeaderValue::from_static(EVENTS_TYPE);
 const SET_META: &str = "set-meta-";
@@ -62,39 +67,36 @@ impl Exchange {
         Self { caller: caller.clone(), headers, meta: HeaderMap::new(), interval: None }
     }
 
-    /// Sends events. An application that cannot be reached is asked again: it may be about to start.
+    /// Sends events.
     pub(super) fn request(
         &self,
         events: &[Event],
     ) -> Doing<Result<Response<Bytes>, UpstreamError>> {
-        self.request_in(events, TRIES)
-    }
-
-    /// As [`Exchange::request`], with so many tries.
-    pub(super) fn request_in(
-        &self,
-        events: &[Event],
-        most: u32,
-    ) -> Doing<Result<Response<Bytes>, UpstreamError>> {
         let (caller, body) = (self.caller.clone(), encode(events));
         let mut headers = self.headers.clone();
         headers.extend(self.meta.iter().map(|(name, value)| (name.clone(), value.clone())));
-        Box::pin(async move {
-            let (mut pause, mut tries) = (FIRST_PAUSE, 1);
-            loop {
-                let (uri, headers, body) = (caller.uri.clone(), headers.clone(), body.clone());
-                match caller.post(Method::POST, uri, headers, body).await {
-                    Err(UpstreamError::Connect(_) | UpstreamError::ConnectTimeout)
-                        if tries < most =>
-                    {
-                        tokio::time::sleep(pause).await;
-                        pause *= 2;
-                        tries += 1;
-                    }
-                    done => return done,
-                }
+        Box::pin(async move { caller.post(Method::POST, caller.uri.clone(), headers, body).await })
+    }
+
+    /// Asks whether the WebSocket opens. An application that cannot be reached is asked again for
+    /// `proxy_connect_retry`: it may be about to start.
+    pub(super) async fn open(&self) -> Result<Response<Bytes>, UpstreamError> {
+        let caller = &self.caller;
+        let retry = caller.location.proxy.as_ref().map_or(Duration::ZERO, |own| own.timeouts.retry);
+        let (end, mut waiter) = (Instant::now() + retry, None);
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
+        loop {
+            let error = match self.request(&[Event::Open]).await {
+                Err(error) if error.is_unsent() => error,
+                done => return done,
+            };
+            waiter = waiter.or_else(|| caller.client.waiter());
+            let now = Instant::now();
+            if now >= end || waiter.is_none() {
+                return Err(error);
             }
-        })
+            sleep_until(end.min(now + backoff.pause())).await;
+        }
     }
 
     /// Notes what the headers of an answer say of the connection.

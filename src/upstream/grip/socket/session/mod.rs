@@ -24,7 +24,9 @@ use crate::{
     hold::{Doing, Door, Talk},
     upstream::{
         UpstreamError,
+        backoff::Backoff,
         grip::{
+            caller::{FIRST_PAUSE, MAX_PAUSE},
             seat::{Next, Piece, Seat},
             stream::until,
         },
@@ -48,7 +50,12 @@ pub(super) struct Session {
     /// What has not been sent to the application.
     queue: Vec<Event>,
     queued: usize,
+    /// What is on its way.
+    sent: Vec<Event>,
     flight: Option<Doing<Told>>,
+    /// When an application that could not be reached is asked again.
+    again: Option<Instant>,
+    backoff: Backoff,
     /// When the application was asked the last time.
     asked: Instant,
     keep_alive: Option<(KeepAlive, Kind)>,
@@ -65,6 +72,7 @@ enum Turn {
     News(Next),
     Beat,
     Poll,
+    Again,
     Late,
     Closing,
 }
@@ -82,7 +90,10 @@ impl Session {
             decoder: Decoder::new(Limits { max_message, deflate: false }),
             queue: Vec::new(),
             queued: 0,
+            sent: Vec::new(),
             flight: None,
+            again: None,
+            backoff: patience(),
             asked: now,
             keep_alive: None,
             beat: now,
@@ -103,20 +114,22 @@ impl Session {
     }
 
     async fn turn(&mut self, door: &Door, buffer: &mut [u8]) -> Turn {
-        if self.flight.is_none() && !self.queue.is_empty() {
+        if self.flight.is_none() && self.again.is_none() && !self.queue.is_empty() {
             self.ask();
         }
-        let waits = self.flight.is_some();
+        let flies = self.flight.is_some();
+        let waits = flies || self.again.is_some();
         let room = self.queued < MAX_QUEUED && self.ending.client.is_none();
         let beat_at = self.keep_alive.as_ref().map(|(own, _)| self.beat + own.timeout);
         let polls = self.exchange.interval.filter(|_| !waits && !self.detached);
         let poll_at = polls.map(|interval| self.asked + interval);
         tokio::select! {
             read = self.talk.read(buffer), if room => Turn::Read(read),
-            told = told(&mut self.flight), if waits => Turn::Told(told),
+            told = told(&mut self.flight), if flies => Turn::Told(told),
             next = self.seat.next() => Turn::News(next),
             () = until(beat_at.filter(|_| self.ending.is_open())) => Turn::Beat,
             () = until(poll_at) => Turn::Poll,
+            () = until(self.again) => Turn::Again,
             () = until(self.ending.until) => Turn::Late,
             () = door.closing(), if self.ending.is_open() => Turn::Closing,
         }
@@ -142,7 +155,7 @@ impl Session {
                     self.beat = Instant::now();
                 }
             }
-            Turn::Poll => self.ask(),
+            Turn::Poll | Turn::Again => self.ask(),
             Turn::Closing => return self.close(code::GOING_AWAY, "").await,
         }
         Ok(())
@@ -151,17 +164,32 @@ impl Session {
     /// Sends the application what waits for it, or asks whether there is something.
     fn ask(&mut self) {
         let rest = self.queue.split_off(self.queue.len().min(MAX_EVENTS));
-        let events = std::mem::replace(&mut self.queue, rest);
+        self.sent = std::mem::replace(&mut self.queue, rest);
         self.queued = self.queue.iter().map(Event::size).sum();
-        self.ending.told |= events.iter().any(|event| matches!(event, Event::Close(_)));
-        self.flight = Some(self.exchange.request(&events));
-        self.asked = Instant::now();
+        self.ending.told |= self.sent.iter().any(|event| matches!(event, Event::Close(_)));
+        self.flight = Some(self.exchange.request(&self.sent));
+        (self.asked, self.again) = (Instant::now(), None);
+    }
+
+    /// Takes back what could not be sent: the application may be about to start.
+    fn wait(&mut self) {
+        let later = std::mem::take(&mut self.queue);
+        self.queue = std::mem::take(&mut self.sent);
+        self.queue.extend(later);
+        self.queued = self.queue.iter().map(Event::size).sum();
+        self.again = Some(Instant::now() + self.backoff.pause());
     }
 
     /// An answer of the application.
     async fn told(&mut self, told: Told) -> io::Result<()> {
         let events = match told {
+            // Who has closed does not wait for it.
+            Err(error) if error.is_unsent() && self.ending.client.is_none() => {
+                self.wait();
+                return Ok(());
+            }
             Ok(told) if told.status() == StatusCode::OK && is_events(told.headers()) => {
+                self.backoff = patience();
                 self.exchange.note(told.headers());
                 decode(told.body()).map_err(|error| error.to_string())
             }
@@ -198,7 +226,7 @@ impl Session {
                 self.close(code, &reason).await
             }
             Piece::Ask => {
-                if self.flight.is_none() {
+                if self.flight.is_none() && self.again.is_none() {
                     self.ask();
                 }
                 Ok(())
@@ -249,10 +277,15 @@ impl Session {
         if self.ending.client.is_none() {
             self.queue.push(Event::Disconnect);
         }
-        if let Err(error) = self.exchange.request_in(&self.queue, 1).await {
+        if let Err(error) = self.exchange.request(&self.queue).await {
             warn!(%error, "the application is not told that a WebSocket is gone");
         }
     }
+}
+
+/// How an application is waited for that cannot be reached.
+fn patience() -> Backoff {
+    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
 }
 
 /// The answer of the request that is under way.

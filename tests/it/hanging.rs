@@ -1,0 +1,179 @@
+//! Applications that hang, or say what is no answer, before thousands who want to listen: what they cost
+//! is bounded, and comes back.
+
+use std::{
+    fs,
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    harness::{Client, PATIENCE},
+    hooked::{silent, start},
+    process::{Daemon, write},
+};
+
+const EVENTS: &str = "Accept: text/event-stream\r\n";
+const LATE: &str = "The application did not answer in time.";
+const BUSY: &str = "Too many requests wait for the application's word.";
+/// Who wants to listen.
+const LISTENERS: usize = 3000;
+/// `push_hook_requests`.
+const QUESTIONS: usize = 128;
+
+/// An application that says the same to everybody who asks, as often as it is taken.
+struct Bad {
+    address: String,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Bad {
+    fn saying(first: Vec<u8>, then: Vec<u8>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = stop.clone();
+        let thread = thread::spawn(move || {
+            let (mut silent, mut streams): (Vec<TcpStream>, Vec<TcpStream>) = Default::default();
+            while !told.load(Ordering::Relaxed) {
+                while let Ok((stream, _)) = listener.accept() {
+                    stream.set_nonblocking(true).unwrap();
+                    silent.push(stream);
+                }
+                // Whoever has asked hears something.
+                let mut bytes = [0; 4096];
+                let asked = |stream: &mut TcpStream| stream.read(&mut bytes).is_ok();
+                for mut stream in silent.extract_if(.., asked) {
+                    // It may be gone already.
+                    let _ = stream.write_all(&first);
+                    streams.push(stream);
+                }
+                streams.retain_mut(|stream| match stream.write(&then) {
+                    Ok(_) => true,
+                    Err(error) => error.kind() == ErrorKind::WouldBlock,
+                });
+                // It has no events of its own: it goes on for ever.
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        Self { address, stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Bad {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().unwrap().join();
+        assert!(ended.is_ok() || thread::panicking());
+    }
+}
+
+/// The memory of a process, in bytes.
+fn memory(daemon: &Daemon) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+/// Everybody asks, and everybody is answered; returns the most that the daemon took meanwhile, in bytes,
+/// and how many got each answer.
+fn rush(daemon: &Daemon, number: usize) -> (usize, Vec<(u16, String)>) {
+    let mut clients: Vec<Client> = (0..number).map(|_| daemon.connect()).collect();
+    for (at, client) in clients.iter_mut().enumerate() {
+        client.get(&format!("/sub?id={at}"), EVENTS);
+    }
+    let mut most = memory(daemon);
+    let answers = clients.iter_mut().map(|client| {
+        let answer = client.response();
+        most = most.max(memory(daemon));
+        (answer.status, answer.text().to_owned())
+    });
+    let answers = answers.collect();
+    (most, answers)
+}
+
+fn daemon(app: &Bad, directory: &tempfile::TempDir) -> Daemon {
+    let config = format!(
+        "workers = 1\npush_hook_requests = {QUESTIONS}\n[[server]]\nlisten = [\"127.0.0.1:0\"]\n\
+         [[server.location]]\npath = \"/sub\"\npush_subscriber = true\npush_channel_id = \"$arg_id\"\n\
+         push_authorize_request = \"http://{}/may\"\nproxy_read_timeout = \"3s\"\n\
+         [[server.location]]\npath = \"/live\"\npush_health = true\n",
+        app.address
+    );
+    Daemon::start(&write(directory, &config))
+}
+
+#[test]
+fn thousands_before_an_application_that_hangs_or_floods_cost_little_and_are_told() {
+    const MEGABYTE: usize = 1 << 20;
+    let closing = "The application's answer";
+    let large = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n".to_vec();
+    let chunked = b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [&b"1000\r\n"[..], &[b'x'; 0x1000], b"\r\n"].concat();
+    for (name, first, then, (status, why)) in [
+        ("hangs", vec![], vec![], (504, LATE)),
+        ("endless 1xx", vec![], b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), (504, LATE)),
+        ("drips", b"HTTP/1.1 200 OK\r\nA: ".to_vec(), b"x".to_vec(), (504, LATE)),
+        ("drips a body", large[..32].to_vec(), b"1".to_vec(), (504, LATE)),
+        ("garbage", b"garbage\r\n\r\n".to_vec(), vec![b'\xff'; 1000], (502, closing)),
+        ("oversized", large, vec![b'x'; 16 << 10], (502, closing)),
+        ("endless", chunked, chunk, (502, closing)),
+    ] {
+        let app = Bad::saying(first, then);
+        let directory = tempfile::tempdir().unwrap();
+        let daemon = daemon(&app, &directory);
+        // What it keeps for later it has by now.
+        rush(&daemon, 100);
+        let before = memory(&daemon);
+        let (most, answers) = rush(&daemon, LISTENERS);
+        let asked = answers.iter().filter(|(own, said)| *own == status && said.starts_with(why));
+        let busy = answers.iter().filter(|answer| **answer == (503, BUSY.to_owned()));
+        let (asked, busy) = (asked.count(), busy.count());
+        let kinds: std::collections::BTreeSet<_> = answers.iter().collect();
+        assert_eq!(asked + busy, LISTENERS, "{name}: {kinds:?}");
+        assert!(asked >= QUESTIONS, "{name}: {asked}");
+        if status == 504 {
+            assert!(busy > 0, "{name}: nobody is turned away");
+        }
+        assert!(most - before < 96 * MEGABYTE, "{name}: {before} bytes, then {most}");
+        let begin = Instant::now();
+        let mut after = memory(&daemon);
+        while after > before + 16 * MEGABYTE {
+            assert!(begin.elapsed() < 2 * PATIENCE, "{name}: {before} bytes, at last {after}");
+            thread::sleep(Duration::from_millis(100));
+            after = memory(&daemon);
+        }
+        println!("{name}: {before} bytes, {most}, {after}; {asked} asked, {busy} turned away");
+        let mut client = daemon.connect();
+        client.get("/live", "");
+        assert_eq!(client.response().text(), "ok");
+    }
+}
+
+#[test]
+fn who_stays_or_publishes_is_refused_by_an_application_that_hangs() {
+    let (app, told) = silent();
+    let ask = "push_subscribe_request = \"http://APP/come\"\nproxy_read_timeout = \"300ms\"";
+    let edit =
+        "push_publisher_upstream_request = \"http://APP/edit\"\nproxy_read_timeout = \"300ms\"";
+    let gateway = start(app.address, "hall", edit, ask);
+    for (method, target, headers, body) in
+        [("GET", "/sub?id=1", EVENTS, ""), ("POST", "/pub?id=1", "", "message")]
+    {
+        let answer = gateway.request(method, target, headers, body);
+        assert_eq!((answer.status, answer.text()), (504, LATE), "{method}");
+        assert_eq!(told.recv_timeout(PATIENCE), Ok("asked"));
+        assert_eq!(told.recv_timeout(PATIENCE), Ok("gone"));
+    }
+    // Nothing is published, and nobody has a seat.
+    assert_eq!(gateway.request("GET", "/pub?id=1", "", "").status, 404);
+    drop(gateway);
+}
