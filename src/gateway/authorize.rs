@@ -13,6 +13,7 @@ use crate::{
     channel::ChannelId,
     config::Question,
     hold::Answer,
+    log::Entry,
     response::Refusal,
     upstream::{Inquiry, Key, Verdict, pass_on},
 };
@@ -55,7 +56,12 @@ impl Matter<'_> {
 
     /// Asks whether somebody may; what is no verdict is an error.
     pub(super) async fn ask(&self, inquiry: &Inquiry) -> Result<Verdict, Refusal> {
-        let answer = self.desk.upstreams.question(inquiry, Bytes::new(), MAX_ANSWER).await?;
+        let begun = Instant::now();
+        let answer = self.desk.upstreams.question(inquiry, Bytes::new(), MAX_ANSWER).await;
+        if let Some(entry) = Entry::of(self.head) {
+            entry.upstream(begun.elapsed());
+        }
+        let answer = answer?;
         match answer.status() {
             status if status.is_success() => Ok(Verdict::Admitted),
             StatusCode::NOT_MODIFIED => {

@@ -1,6 +1,7 @@
 //! One request: route, access, channels, role.
 
 mod admit;
+mod application;
 mod authorize;
 mod edit;
 mod herald;
@@ -33,14 +34,14 @@ use veil::Veil;
 
 use crate::{
     channel::{Hub, Settings},
-    config::Config,
+    config::{Config, Transport},
     hold::{Answer, Browsers, Client, Handler, RequestBody, Tally},
     log::{self, Entry},
     publish::host::Host,
     response::Body,
     status::Monitor,
     subscribe::presence::Presence,
-    upstream::{self, Group, NoticeCounts, Notices, Verdicts},
+    upstream::{self, Counts, Group, NoticeCounts, Notices, Verdicts},
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -66,6 +67,7 @@ pub struct Gateway {
     /// `push_hook_requests`.
     hook_requests: usize,
     notices: Arc<NoticeCounts>,
+    counts: Arc<Counts>,
 }
 
 /// What answers the requests of one worker.
@@ -112,6 +114,7 @@ impl Gateway {
             hook_queue: config.process.hook_queue,
             hook_requests: config.process.hook_requests,
             notices: Arc::default(),
+            counts: Arc::default(),
         })
     }
 
@@ -123,11 +126,6 @@ impl Gateway {
     /// The channels.
     pub fn hub(&self) -> &Hub {
         &self.hub
-    }
-
-    /// What has become of what the application is told.
-    pub fn notices(&self) -> &NoticeCounts {
-        &self.notices
     }
 
     /// Somebody is sent away: whoever comes again is asked about again.
@@ -144,7 +142,8 @@ impl Gateway {
 impl Desk {
     /// That of one worker; it stays on its thread.
     pub fn new(gateway: Arc<Gateway>) -> Self {
-        let upstreams = upstream::Client::new(gateway.groups.clone(), gateway.hook_requests);
+        let (groups, counts) = (gateway.groups.clone(), gateway.counts.clone());
+        let upstreams = upstream::Client::new(groups, gateway.hook_requests, counts);
         let (most, counts) = (gateway.hook_queue, gateway.notices.clone());
         let notices = Rc::new(Notices::new(upstreams.clone(), most, counts));
         let herald = Rc::new(Herald::new(gateway.hub.clone()));
@@ -203,9 +202,21 @@ fn note(entry: &Entry, head: &request::Parts, answer: &mut Answer) {
             response.extensions_mut().insert(entry.clone());
         }
         Answer::Hold(holding) => holding.entry = Some(entry.clone()),
-        Answer::Follow(follow) => follow.entry = Some(entry.clone()),
-        // Its line is written now.
-        Answer::Tunnel(_) | Answer::Converse(_) => entry.status(StatusCode::SWITCHING_PROTOCOLS),
+        Answer::Follow(follow) => {
+            let channels = follow.channels.iter().map(|id| (id.group(), id.as_bytes()));
+            entry.transport(follow.transport.name());
+            entry.channels(channels);
+            follow.entry = Some(entry.clone());
+        }
+        Answer::Tunnel(tunnel) => {
+            entry.status(StatusCode::SWITCHING_PROTOCOLS);
+            tunnel.entry = Some(entry.clone());
+        }
+        Answer::Converse(converse) => {
+            entry.status(StatusCode::SWITCHING_PROTOCOLS);
+            entry.transport(Transport::WebSocket.name());
+            converse.entry = Some(entry.clone());
+        }
     }
 }
 

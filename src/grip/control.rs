@@ -96,6 +96,8 @@ impl Order {
                 Self::SetMeta(need("name")?.into(), object.text("value")?.map(Into::into))
             }
             "keep-alive" => Self::KeepAlive(keep_alive(&object)?),
+            // Whoever passed over it would lose the message.
+            "send-delayed" => return Err(object.wrong("type", "is not understood here")),
             _ => return Ok(None),
         }))
     }

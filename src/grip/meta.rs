@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Facts that may be known of one subscriber, ...
-const MAX_FACTS: usize = 64;
+pub const MAX_META: usize = 64;
 /// ... and the bytes of their names and values together.
 pub const MAX_META_BYTES: usize = 16 << 10;
 
@@ -29,7 +29,7 @@ impl Meta {
         let earlier = self.get(name).map(|earlier| name.len() + earlier.len());
         let bytes = self.bytes - earlier.unwrap_or(0) + name.len() + value.len();
         let facts = self.facts.len() + usize::from(earlier.is_none());
-        if bytes > MAX_META_BYTES || facts > MAX_FACTS {
+        if bytes > MAX_META_BYTES || facts > MAX_META {
             return Err(TOO_MUCH);
         }
         self.facts.insert(name.into(), value.into());
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn facts_are_bounded_in_number() {
         let mut meta = Meta::default();
-        for number in 0..MAX_FACTS {
+        for number in 0..MAX_META {
             assert_eq!(meta.set(&number.to_string(), "x"), Ok(()));
         }
         assert_eq!(meta.set("more", "x"), Err(TOO_MUCH));
@@ -75,6 +75,6 @@ mod tests {
         meta.remove("b");
         meta.remove("b");
         assert_eq!(meta.set("c", &most[1..]), Ok(()));
-        assert_eq!(TOO_MUCH, format!("has more than {MAX_FACTS} values or {MAX_META_BYTES} bytes"));
+        assert_eq!(TOO_MUCH, format!("has more than {MAX_META} values or {MAX_META_BYTES} bytes"));
     }
 }

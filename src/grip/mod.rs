@@ -24,7 +24,7 @@ pub use instruct::{Channel, Hold, Instruct, Link, is_instructed};
 pub use item::{Published, items};
 pub use json::Malformed;
 pub use keep_alive::{KeepAlive, Mode};
-pub use meta::{MAX_META_BYTES, Meta};
+pub use meta::{MAX_META, MAX_META_BYTES, Meta};
 pub use sequence::Sequence;
 
 /// The beginning of the names of all headers.

@@ -43,6 +43,8 @@ pub(super) struct Waiter {
     seen: MessageId,
     /// There is more than the inbox took.
     overflow: bool,
+    /// It is one of those who wait; not if it is a part of somebody who counts once.
+    counts: bool,
     pub(super) dismissed: Option<Farewell>,
     pub(super) waker: Option<Waker>,
     /// Is dropped when it waits no longer.
@@ -116,9 +118,12 @@ impl Hall {
         subscription: Subscription,
         transport: Transport,
         guest: Option<Box<dyn Guest>>,
+        counts: bool,
     ) -> u32 {
         let seen = subscription.cursor();
-        self.tally.waits(transport);
+        if counts {
+            self.tally.waits(transport);
+        }
         let waiter = Waiter {
             transport,
             place: Place::Nowhere,
@@ -126,6 +131,7 @@ impl Hall {
             bytes: 0,
             seen,
             overflow: false,
+            counts,
             dismissed: None,
             waker: None,
             guest,
@@ -173,7 +179,9 @@ impl Hall {
     pub(super) fn leave_body(&mut self, key: u32) {
         let Some(waiter) = self.bodies.get(key) else { return };
         let place = std::mem::take(&mut waiter.place);
-        self.tally.parted(waiter.transport);
+        if waiter.counts {
+            self.tally.parted(waiter.transport);
+        }
         waiter.dismiss_guest();
         self.bodies.0.remove((key & !BODY) as usize);
         self.give_up(&place);

@@ -12,12 +12,12 @@ use http_body::Body as _;
 use tokio::sync::watch;
 
 use super::{
-    Talk,
+    Talk, Tally,
     bodies::Letter,
     worker::{HallCell, Shared},
 };
 use crate::{
-    channel::{Message, Subscription},
+    channel::{ChannelId, Message, Subscription},
     config::Transport,
     framing::Farewell,
     log::Entry,
@@ -31,6 +31,10 @@ pub type Doing<T> = Pin<Box<dyn Future<Output = T>>>;
 pub struct Follow {
     /// The line of the access log.
     pub entry: Option<Entry>,
+    /// By what it waits at first.
+    pub transport: Transport,
+    /// The channels that it waits in at first.
+    pub channels: Vec<ChannelId>,
     /// Headers of the response beside those that it brings.
     pub headers: HeaderMap,
     /// Makes the response; ends with its client.
@@ -39,6 +43,8 @@ pub struct Follow {
 
 /// A request that has become a conversation of another protocol.
 pub struct Converse {
+    /// The line of the access log.
+    pub entry: Option<Entry>,
     /// Those of the 101.
     pub headers: HeaderMap,
     /// What is said; the connection ends with it.
@@ -79,10 +85,19 @@ impl<H> Shared<H> {
 }
 
 impl Door {
-    /// Waits for messages; the subscription has taken its seats. It counts as one of that transport.
+    /// Waits for messages; the subscription has taken its seats. In its channels it is one of that
+    /// transport; whoever has one feed or several counts by [`Door::stay`].
     pub fn follow(&self, subscription: Subscription, transport: Transport) -> Feed {
-        let key = self.hall.borrow_mut().join_body(subscription, transport, None);
+        let key = self.hall.borrow_mut().join_body(subscription, transport, None, false);
         Feed { hall: self.hall.clone(), key }
+    }
+
+    /// Somebody waits from now on.
+    pub fn stay(&self, transport: Transport) -> Stay {
+        let tally = self.hall.borrow().tally.clone();
+        tally.visited(transport);
+        tally.waits(transport);
+        Stay { tally, transport }
     }
 
     /// Waits for the server to shut down.
@@ -90,6 +105,19 @@ impl Door {
         let mut closing = self.closing.clone();
         // Without a sender there is no server.
         let _ = closing.wait_for(|closing| *closing).await;
+    }
+}
+
+/// Somebody who counts as one that waits, until it is dropped.
+#[derive(Debug)]
+pub struct Stay {
+    tally: Arc<Tally>,
+    transport: Transport,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.tally.parted(self.transport);
     }
 }
 

@@ -52,7 +52,7 @@ use std::future::Future;
 
 pub use accept::Listener;
 pub use batch::enough;
-pub use follow::{Converse, Doing, Door, Feed, Follow, News};
+pub use follow::{Converse, Doing, Door, Feed, Follow, News, Stay};
 pub use guest::Guest;
 pub use hall::Listening;
 use http::{Request, Response};

@@ -203,7 +203,7 @@ async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client
             let wire = Wire::new(fd, rest);
             if wire.become_task().is_ok() {
                 let mut talk = Talk::new(wire);
-                if talk.agree(converse.headers).await.is_ok() {
+                if talk.agree(converse.headers, converse.entry).await.is_ok() {
                     (converse.run)(shared.door(), talk).await;
                 }
             }

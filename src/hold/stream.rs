@@ -53,7 +53,7 @@ impl Wait {
     pub(super) fn new(hall: HallCell, holding: Holding) -> Self {
         let Holding { subscription, outlet, timeout, tab, guest, .. } = holding;
         let cursor = subscription.cursor();
-        let key = hall.borrow_mut().join_body(subscription, outlet.transport, guest);
+        let key = hall.borrow_mut().join_body(subscription, outlet.transport, guest, true);
         let timeout = timeout.map(|after| Box::pin(sleep(after)));
         let ping = outlet.ping.map(|every| (every, Box::pin(sleep(every))));
         let (letter, pause) = (None, None);

@@ -15,10 +15,13 @@ use hyper::{
 use tokio::time::{Instant, sleep};
 
 use super::{head, wire::Wire};
+use crate::log::Entry;
 
 /// What a request becomes that asked for another protocol and got it from the application.
 #[derive(Debug)]
 pub struct Tunnel {
+    /// The line of the access log.
+    pub entry: Option<Entry>,
     /// Of the answer.
     pub headers: HeaderMap,
     /// The connection to the application, once its answer has been read.
@@ -74,6 +77,8 @@ struct Way {
     eof: bool,
     /// The other side has been told.
     done: bool,
+    /// Bytes that have been written.
+    sent: u64,
 }
 
 impl Way {
@@ -81,7 +86,7 @@ impl Way {
     fn new(first: &[u8]) -> Self {
         let mut bytes = vec![0; BUFFER.max(first.len())].into_boxed_slice();
         bytes[..first.len()].copy_from_slice(first);
-        Self { bytes, start: 0, end: first.len(), eof: false, done: false }
+        Self { bytes, start: 0, end: first.len(), eof: false, done: false, sent: 0 }
     }
 
     /// Copies what there is; ready when the direction has ended. Counts what has moved.
@@ -103,6 +108,7 @@ impl Way {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
                 self.start += written;
+                self.sent += written as u64;
                 *moved += written as u64;
                 continue;
             }
@@ -125,13 +131,16 @@ impl Way {
 /// Answers the client, and copies until both sides have ended, one has failed, nothing has moved for
 /// too long, or the server shuts down.
 pub(super) async fn run(wire: Wire, tunnel: Tunnel, closing: impl Future<Output = ()>) {
-    let Tunnel { headers, upstream, patience } = tunnel;
+    let Tunnel { entry, headers, upstream, patience } = tunnel;
     let Ok(far) = upstream.await else { return };
-    let answer = Way::new(&answer(headers));
-    let ended = copy(Near(wire), far, answer, patience);
+    let mut answer = Way::new(&answer(headers));
+    let head = answer.end as u64;
     tokio::select! {
-        () = ended => {}
+        () = copy(Near(wire), far, &mut answer, patience) => {}
         () = closing => {}
+    }
+    if let Some(entry) = entry {
+        entry.sent(answer.sent.saturating_sub(head));
     }
 }
 
@@ -140,7 +149,7 @@ fn answer(mut headers: HeaderMap) -> Vec<u8> {
     head::switching(StatusCode::SWITCHING_PROTOCOLS, &headers)
 }
 
-async fn copy(mut near: Near, mut far: Upgraded, mut back: Way, patience: Duration) {
+async fn copy(mut near: Near, mut far: Upgraded, back: &mut Way, patience: Duration) {
     let mut forth = Way::new(&[]);
     let mut moved = 0;
     let mut timer = std::pin::pin!(sleep(patience));

@@ -6,7 +6,7 @@
 use std::{
     fmt::{Display, Write},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderMap, HeaderName, StatusCode, header, request};
@@ -52,6 +52,8 @@ struct Record {
     transport: Option<&'static str>,
     channels: Vec<Box<[u8]>>,
     status: Option<u16>,
+    /// How long applications were waited for.
+    upstream: Option<Duration>,
     /// Bytes sent, and how many of them are not of the body.
     sent: u64,
     head: u64,
@@ -122,6 +124,11 @@ impl Entry {
         self.record().status = Some(status.as_u16());
     }
 
+    /// An application has been waited for, for so long.
+    pub fn upstream(&self, waited: Duration) {
+        *self.record().upstream.get_or_insert_default() += waited;
+    }
+
     /// Bytes of the answer have gone out.
     pub fn sent(&self, bytes: u64) {
         self.record().sent += bytes;
@@ -153,6 +160,7 @@ impl Record {
             transport: None,
             channels: Vec::new(),
             status: None,
+            upstream: None,
             sent: 0,
             head: 0,
         }
@@ -188,7 +196,10 @@ impl Record {
         let _ = write!(line, "{seconds:.3} {} {transport} ", self.peer);
         let channels = self.channels.join(&b","[..]);
         quoted(&mut line, Some(&channels[..]).filter(|names| !names.is_empty()));
-        line.push('\n');
+        match self.upstream {
+            Some(waited) => drop(writeln!(line, " {:.3}", waited.as_secs_f64())),
+            None => line.push_str(" -\n"),
+        }
         line
     }
 
@@ -216,6 +227,10 @@ impl Record {
         let body = self.sent.saturating_sub(self.head);
         let seconds = self.begun.elapsed().as_secs_f64();
         let _ = write!(line, ",\"status\":{status},\"bytes\":{body},\"seconds\":{seconds:.3}");
+        let _ = match self.upstream {
+            Some(waited) => write!(line, ",\"upstream_seconds\":{:.3}", waited.as_secs_f64()),
+            None => write!(line, ",\"upstream_seconds\":null"),
+        };
         line.push_str(",\"channels\":[");
         for (at, name) in self.channels.iter().enumerate() {
             if at > 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Monitor;
+use super::{Monitor, application, application::Application};
 use crate::{
     channel::{Gone, Traffic},
     config::Transport,
@@ -38,6 +38,7 @@ pub(super) struct Figures {
     pub(super) gaps: u64,
     pub(super) transports: Vec<Passage>,
     pub(super) ends: [u64; End::ALL.len()],
+    pub(super) application: Application,
     pub(super) lost_log_lines: u64,
 }
 
@@ -53,7 +54,7 @@ pub(super) struct Passage {
 
 impl Figures {
     /// How things are.
-    pub(super) fn of(monitor: &Monitor) -> Self {
+    pub(super) fn of(monitor: &Monitor, application: Application) -> Self {
         let tallies = &monitor.tallies;
         // What ends is read before what begins, so that no more can have ended than begun.
         let closed = sum(tallies, |tally| &tally.closed);
@@ -74,6 +75,7 @@ impl Figures {
             gaps: sum(tallies, |tally| &tally.gaps),
             transports: Transport::ALL.map(|transport| passage(tallies, transport)).to_vec(),
             ends: End::ALL.map(|end| sum(tallies, |tally| &tally.ends[end as usize])),
+            application,
             lost_log_lines: log::lost(),
         }
     }
@@ -118,6 +120,7 @@ impl Figures {
             ended: pairs(End::ALL.map(End::name).into_iter().zip(self.ends).collect()),
             polls_answered: self.polls,
             gaps: self.gaps,
+            application: self.application.document(),
             lost_log_lines: self.lost_log_lines,
         };
         serde_json::to_string(&document).unwrap_or_default() + "\n"
@@ -139,7 +142,7 @@ fn passage(tallies: &[Arc<Tally>], transport: Transport) -> Passage {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct Document<'a> {
     version: &'static str,
     uptime: u64,
     started: u64,
@@ -155,6 +158,7 @@ struct Document {
     ended: Pairs,
     polls_answered: u64,
     gaps: u64,
+    application: application::Document<'a>,
     lost_log_lines: u64,
 }
 

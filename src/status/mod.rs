@@ -1,6 +1,7 @@
 //! Status locations: how the gateway is, which channels there are, whether it lives.
 
 mod accept;
+mod application;
 mod channels;
 mod figures;
 mod prometheus;
@@ -15,6 +16,7 @@ use std::{
 };
 
 use accept::choose;
+pub use application::{Application, Told, Upstream};
 use figures::Figures;
 use http::{HeaderValue, Response, header, request};
 
@@ -50,17 +52,18 @@ impl Monitor {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Answers a request to a status location.
+    /// Answers a request to a status location; `application` says how things stand with those.
     pub async fn answer(
         &self,
         status: Status,
         head: &request::Parts,
         scope: &Scope<'_>,
+        application: impl FnOnce() -> Application,
     ) -> Result<Response<Body>, Refusal> {
         match status {
             Status::Channels => channels::answer(&self.hub, scope).await,
             Status::Health(health) => self.health(health),
-            Status::Overview(format) => Ok(self.overview(format, head)),
+            Status::Overview(format) => Ok(self.overview(format, head, application())),
         }
     }
 
@@ -71,9 +74,14 @@ impl Monitor {
         Ok(response("text/plain", "ok".to_owned()))
     }
 
-    fn overview(&self, format: Option<StatusFormat>, head: &request::Parts) -> Response<Body> {
+    fn overview(
+        &self,
+        format: Option<StatusFormat>,
+        head: &request::Parts,
+        application: Application,
+    ) -> Response<Body> {
         let wanted = format.unwrap_or_else(|| choose(&head.headers));
-        let figures = Figures::of(self);
+        let figures = Figures::of(self, application);
         let mut response = match wanted {
             StatusFormat::Json => response("application/json", figures.json()),
             StatusFormat::Prometheus => {

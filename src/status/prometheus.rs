@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
-use super::figures::{CLASS_NAMES, Figures, VERSION};
+use super::{
+    application::{Application, Told, Upstream},
+    figures::{CLASS_NAMES, Figures, VERSION},
+};
 use crate::{
     channel::{Gone, Traffic},
     hold::End,
@@ -22,17 +25,18 @@ enum Kind {
 struct Page(String);
 
 impl Page {
-    /// A metric that has one value for each value of a label. The values of labels need no escape.
+    /// A metric that has one value for each value of a label.
     fn labelled(
         &mut self,
         name: &str,
         kind: Kind,
         help: &str,
         label: &str,
-        samples: impl IntoIterator<Item = (&'static str, u64)>,
+        samples: impl IntoIterator<Item = (impl AsRef<str>, u64)>,
     ) {
         self.head(name, kind, help);
         for (value, number) in samples {
+            let value = value.as_ref().replace('\\', "\\\\").replace('"', "\\\"");
             // Writing to a text does not fail.
             let _ = writeln!(self.0, "pushgate_{name}{{{label}=\"{value}\"}} {number}");
         }
@@ -64,6 +68,8 @@ pub(super) fn render(figures: &Figures) -> String {
     connections(&mut page, figures);
     messages(&mut page, figures);
     subscribers(&mut page, figures);
+    application(&mut page, &figures.application);
+    upstreams(&mut page, &figures.application);
     page.0
 }
 
@@ -121,4 +127,38 @@ fn subscribers(page: &mut Page, figures: &Figures) {
     page.counter("polls_answered_total", "Polls answered.", figures.polls);
     let help = "Times that messages were gone before a subscriber could have them.";
     page.counter("gaps_total", help, figures.gaps);
+}
+
+fn application(page: &mut Page, application: &Application) {
+    let help = "Requests that wait for an application that cannot be reached.";
+    page.gauge("requests_waiting", help, application.waiting);
+    let help = "Questions to applications whose answer is awaited.";
+    page.gauge("questions", help, application.questions);
+    let help = "Questions that were not asked, because there were too many.";
+    page.counter("questions_turned_away_total", help, application.turned_away);
+    let Told { queued, told, failed, lost } = application.notices;
+    page.gauge("notices_queued", "Notices that wait to be told to applications.", queued);
+    let help = "Attempts to tell applications, and notices given up, by the result.";
+    let results = [("told", told), ("failed", failed), ("lost", lost)];
+    page.labelled("notices_total", Kind::Counter, help, "result", results);
+}
+
+fn upstreams(page: &mut Page, application: &Application) {
+    type Pick = fn(&Upstream) -> u64;
+    if application.upstreams.is_empty() {
+        return;
+    }
+    let metrics: [(&str, Kind, &str, Pick); 5] = [
+        ("upstream_requests_total", Kind::Counter, "Requests for an upstream.", |one| one.requests),
+        ("upstream_failures_total", Kind::Counter, "Attempts that failed.", |one| one.failures),
+        ("upstream_servers", Kind::Gauge, "The servers of an upstream.", |one| one.servers),
+        ("upstream_servers_unavailable", Kind::Gauge, "Those that have failed lately.", |one| {
+            one.unavailable
+        }),
+        ("upstream_connections", Kind::Gauge, "Connections that are open.", |one| one.connections),
+    ];
+    for (name, kind, help, pick) in metrics {
+        let samples = application.upstreams.iter().map(|one| (&one.name, pick(one)));
+        page.labelled(name, kind, help, "upstream", samples);
+    }
 }

@@ -3,7 +3,10 @@
 
 use std::fmt::Write;
 
-use super::figures::{CLASS_NAMES, Figures, VERSION};
+use super::{
+    application::{Application, Told},
+    figures::{CLASS_NAMES, Figures, VERSION},
+};
 use crate::{
     channel::{Gone, Traffic},
     hold::End,
@@ -44,10 +47,30 @@ pub(super) fn render(figures: &Figures) -> String {
     waits(&mut line, figures);
     line("total polls answered", figures.polls);
     line("total gaps", figures.gaps);
+    application(&mut line, &figures.application);
     line("total lost log lines", figures.lost_log_lines);
     line("workers", figures.workers as u64);
     line("uptime", figures.uptime);
     text + &format!("pushgate version: {VERSION}\n")
+}
+
+fn application(mut line: impl FnMut(&str, u64), application: &Application) {
+    line("waiting requests", application.waiting);
+    line("questions", application.questions);
+    line("total questions turned away", application.turned_away);
+    let Told { queued, told, failed, lost } = application.notices;
+    line("queued notices", queued);
+    for (name, number) in [("told", told), ("failed", failed), ("lost", lost)] {
+        line(&format!("total {name} notices"), number);
+    }
+    for one in &application.upstreams {
+        let name = &one.name;
+        line(&format!("total requests of upstream {name}"), one.requests);
+        line(&format!("total failures of upstream {name}"), one.failures);
+        line(&format!("servers of upstream {name}"), one.servers);
+        line(&format!("unavailable servers of upstream {name}"), one.unavailable);
+        line(&format!("connections of upstream {name}"), one.connections);
+    }
 }
 
 fn waits(mut line: impl FnMut(&str, u64), figures: &Figures) {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     backoff::Backoff,
+    counts::{Counted, Counts},
     dial::dial,
     download::Download,
     error::UpstreamError,
@@ -39,6 +40,7 @@ pub struct Client {
     groups: Arc<[Group]>,
     pools: Rc<[Rc<Pool>]>,
     waiters: Permits,
+    pub(super) counts: Arc<Counts>,
     pub(super) questions: Turns,
 }
 
@@ -61,10 +63,10 @@ impl From<UpstreamError> for Failure {
 impl Client {
     /// The client of one worker, which keeps connections of its own; `questions` may be under way at a
     /// time.
-    pub fn new(groups: Arc<[Group]>, questions: usize) -> Self {
+    pub fn new(groups: Arc<[Group]>, questions: usize, counts: Arc<Counts>) -> Self {
         let pools = groups.iter().map(|group| Rc::new(Pool::new(group.keepalive))).collect();
         let (waiters, questions) = (Permits::new(MAX_WAITERS), Turns::new(questions));
-        Self { groups, pools, waiters, questions }
+        Self { groups, pools, waiters, counts, questions }
     }
 
     /// Sends a request to an upstream, by its number, and waits for the head of the answer. The URI is
@@ -81,6 +83,7 @@ impl Client {
         timeouts: &Timeouts,
     ) -> Result<Response<Download>, UpstreamError> {
         let (head, upload) = request.into_parts();
+        self.groups[upstream].asked();
         let error = match self.round(upstream, &head, &upload, timeouts).await {
             Err(error) if error.goes_on() => error,
             done => return done,
@@ -102,6 +105,7 @@ impl Client {
         timeouts: &Timeouts,
         mut error: UpstreamError,
     ) -> Result<Response<Download>, UpstreamError> {
+        let _waiting = Counted::among(&self.counts.waiting);
         let end = Instant::now() + timeouts.retry;
         let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         let mut broken = 0;
@@ -199,7 +203,8 @@ impl Client {
         let Some(server) = self.groups[upstream].peer(peer) else {
             return Err(UpstreamError::Closed.into());
         };
-        let link = Link::open(dial(server, timeouts.connect).await?).await?;
+        let stream = dial(server, timeouts.connect).await?;
+        let link = Link::open(stream, self.groups[upstream].connected()).await?;
         let lease = Lease { link, pool: pool.clone(), peer };
         attempt(lease, head, upload.again(), timeouts).await
     }
@@ -337,7 +342,7 @@ mod tests {
             fail_timeout: Duration::from_secs(10),
             keepalive: 4,
         };
-        Client::new([Group::new(&upstream)].into(), 1)
+        Client::new([Group::new(&upstream)].into(), 1, Arc::default())
     }
 
     async fn fetch(

@@ -5,15 +5,18 @@
 use std::{
     net::{SocketAddr, ToSocketAddrs},
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tracing::warn;
 
-use super::UpstreamError;
+use super::{
+    UpstreamError,
+    counts::{Counted, GroupFigures},
+};
 use crate::config::{Address, Upstream};
 
 /// Between two look-ups of one name.
@@ -32,6 +35,9 @@ pub struct Group {
     turn: AtomicUsize,
     max_fails: usize,
     fail_timeout: Duration,
+    requests: AtomicU64,
+    failures: AtomicU64,
+    connections: Arc<AtomicUsize>,
 }
 
 /// A server.
@@ -65,7 +71,37 @@ impl Group {
             turn: AtomicUsize::new(0),
             max_fails: upstream.max_fails,
             fail_timeout: upstream.fail_timeout,
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            connections: Arc::default(),
         }
+    }
+
+    /// What it is called: its name, or its address.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is.
+    pub fn figures(&self) -> GroupFigures {
+        let now = Instant::now();
+        GroupFigures {
+            requests: self.requests.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            servers: self.peers.len(),
+            unavailable: self.peers.iter().filter(|peer| peer.is_down(self, now)).count(),
+            connections: self.connections.load(Ordering::Relaxed),
+        }
+    }
+
+    /// There is a request for it.
+    pub(super) fn asked(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// There is a connection to it, until this is dropped.
+    pub(super) fn connected(&self) -> Counted {
+        Counted::among(&self.connections)
     }
 
     pub(super) fn peer(&self, number: usize) -> Option<&Peer> {
@@ -92,6 +128,7 @@ impl Group {
     pub(super) fn failed(&self, peer: usize, error: &UpstreamError) {
         let (own, now) = (&self.peers[peer], Instant::now());
         own.failed(self, now);
+        self.failures.fetch_add(1, Ordering::Relaxed);
         if !matches!(error, UpstreamError::Connect(_)) || own.may_complain(now) {
             warn!(upstream = %self.name, server = %own.address, ?error, "{error}");
         }

@@ -10,6 +10,7 @@
 mod accel_redirect;
 mod backoff;
 mod client;
+mod counts;
 mod dial;
 mod download;
 mod error;
@@ -26,6 +27,7 @@ mod verdicts;
 
 pub use accel_redirect::Redirect;
 pub use client::Client;
+pub use counts::{Counts, GroupFigures};
 pub use download::Download;
 pub use error::UpstreamError;
 pub use group::Group;

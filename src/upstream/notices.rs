@@ -11,7 +11,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -44,6 +44,8 @@ const QUIET: Duration = Duration::from_secs(10);
 /// What has become of the notices of all workers.
 #[derive(Debug, Default)]
 pub struct NoticeCounts {
+    /// They wait to be told.
+    pub queued: AtomicUsize,
     /// The application has them.
     pub told: AtomicU64,
     /// Attempts that failed.
@@ -180,6 +182,8 @@ impl Notices {
     fn push(&self, waiting: Waiting) {
         let mut state = self.state.borrow_mut();
         let gone = state.make_room(waiting.notice.size(), self.most);
+        self.counts.queued.fetch_sub(gone, Ordering::Relaxed);
+        self.counts.queued.fetch_add(1, Ordering::Relaxed);
         state.bytes += waiting.notice.size();
         state.queue.push_back(waiting);
         drop(state);
@@ -227,6 +231,7 @@ impl Notices {
                 return self.give_up(now);
             };
             state.under_way += 1;
+            self.counts.queued.fetch_sub(1, Ordering::Relaxed);
             drop(state);
             tokio::task::spawn_local(self.clone().tell(waiting));
         }
@@ -240,6 +245,7 @@ impl Notices {
         state.queue.retain(|waiting| !closing && now - waiting.since < PATIENCE);
         state.bytes = state.queue.iter().map(|waiting| waiting.notice.size()).sum();
         let late = before - state.queue.len();
+        self.counts.queued.fetch_sub(late, Ordering::Relaxed);
         let next = state.queue.iter().map(|waiting| state.due(waiting)).min();
         drop(state);
         if late > 0 {
@@ -313,7 +319,7 @@ mod tests {
             fail_timeout: Duration::from_secs(1),
             keepalive: 0,
         };
-        let client = Client::new([Group::new(&upstream)].into(), 1);
+        let client = Client::new([Group::new(&upstream)].into(), 1, Arc::default());
         Rc::new(Notices::new(client, most, Arc::default()))
     }
 

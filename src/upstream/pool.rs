@@ -12,6 +12,7 @@ use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    counts::Counted,
     error::UpstreamError,
     socket::{Meter, Socket, Stream},
     upload::Upload,
@@ -45,20 +46,24 @@ impl fmt::Debug for Link {
 
 impl Link {
     /// Lets hyper speak over a connection, as a task of the worker.
-    pub(super) async fn open(stream: Stream) -> Result<Self, UpstreamError> {
+    pub(super) async fn open(stream: Stream, counted: Counted) -> Result<Self, UpstreamError> {
         let (socket, meter) = Socket::new(stream);
         let mut builder = Builder::new();
         builder.title_case_headers(true).max_buf_size(BUFFER);
         let handshake = builder.handshake(socket).await;
         let (sender, connection) = handshake.map_err(|_| UpstreamError::Closed)?;
         let idle_since = Rc::new(Cell::new(None));
-        tokio::task::spawn_local(drive(connection, idle_since.clone()));
+        tokio::task::spawn_local(drive(connection, idle_since.clone(), counted));
         Ok(Self { sender, meter, idle_since })
     }
 }
 
 /// Runs a connection to its end, or until nobody has used it for too long.
-async fn drive(connection: Connection<Socket, Upload>, idle_since: Rc<Cell<Option<Instant>>>) {
+async fn drive(
+    connection: Connection<Socket, Upload>,
+    idle_since: Rc<Cell<Option<Instant>>>,
+    _counted: Counted,
+) {
     let mut connection = std::pin::pin!(connection.with_upgrades());
     let mut look = Instant::now() + IDLE;
     while timeout_at(look, connection.as_mut()).await.is_err() {

@@ -101,18 +101,18 @@ fn text_is_combined_with_what_a_wait_was_for() {
         // Of 73 bytes each; hyper's own lines around chunks are not seen.
         let streamed = if hold == "hall" { 95 } else { 73 };
         let last = format!(
-            "127.0.0.1 \"GET /sub?id=2 HTTP/1.1\" 200 {streamed} \"-\" \"-\" \"-\" event-source \"2\""
+            "127.0.0.1 \"GET /sub?id=2 HTTP/1.1\" 200 {streamed} \"-\" \"-\" \"-\" event-source \"2\" -"
         );
         let expected = [
             "127.0.0.1 \"POST /pub?id=a%22%0ab&secret=1 HTTP/1.1\" 202 81 \
-             \"http://a/?b=\\x22c\\x22\" \"odd \\x22agent\\x22\\x5C\\x09x\" \"-\" - \"a\\x22\\x0Ab\"",
+             \"http://a/?b=\\x22c\\x22\" \"odd \\x22agent\\x22\\x5C\\x09x\" \"-\" - \"a\\x22\\x0Ab\" -",
             "10.1.2.3 \"GET /sub?id=a%22%0ab HTTP/1.1\" 200 4 \"-\" \"-\" \"10.1.2.3\" long-poll \
-             \"a\\x22\\x0Ab\"",
-            "127.0.0.1 \"GET /nowhere\\x22\\xC3\\xA4 HTTP/1.1\" 404 17 \"-\" \"\\xC3\\xA4\" \"-\" - \"-\"",
-            "127.0.0.1 \"GET /sub?id=1 HTTP/1.1\" 304 0 \"-\" \"-\" \"-\" long-poll \"1\"",
-            "127.0.0.1 \"POST /pub?id=2 HTTP/1.1\" 201 80 \"-\" \"-\" \"-\" - \"2\"",
-            "127.0.0.1 \"GET /sub?id=2 HTTP/1.1\" 200 7 \"-\" \"-\" \"-\" long-poll \"2\"",
-            "127.0.0.1 \"HEAD /sub?id=2 HTTP/1.1\" 200 0 \"-\" \"-\" \"-\" long-poll \"2\"",
+             \"a\\x22\\x0Ab\" -",
+            "127.0.0.1 \"GET /nowhere\\x22\\xC3\\xA4 HTTP/1.1\" 404 17 \"-\" \"\\xC3\\xA4\" \"-\" - \"-\" -",
+            "127.0.0.1 \"GET /sub?id=1 HTTP/1.1\" 304 0 \"-\" \"-\" \"-\" long-poll \"1\" -",
+            "127.0.0.1 \"POST /pub?id=2 HTTP/1.1\" 201 80 \"-\" \"-\" \"-\" - \"2\" -",
+            "127.0.0.1 \"GET /sub?id=2 HTTP/1.1\" 200 7 \"-\" \"-\" \"-\" long-poll \"2\" -",
+            "127.0.0.1 \"HEAD /sub?id=2 HTTP/1.1\" 200 0 \"-\" \"-\" \"-\" long-poll \"2\" -",
             &last,
         ];
         assert_eq!(lines, expected, "{hold}");
@@ -146,6 +146,7 @@ fn json_has_an_object_in_each_line() {
             "status",
             "bytes",
             "seconds",
+            "upstream_seconds",
             "channels",
         ];
         expected.sort_unstable();

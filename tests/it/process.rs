@@ -20,7 +20,16 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn start(config: &Path) -> Self {
-        let mut child = command(config).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(&mut command(config))
+    }
+
+    /// As [`Daemon::start`], with `RUST_LOG`.
+    pub fn start_logging(config: &Path, level: &str) -> Self {
+        Self::run(command(config).env("RUST_LOG", level))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

@@ -9,7 +9,8 @@ use crate::{
     site::{MODES, NOW, event, listen, start, start_root, wait},
 };
 
-mod prometheus;
+mod application;
+pub mod prometheus;
 
 const STATUS: &str = "\n[[server.location]]\npath = \"= /status\"\npush_status = true\n";
 const METRICS: &str = "\n[[server.location]]\npath = \"= /metrics\"\npush_status = true\n\
@@ -86,6 +87,8 @@ fn the_text_has_the_words_of_nchan_and_then_its_own() {
              total waits ended by deleted: 0\ntotal waits ended by slow: 0\n\
              total waits ended by shutdown: 0\ntotal waits ended by timeout: 0\n\
              total waits ended by silent: 0\ntotal polls answered: 1\ntotal gaps: 0\n\
+             waiting requests: 0\nquestions: 0\ntotal questions turned away: 0\nqueued notices: 0\n\
+             total told notices: 0\ntotal failed notices: 0\ntotal lost notices: 0\n\
              total lost log lines: 0\nworkers: 1\nuptime: …\npushgate version: {}\n",
             env!("CARGO_PKG_VERSION")
         );
@@ -113,6 +116,8 @@ fn json_is_one_document_in_one_line() {
              \"interval-poll\":0,\"stream\":0,\"event-source\":1,\"chunked\":0,\"multipart\":0,\
              \"raw\":0,\"websocket\":0}},\"ended\":{{\"conflict\":0,\"deleted\":0,\"slow\":0,\
              \"shutdown\":0,\"timeout\":0,\"silent\":0}},\"polls_answered\":1,\"gaps\":0,\
+             \"application\":{{\"questions\":0,\"questions_turned_away\":0,\"waiting\":0,\"notices\":\
+             {{\"queued\":0,\"told\":0,\"failed\":0,\"lost\":0}},\"upstreams\":{{}}}},\
              \"lost_log_lines\":0}}\n",
             env!("CARGO_PKG_VERSION")
         );

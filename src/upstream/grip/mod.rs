@@ -10,6 +10,7 @@ mod flow;
 mod gone;
 mod join;
 mod link;
+mod piece;
 mod seat;
 pub(super) mod socket;
 mod stream;
@@ -23,6 +24,7 @@ use http::Response;
 use told::Told;
 
 use crate::{
+    config::Transport,
     grip::Hold,
     hold::{Answer, Door, Follow},
     response::Body,
@@ -36,11 +38,17 @@ const MAX_ASKS: usize = 3;
 
 /// A request is held as the application has told it.
 fn hold(caller: Rc<Caller>, told: Told) -> Answer {
+    let waits = told.instruct.hold == Some(Hold::Response);
+    let transport = if waits { Transport::LongPoll } else { Transport::Chunked };
+    let names = told.instruct.wanted();
+    let channels = names.iter().map(|channel| caller.channel(&channel.name)).collect();
     let respond = move |door: Door| -> crate::hold::Doing<Response<Body>> {
         Box::pin(async move { held(caller, door, told).await })
     };
     Answer::Follow(Follow {
         entry: None,
+        transport,
+        channels,
         headers: http::HeaderMap::new(),
         respond: Box::new(respond),
     })

@@ -15,12 +15,13 @@ use std::{
 use bytes::Bytes;
 use tokio::time::{Sleep, sleep_until};
 
+pub(super) use super::piece::{Next, Piece};
 use super::{Caller, join::sit};
 use crate::{
     channel::{Action, Item, Message, MessageId, Part},
     config::Transport,
     grip::{Channel, Filter, Meta, Sequence, Subscriber},
-    hold::{Door, Feed, News},
+    hold::{Door, Feed, News, Stay},
     response::Refusal,
 };
 
@@ -33,6 +34,8 @@ pub(super) struct Seat {
     door: Door,
     transport: Transport,
     followed: Vec<Followed>,
+    /// It counts as one of those who wait, in however many channels.
+    stay: Option<Stay>,
     pub(super) meta: Meta,
     ready: VecDeque<Arc<Message>>,
     /// When what is missing counts as lost.
@@ -50,29 +53,6 @@ struct Followed {
     last: Option<Box<str>>,
 }
 
-/// What there is next.
-#[derive(Debug)]
-pub(super) enum Next {
-    Message(Arc<Message>),
-    /// An item is missing that only the application can tell.
-    Lost,
-    /// There are no more messages.
-    Over,
-}
-
-/// What a message is to one client.
-#[derive(Debug)]
-pub(super) enum Piece {
-    /// Nothing.
-    Nothing,
-    /// These bytes.
-    Content(Bytes),
-    /// A reason to ask the application.
-    Ask,
-    /// Its end.
-    End,
-}
-
 impl Seat {
     /// A place that is followed by this transport, for whoever counts them.
     pub(super) fn new(door: &Door, transport: Transport) -> Self {
@@ -80,6 +60,7 @@ impl Seat {
             door: door.clone(),
             transport,
             followed: Vec::new(),
+            stay: None,
             meta: Meta::default(),
             ready: VecDeque::new(),
             timer: None,
@@ -89,6 +70,17 @@ impl Seat {
     /// Follows nothing any more.
     pub(super) fn clear(&mut self) {
         self.followed.clear();
+        self.count();
+    }
+
+    /// Counts as one who waits, if there is a channel.
+    fn count(&mut self) {
+        let (door, transport) = (&self.door, self.transport);
+        match (&self.stay, self.followed.is_empty()) {
+            (None, false) => self.stay = Some(door.stay(transport)),
+            (_, true) => self.stay = None,
+            _ => {}
+        }
     }
 
     /// Follows these channels and no others. Returns whether one of the new ones may have lost an item.
@@ -117,6 +109,7 @@ impl Seat {
             followed.push(one);
         }
         self.followed = followed;
+        self.count();
         Ok(lost)
     }
 
@@ -129,11 +122,13 @@ impl Seat {
         let (mut one, _) = self.join(caller, &channel, Instant::now()).await?;
         one.filters = channel.filters;
         self.followed.push(one);
+        self.count();
         Ok(())
     }
 
     pub(super) fn remove(&mut self, name: &str) {
         self.followed.retain(|one| *one.name != *name);
+        self.count();
     }
 
     /// How many channels it follows.

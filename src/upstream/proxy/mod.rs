@@ -5,7 +5,7 @@ pub(super) mod headers;
 mod question;
 mod target;
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 pub use headers::{CONDITIONS, strip_hops};
 use http::{Method, Request, Response, StatusCode, header, request};
@@ -23,6 +23,7 @@ use crate::{
     channel::Hub,
     config::{Location, Proxy, Scope},
     hold::{Answer, RequestBody, Tunnel},
+    log::Entry,
     response::{Body, Refusal},
     websocket,
 };
@@ -88,13 +89,15 @@ impl Passage<'_> {
             && caller.speaks_over_http()
             && websocket::is_requested(self.head)
         {
-            return grip::socket::open(caller.clone(), self.head, &upload).await;
+            let opened = grip::socket::open(caller.clone(), self.head, &upload);
+            return self.clocked(opened).await;
         }
         let mut request = Request::new(upload.again());
         (*request.method_mut(), *request.uri_mut()) = (self.head.method.clone(), head.uri);
         *request.headers_mut() = head.headers;
         let proxy = self.proxy;
-        let response = self.client.request(proxy.upstream, request, &proxy.timeouts).await?;
+        let response = self.client.request(proxy.upstream, request, &proxy.timeouts);
+        let response = self.clocked(response).await?;
         if let Some(redirect) = Redirect::of(response.headers(), &upload)? {
             return Ok(Passed::Redirect(redirect));
         }
@@ -105,6 +108,16 @@ impl Passage<'_> {
             return caller.instructed(response).await.map(Passed::Answer);
         }
         Ok(Passed::Answer(self.answer(response)))
+    }
+
+    /// Tells the access log how long the application takes.
+    async fn clocked<T>(&self, answer: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let answer = answer.await;
+        if let Some(entry) = Entry::of(self.head) {
+            entry.upstream(begun.elapsed());
+        }
+        answer
     }
 
     /// Who asks the application again, if it may have the request held.
@@ -145,7 +158,7 @@ impl Passage<'_> {
         if let Some(protocol) = protocol {
             headers.insert(header::UPGRADE, protocol);
         }
-        Tunnel { headers, upstream, patience: self.proxy.timeouts.read }
+        Tunnel { entry: None, headers, upstream, patience: self.proxy.timeouts.read }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Requests of the gateway's own to the application, on behalf of a client.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, header};
 
@@ -7,7 +9,7 @@ use super::{Passage, answer, headers::strip_hops};
 use crate::{
     config::Timeouts,
     response::{Body, Refusal, full},
-    upstream::{Client, Upload, UpstreamError},
+    upstream::{Client, Upload, UpstreamError, counts::Counted},
 };
 
 /// A request of the gateway's own. What it says is settled, so that it can wait, and be sent again.
@@ -51,7 +53,11 @@ impl Client {
         limit: usize,
     ) -> Result<Response<Bytes>, UpstreamError> {
         let patience = inquiry.timeouts.read;
-        let _turn = self.questions.turn(patience).await.ok_or(UpstreamError::Busy)?;
+        let _counted = Counted::among(&self.counts.questions);
+        let Some(_turn) = self.questions.turn(patience).await else {
+            self.counts.turned_away.fetch_add(1, Relaxed);
+            return Err(UpstreamError::Busy);
+        };
         self.inquire(inquiry, body, limit).await
     }
 

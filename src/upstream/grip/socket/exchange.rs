@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::{
-    grip::{EVENTS_TYPE, Event, MAX_META_BYTES, encode},
+    grip::{EVENTS_TYPE, Event, MAX_META, MAX_META_BYTES, encode},
     hold::Doing,
     upstream::{
         UpstreamError,
@@ -23,8 +23,6 @@ use crate::{
 
 /// What an application may say at least and at most of `Keep-Alive-Interval`, in seconds.
 const INTERVAL: (u64, u64) = (20, 86_400);
-/// Facts that an application may keep at a connection.
-const MAX_META: usize = 64;
 
 const TYPE: HeaderValue = HeaderValue::from_static(EVENTS_TYPE);
 const SET_META: &str = "set-meta-";

@@ -68,7 +68,7 @@ fn converse(
         let session = Session::new(exchange, control, &door, talk);
         Box::pin(session.run(door, events))
     };
-    Ok(Passed::Answer(Answer::Converse(Converse { headers, run: Box::new(run) })))
+    Ok(Passed::Answer(Answer::Converse(Converse { entry: None, headers, run: Box::new(run) })))
 }
 
 /// An answer that opens nothing.
