@@ -85,7 +85,7 @@ pub fn hold(mode: &str, headers: &str, body: &str) -> Vec<u8> {
     answer(&format!("Grip-Hold: {mode}\r\nGrip-Channel: a\r\n{headers}"), body)
 }
 
-fn publish(gateway: &Gateway, items: &str) -> Response {
+pub fn publish(gateway: &Gateway, items: &str) -> Response {
     let body = format!("{{\"items\": [{items}]}}");
     gateway.request("POST", "/grip/publish/", "Content-Type: application/json\r\n", &body)
 }

@@ -31,7 +31,7 @@ pub fn control(json: &str) -> String {
 }
 
 /// A gateway that speaks WebSocket for the application.
-fn over_http(script: &Script, keys: &str) -> Gateway {
+pub fn over_http(script: &Script, keys: &str) -> Gateway {
     script.gateway(&format!("push_grip_websocket = \"over_http\"\n{keys}"))
 }
 
