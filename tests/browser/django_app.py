@@ -5,7 +5,9 @@
 
 import socketserver
 import sys
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import django
@@ -49,14 +51,16 @@ def enter(request, name):
 def hand_over(request, location, room):
     if not request.user.is_authenticated:
         return HttpResponseForbidden("Log in first.")
-    return HttpResponse(headers={"X-Accel-Redirect": f"/inside/{location}/?cid={room}"})
+    own = urlencode({name: request.GET[name] for name in ("callback", "since") if name in request.GET})
+    return HttpResponse(headers={"X-Accel-Redirect": f"/inside/{location}/?cid={room}&{own}"})
 
+
+WAYS = ["listen", "frame", "raw", "chunked", "poll", "script"]
 
 urlpatterns = [
     path("", page),
     path("enter/<name>/", enter),
-    path("rooms/<int:room>/listen/", lambda request, room: hand_over(request, "listen", room)),
-    path("rooms/<int:room>/frame/", lambda request, room: hand_over(request, "frame", room)),
+    *[path(f"rooms/<int:room>/{way}/", partial(hand_over, location=way)) for way in WAYS],
     path("rooms/<int:room>/say/", require_POST(lambda request, room: hand_over(request, "publish", room))),
 ]
 
