@@ -12,7 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import requests
 import sseclient
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from gateway import Gateway
@@ -62,6 +62,7 @@ def configure(folder):
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=__name__,
         MIDDLEWARE=["django_grip.GripMiddleware", "django.contrib.sessions.middleware.SessionMiddleware",
+                    "django.middleware.csrf.CsrfViewMiddleware",
                     "django.contrib.auth.middleware.AuthenticationMiddleware"],
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
                         "django_eventstream"],
@@ -95,7 +96,8 @@ def setUpModule():
     from django.core.wsgi import get_wsgi_application
     from django.http import HttpResponse
     from django.urls import include, path
-    from django_eventstream import send_event
+    from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
+    from django_eventstream import get_current_event_id, send_event
     from django_eventstream.channelmanager import DefaultChannelManager
     from django_eventstream.storage import DjangoModelStorage
 
@@ -111,6 +113,8 @@ def setUpModule():
         grip.set_hold_stream(request, request.GET["channel"], keep_alive_data="still here\n", keep_alive_timeout=1)
         return HttpResponse("opened\n", content_type="text/plain")
 
+    # What the gateway posts for a WebSocket has no token of a form.
+    @csrf_exempt
     @grip.websocket_only
     def echo(request):
         ws = request.wscontext
@@ -128,8 +132,20 @@ def setUpModule():
                 break
             ws.send(f"{ws.meta['name']}: {message}")
 
+    @ensure_csrf_cookie
+    def chat(request, room_id):
+        if request.method == "POST":
+            send_event(f"room-{room_id}", "message", request.POST["text"], async_publish=False)
+        return HttpResponse(str(get_current_event_id([f"room-{room_id}"])))
+
     urlpatterns = [
         path("events/<channel>/", include("django_eventstream.urls")),
+        # As its examples have them.
+        path("events/", include("django_eventstream.urls")),
+        path("time/", include("django_eventstream.urls"), {"channels": ["time"]}),
+        path("rooms/<room_id>/events/", include("django_eventstream.urls"), {"format-channels": ["room-{room_id}"]}),
+        path("rooms/<room_id>/", chat),
+        path("guarded/", grip.websocket_only(lambda request: request.wscontext.accept())),
         path("wait/", wait),
         path("stream/", stream),
         path("echo/", echo),
@@ -204,7 +220,10 @@ class Grip(unittest.TestCase):
 
 class EventStream(unittest.TestCase):
     def events(self, channel, **headers):
-        response = requests.get(f"{gateway.url}/events/{channel}/", headers=headers, stream=True, timeout=TIMEOUT)
+        return self.follow(f"/events/{channel}/", **headers)
+
+    def follow(self, path, **headers):
+        response = requests.get(gateway.url + path, headers=headers, stream=True, timeout=TIMEOUT)
         self.assertEqual(response.headers["Content-Type"], "text/event-stream")
         self.addCleanup(response.close)
         events = iter(sseclient.SSEClient(response).events())
@@ -221,6 +240,35 @@ class EventStream(unittest.TestCase):
             send_event("live", "message", text, async_publish=False)
             for one in events:
                 self.assert_event(next(one), "live", number, text)
+
+    def test_channels_are_those_of_the_path_or_of_the_arguments(self):
+        events = [self.follow("/time/"), self.follow("/rooms/9/events/"), self.follow("/events/?channel=time&channel=room-9")]
+        held("events-time", 2)
+        held("events-room-9", 2)
+        send_event("time", "message", {"now": "12:00"}, async_publish=False)
+        for one in [events[0], events[2]]:
+            event = next(one)
+            self.assertEqual(json.loads(event.data), {"now": "12:00"})
+        send_event("room-9", "greeting", "plain text", json_encode=False, async_publish=False)
+        for one in [events[1], events[2]]:
+            event = next(one)
+            self.assertEqual((event.event, event.data), ("greeting", "plain text"))
+        # One id says where each of several channels is.
+        self.assertEqual(sorted(event.id.split(",")), ["room-9:1", "time:1"])
+        events = self.follow("/events/?channel=time&channel=room-9", **{"Last-Event-ID": "room-9:0,time:1"})
+        self.assertEqual(next(events).data, "plain text")
+
+    def test_a_view_publishes_and_is_guarded_against_forged_forms(self):
+        events = self.follow("/rooms/10/events/")
+        held("events-room-10")
+        session = requests.Session()
+        url = gateway.url + "/rooms/10/"
+        self.assertEqual(session.get(url, timeout=TIMEOUT).text, "room-10:0")
+        token = session.cookies["csrftoken"]
+        said = [session.post(url, data={"text": "hi"} | more, timeout=TIMEOUT)
+                for more in [{}, {"csrfmiddlewaretoken": token}]]
+        self.assertEqual([one.status_code for one in said], [403, 200])
+        self.assert_event(next(events), "room-10", 1, "hi")
 
     def test_publishes_that_overtake_each_other_come_in_order(self):
         events = self.events("async")
@@ -303,6 +351,12 @@ class WebSocket(unittest.TestCase):
                 ann.recv(TIMEOUT)
             self.assertEqual((closed.exception.rcvd.code, closed.exception.rcvd.reason), (4000, "over"))
         held("room", 0)
+
+    def test_a_view_that_is_guarded_against_forged_forms_opens_none(self):
+        url = gateway.url.replace("http:", "ws:") + "/guarded/"
+        with self.assertRaises(InvalidStatus) as refused:
+            connect(url, compression=None, open_timeout=TIMEOUT)
+        self.assertEqual(refused.exception.response.status_code, 403)
 
     def test_both_sides_close_with_their_code(self):
         with self.open("ann") as ann:
