@@ -17,6 +17,8 @@ class Case:
     before: bytes = b""
     # Several answers may come, or none.
     raw: bool = False
+    # Message ids are each server's own.
+    ids: bool = False
 
     @property
     def method(self):
@@ -192,6 +194,34 @@ HANDED = [
     handed("a length and no body", always(Closing(answer("200 OK", "X-Accel-Redirect: /down/", "Content-Length: 9", length=False)))),
     Case("X-Accel-Redirect: an internal location from outside", request("/inside/y")),
     Case("X-Accel-Redirect: an internal location by ..", request("/x/../inside/y")),
+    handed("a named location", led(to="@named")),
+]
+
+HANDSHAKE = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+
+
+def pushing(name, to, sent=None, *headers, channel):
+    """The application hands over to a location that pushes, where a message is already."""
+    publish = request(f"/pub?id={channel}", "Connection: close", method="POST", body="app message")
+    said = answer("200 OK", f"X-Accel-Redirect: {to}?id={channel}", *headers, body="secret")
+    return Case(f"hand-over: {name}", sent or request(), always(said), before=publish, ids=True)
+
+
+PUSHING = [
+    pushing("a poll", "/inside/sub", channel="h1"),
+    pushing("a poll, with headers of the application", "/inside/sub", None, *FIRST, channel="h2"),
+    pushing("a poll, by HEAD", "/inside/sub", request(method="HEAD"), channel="h3"),
+    pushing("a poll, by POST", "/inside/sub", request(method="POST", body="hi"), channel="h4"),
+    pushing("a poll behind a message that is long gone", "/inside/sub", request(
+        "/x", "If-Modified-Since: Tue, 22 Dec 2015 03:34:40 GMT", "If-None-Match: 0"), channel="h5"),
+    pushing("a WebSocket", "/inside/sub", request("/x", *HANDSHAKE), "Set-Cookie: a=b", channel="h6"),
+    pushing("a WebSocket of an old version", "/inside/sub", request(
+        "/x", *HANDSHAKE[:2], "Sec-WebSocket-Version: 8", HANDSHAKE[3]), channel="h7"),
+    pushing("a WebSocket to where there is none", "/inside/pub", request("/x", *HANDSHAKE), channel="h8"),
+    pushing("a publisher", "/inside/pub", request("/x", "Accept: application/json", method="POST", body="app said"), channel="h9"),
+    pushing("the state of a channel", "/inside/pub", request("/x", "Accept: application/json"), channel="h10"),
+    pushing("the end of a channel", "/inside/pub", request("/x", method="DELETE"), channel="h11"),
 ]
 
 
@@ -287,4 +317,4 @@ PROBES = [
     Case("smuggling: a request of HTTP/0.9", b"GET /a\r\n", raw=True),
 ]
 
-CASES = [*REQUESTS, *ANSWERS, *HANDED, *AUTHORISED, *PROBES]
+CASES = [*REQUESTS, *ANSWERS, *HANDED, *AUTHORISED, *PUSHING, *PROBES]

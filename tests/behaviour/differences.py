@@ -77,6 +77,20 @@ MEANT = [
            ("X-Accel-Redirect: P*", "asked 2 *")),
     *meant("a malformed target is no location",
            ("X-Accel-Redirect: a malformed escape", "*")),
+    *meant("there are no named locations, so that no answer leads to one",
+           ("X-Accel-Redirect: a named location", "*")),
+    # Handing over to locations that push.
+    *meant("what is said of a page is not said of a message",
+           *(("hand-over: a poll, with headers of the application", f"header {name}") for name in (
+               "accept-ranges", "content-disposition", "content-type", "expires"))),
+    *meant("polls are nobody's to keep",
+           ("hand-over: a poll*", "header cache-control")),
+    *meant("HEAD is answered, and a POST waits as a GET does",
+           ("hand-over: a poll, by HEAD", "status"), ("hand-over: a poll, by POST", "status")),
+    *meant("426 says which version is spoken (RFC 6455 section 4.4)",
+           ("hand-over: a WebSocket of an old version", "status")),
+    *meant("a location that only takes messages opens none: it tells the state of the channel",
+           ("hand-over: a WebSocket to where there is none", "status")),
     # auth_request.
     *meant("the application is told what it is asked about",
            ("auth_request: *", "asked 1 x-channel-id"), ("auth_request: *", "asked 1 x-subscriber-type")),

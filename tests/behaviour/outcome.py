@@ -1,5 +1,6 @@
 """What becomes of a case: what the client gets and what the application is asked, each part by its name."""
 
+import re
 import socket
 import time
 
@@ -9,6 +10,9 @@ from application import MARK, Closing, Hanging
 SKIPPED = {"date", "server", "connection", "keep-alive"}
 # Of a page that the server makes itself.
 OF_PAGE = {"content-type", "content-length", "transfer-encoding", "cache-control", "etag", "last-modified", "vary"}
+# What says which message it is, and how it looks in a channel's state.
+OF_ID = {"etag", "last-modified", "content-length"}
+ID = re.compile(r"\d{9,}:\d+")
 PATIENCE = 5
 # After the answer that is due: whatever else comes has come by then.
 QUIET = 0.3
@@ -29,6 +33,8 @@ def outcome(server, case):
             text = text.replace(f":{number}", f":{name}")
         return text
 
+    if case.ids:
+        answers = [(status, [part for part in headers if part[0] not in OF_ID], ID.sub("ID", body)) for status, headers, body in answers]
     parts = {"status": ", ".join(status for status, _, _ in answers) or "none"}
     if not case.raw and answers:
         parts |= told(*answers[-1])

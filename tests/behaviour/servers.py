@@ -43,6 +43,9 @@ http {{
         location /down/ {{ proxy_pass http://127.0.0.1:{closed}; }}
         location /inside/ {{ internal; proxy_pass http://127.0.0.1:{app}; }}
         location /inside/mapped/ {{ internal; proxy_pass http://127.0.0.1:{app}/there/; }}
+        location @named {{ proxy_pass http://127.0.0.1:{app}; }}
+        location = /inside/sub {{ internal; nchan_subscriber longpoll websocket; nchan_channel_id $arg_id; }}
+        location = /inside/pub {{ internal; nchan_publisher; nchan_channel_id $arg_id; }}
         location = /pub {{ nchan_publisher; nchan_channel_id $arg_id; }}
         location = /sub {{ auth_request /auth; nchan_subscriber longpoll; nchan_channel_id $arg_id; }}
         location = /sub-down {{ auth_request /down/auth; nchan_subscriber longpoll; nchan_channel_id $arg_id; }}
@@ -94,6 +97,20 @@ proxy_pass = "http://127.0.0.1:{app}"
 path = "/inside/mapped/"
 internal = true
 proxy_pass = "http://127.0.0.1:{app}/there/"
+
+[[server.location]]
+path = "= /inside/sub"
+internal = true
+push_subscriber = ["long-poll", "websocket"]
+push_dialect = "nchan"
+push_channel_id = "$arg_id"
+
+[[server.location]]
+path = "= /inside/pub"
+internal = true
+push_publisher = true
+push_dialect = "nchan"
+push_channel_id = "$arg_id"
 
 [[server.location]]
 path = "= /pub"
