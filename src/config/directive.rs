@@ -192,6 +192,7 @@ directives! {
     push_status_format: Option<StatusFormat> = status_format, Any;
     push_channels_status: bool = flag, Any;
     push_health: Option<Health> = health, Any;
+    push_dashboard: bool = flag, Any;
     push_dialect: &'static Dialect = dialect, Any;
 
     push_channel_id: Vec<At<String>> = texts, Any;

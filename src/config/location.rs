@@ -58,7 +58,7 @@ pub struct Location {
     pub items: Option<Items>,
     /// `internal`: reached through `X-Accel-Redirect` alone.
     pub internal: bool,
-    /// `push_status`, `push_channels_status`, `push_health`; then it has no other role.
+    /// `push_status`, `push_channels_status`, `push_dashboard`, `push_health`; then it has no other role.
     pub status: Option<Status>,
 }
 

@@ -5,6 +5,8 @@
 pub enum Status {
     /// `push_channels_status`: which channels there are, and how one is.
     Channels,
+    /// `push_dashboard`: a page that plots the overview.
+    Dashboard,
     /// `push_health`.
     Health(Health),
     /// `push_status`, in the format of `push_status_format`; `None`: by `Accept`.

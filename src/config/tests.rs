@@ -648,7 +648,7 @@ fn every_error_is_reported_with_its_place() {
             "f:17:31: access: \"permit all\" is no rule, write it like \"allow 10.0.0.0/8\" or \"deny all\"",
             "f:17:45: access: expected a string, found a number",
             "f:18:1: location: missing: push_publisher, push_subscriber, push_pubsub, push_grip_publish, \
-             push_status, push_channels_status, push_health or proxy_pass",
+             push_status, push_channels_status, push_dashboard, push_health or proxy_pass",
             "f:20:1: push_channel_id: missing: publishers and subscribers need one",
             "f:21:8: path: \"^~ /b\" is already taken by an earlier location",
             "f:23:18: push_publisher: conflicts with `push_pubsub = true`",

@@ -3,6 +3,7 @@
 mod accept;
 mod application;
 mod channels;
+mod dashboard;
 mod figures;
 mod prometheus;
 mod text;
@@ -62,6 +63,7 @@ impl Monitor {
     ) -> Result<Response<Body>, Refusal> {
         match status {
             Status::Channels => channels::answer(&self.hub, scope).await,
+            Status::Dashboard => Ok(self.dashboard(head, application())),
             Status::Health(health) => self.health(health),
             Status::Overview(format) => Ok(self.overview(format, head, application())),
         }
@@ -72,6 +74,16 @@ impl Monitor {
             return Err(Refusal::Unavailable("The server shuts down.".into()));
         }
         Ok(response("text/plain", "ok".to_owned()))
+    }
+
+    /// The page, or the figures for it.
+    fn dashboard(&self, head: &request::Parts, application: Application) -> Response<Body> {
+        let mut response = match choose(&head.headers) {
+            StatusFormat::Json => self.overview(Some(StatusFormat::Json), head, application),
+            _ => dashboard::page(),
+        };
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+        response
     }
 
     fn overview(

@@ -4,6 +4,7 @@ import { chromium } from 'playwright-core'
 import { startFront } from './front.mjs'
 import { ownConfiguration, startGateway } from './gateway.mjs'
 import * as cursorless from './cursorless.mjs'
+import * as dashboard from './dashboard.mjs'
 import * as django from './django.mjs'
 import * as nchan from './nchan.mjs'
 import * as pushStream from './push_stream.mjs'
@@ -18,7 +19,7 @@ const CHROMIUM = {
 }
 
 const wanted = process.argv.slice(2)
-const all = [tests, textbook, cursorless, nchan, pushStream, django].flatMap(Object.entries)
+const all = [tests, textbook, cursorless, nchan, pushStream, django, dashboard].flatMap(Object.entries)
 const chosen = all.filter(([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
 const front = await startFront()
 const gateway = await startGateway(await ownConfiguration('pushgate.toml', front.origin))

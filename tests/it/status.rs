@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod application;
+mod dashboard;
 pub mod prometheus;
 
 const STATUS: &str = "\n[[server.location]]\npath = \"= /status\"\npush_status = true\n";

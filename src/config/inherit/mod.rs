@@ -41,20 +41,21 @@ const CHANNEL_TIMEOUT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The keys that give a location something to do.
-const ROLES: [&str; 8] = [
+const ROLES: [&str; 9] = [
     "push_publisher",
     "push_subscriber",
     "push_pubsub",
     "push_grip_publish",
     "push_status",
     "push_channels_status",
+    "push_dashboard",
     "push_health",
     "proxy_pass",
 ];
 
 /// The same in words.
 const SOME_ROLE: &str = "push_publisher, push_subscriber, push_pubsub, push_grip_publish, \
-                         push_status, push_channels_status, push_health or proxy_pass";
+                         push_status, push_channels_status, push_dashboard, push_health or proxy_pass";
 
 /// Builds a location of a block with what it inherits; none if it cannot be one.
 pub(super) fn location(

@@ -36,16 +36,18 @@ impl Build<'_> {
     }
 
     /// Where the keys of a status stand that are on.
-    fn wanted_status(&self) -> [Option<(Place, Status)>; 3] {
+    fn wanted_status(&self) -> [Option<(Place, Status)>; 4] {
         let block = self.block;
         let format = block.push_status_format.as_ref().and_then(|at| at.value);
         let on = |at: &&crate::config::value::At<bool>| at.value;
         let overview = block.push_status.as_ref().filter(on).map(|at| at.place);
         let channels = block.push_channels_status.as_ref().filter(on).map(|at| at.place);
+        let dashboard = block.push_dashboard.as_ref().filter(on).map(|at| at.place);
         let health = block.push_health.as_ref().and_then(|at| Some((at.place, at.value?)));
         [
             overview.map(|place| (place, Status::Overview(format))),
             channels.map(|place| (place, Status::Channels)),
+            dashboard.map(|place| (place, Status::Dashboard)),
             health.map(|(place, health)| (place, Status::Health(health))),
         ]
     }

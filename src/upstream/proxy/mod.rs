@@ -89,14 +89,13 @@ impl Passage<'_> {
             && caller.speaks_over_http()
             && websocket::is_requested(self.head)
         {
-            let opened = grip::socket::open(caller.clone(), self.head, &upload);
-            return self.clocked(opened).await;
+            return self.clocked(grip::socket::open(caller.clone(), self.head, &upload)).await;
         }
         let mut request = Request::new(upload.again());
         (*request.method_mut(), *request.uri_mut()) = (self.head.method.clone(), head.uri);
         *request.headers_mut() = head.headers;
-        let proxy = self.proxy;
-        let response = self.client.request(proxy.upstream, request, &proxy.timeouts);
+        let Proxy { upstream, timeouts, .. } = self.proxy;
+        let response = self.client.request(*upstream, request, timeouts);
         let response = self.clocked(response).await?;
         if let Some(redirect) = Redirect::of(response.headers(), &upload)? {
             return Ok(Passed::Redirect(redirect));
