@@ -183,7 +183,8 @@ fn messages_for_the_client_are_marked_as_was_agreed() {
 
 #[test]
 fn what_an_application_keeps_at_a_connection_is_bounded() {
-    let metas: String = (0..70).map(|number| format!("Set-Meta-N{number}: x\r\n")).collect();
+    let metas: Vec<_> = (0..70).map(|number| format!("Set-Meta-N{number}: x\r\n")).collect();
+    let metas = metas.concat();
     let large = format!("Set-Meta-Large: {}\r\n", "x".repeat(16 << 10));
     let script = Script::new(vec![
         events(&format!("Sec-WebSocket-Extensions: grip\r\n{metas}{large}"), "OPEN\r\n"),
