@@ -1,6 +1,7 @@
 //! The command line: nginx's letters, and commands that do something else than serve.
 
 pub mod bench;
+pub mod import;
 
 use std::{
     io::{self, Write},
@@ -60,6 +61,8 @@ pub struct Arguments {
 pub enum Command {
     /// Put a server of this machine under load and check every message
     Bench(bench::Bench),
+    /// Make a configuration of an nginx.conf with the push module, Nchan or push-stream
+    Import(import::Import),
 }
 
 impl Arguments {

@@ -1,0 +1,1 @@
+//! nginx.conf in, TOML and a report out.
