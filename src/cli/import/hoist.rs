@@ -1,13 +1,13 @@
-//! What all locations say that look at a key is said once, on the level above them.
+//! What nginx.conf says once is said once.
 //!
-//! A location that does not look at a key may inherit it without a difference, so the file means the
-//! same. A key does not rise above the level on which nginx had it.
+//! Where every location that looks at a key has it, what comes from a level above may stand there, and
+//! those that differ keep their own. A location that does not look at a key may inherit it without a
+//! difference, so the file means the same.
 
 use std::collections::BTreeMap;
 
 use super::{
     sense::{Origin, Roles},
-    value::Value,
     write::{Entry, File, Location},
 };
 
@@ -23,7 +23,7 @@ const OWN: [&str; 8] = [
     "push_health",
 ];
 
-/// Moves what the locations have in common to their server, and that of all servers to the root.
+/// Moves what locations have from above to their server, and what all servers have to the root.
 pub(super) fn hoist(file: &mut File) {
     let all: Vec<&Location> = file.servers.iter().flat_map(|server| &server.locations).collect();
     let common = common(&all, Origin::Http);
@@ -47,7 +47,10 @@ pub(super) fn hoist(file: &mut File) {
 fn remove(locations: &mut [Location], entries: &[Entry]) {
     for location in locations {
         for entry in entries {
-            location.entries.remove(entry.key);
+            let same = |own: &Entry| own.value == entry.value;
+            if location.entries.get(entry.key).is_some_and(same) {
+                location.entries.remove(entry.key);
+            }
         }
     }
 }
@@ -58,16 +61,16 @@ fn common(locations: &[&Location], highest: Origin) -> Vec<Entry> {
     for entry in locations.iter().flat_map(|location| &location.entries.0) {
         found.entry(entry.key).or_default().push(entry);
     }
-    let fits = |entries: &[&Entry]| {
-        let first: &Entry = entries.first()?;
+    let outer = |entries: &[&Entry]| {
         let roles = entries.iter().fold(Roles::NONE, |roles, entry| roles | entry.roles);
         let looking = locations.iter().filter(|location| location.roles.meet(roles)).count();
-        let same = |value: &Value| *value == first.value;
-        let said = entries.iter().any(|entry| entry.origin != Origin::Family);
-        let may = entries.iter().all(|entry| entry.origin <= highest && same(&entry.value));
-        let all = entries.len() == looking;
-        (may && all && (said || entries.len() > 1) && !OWN.contains(&first.key))
-            .then(|| first.clone())
+        let outer: Vec<_> = entries.iter().filter(|entry| entry.origin <= highest).collect();
+        let first: &Entry = outer.first()?;
+        let same = outer.iter().all(|entry| entry.value == first.value);
+        let said = outer.iter().any(|entry| entry.origin != Origin::Family);
+        let worth = said || outer.len() > 1;
+        let every = entries.len() == looking;
+        (same && worth && every && !OWN.contains(&first.key)).then(|| first.clone())
     };
-    found.values().filter_map(|entries| fits(entries)).collect()
+    found.values().filter_map(|entries| outer(entries)).collect()
 }

@@ -1,5 +1,7 @@
 //! Where a server listens, and for which hosts.
 
+use std::collections::HashSet;
+
 use super::{
     read::Directive,
     report::{Kind, Report},
@@ -127,8 +129,8 @@ fn server_names(chain: &Chain<'_>, entries: &mut Entries, report: &mut Report) {
             }
         }
     }
-    names.sort_unstable();
-    names.dedup();
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.to_ascii_lowercase()));
     if !names.is_empty() {
         entries.set("server_name", Value::List(names), Origin::Server, Roles::SERVER);
     }

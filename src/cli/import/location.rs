@@ -123,6 +123,7 @@ impl<'a, 't> Build<'a, 't> {
             (false, true) => {}
         }
         if let Some((key, values)) = role.status {
+            self.shown(role, key);
             self.set(key, Value::Flag(true));
             for (key, text) in values {
                 self.set(key, Value::text(*text));
@@ -135,6 +136,19 @@ impl<'a, 't> Build<'a, 't> {
         };
         if self.out.roles.meet(Roles::CHANNEL) {
             self.default("push_dialect", Value::text(dialect), Roles::CHANNEL);
+        }
+    }
+
+    /// The figures of the push stream module come in another form.
+    fn shown(&mut self, role: &Role<'t>, key: &str) {
+        let why =
+            format!("channels are told by {key}: page by page in JSON, one of them with ?id=");
+        if role.family == Family::PushStream {
+            let directives = role.directives.iter();
+            directives.for_each(|directive| self.report.say(directive, Kind::Differs, why.clone()));
+            if let Some((path, _)) = self.chain.part(Part::ChannelId) {
+                self.report.carry(path);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     names::variable::LAST_MESSAGE_ID,
     report::Kind,
     role::Role,
-    sense::{Origin, Part, Roles},
+    sense::{Origin, Part, Roles, Slot},
     value::{self, Value},
 };
 
@@ -33,16 +33,11 @@ impl<'t> Build<'_, 't> {
             self.batch(role);
             self.separator(role);
             self.pings(role);
-            if self.origins().is_none() {
-                self.headers_of_origins();
-                if self.out.entries.get("push_allowed_origins").is_none() {
-                    self.any_origin(role);
-                }
-            } else {
-                self.headers_of_origins();
-            }
-            self.credentials();
         }
+        let ruled = [Slot::Part(Part::Allow), Slot::Part(Part::Deny)];
+        let ruled = self.chain.nearest(&ruled).is_some();
+        self.all_origins(role, self.out.roles.meet(SUB) || !ruled);
+        self.credentials();
         self.untyped("Nchan");
         for (part, key, roles, guard) in HOOKS {
             if self.out.roles.meet(roles) {

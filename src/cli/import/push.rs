@@ -3,6 +3,7 @@
 use super::{
     location::Build,
     names::variable::CHANNEL_ID,
+    read::Directive,
     report::Kind,
     role::Role,
     sense::{Form, Origin, Part, Roles, Slot},
@@ -86,15 +87,27 @@ impl<'t> Build<'_, 't> {
         }
     }
 
-    /// What a module says of origins in a directive of its own; none: it says nothing.
-    pub(super) fn origins(&mut self) -> Option<()> {
-        let (directive, origin) = self.chain.part(Part::Origins)?;
-        let text = directive.args.join(" ");
-        self.allow_origins(directive, &text, origin);
-        Some(())
+    /// What a module says of origins by a directive of its own, or `add_header` does; else all of them,
+    /// if that is the module's way.
+    pub(super) fn all_origins(&mut self, role: &Role<'t>, any: bool) {
+        if let Some((directive, origin)) = self.chain.part(Part::Origins) {
+            let text = directive.args.join(" ");
+            self.allow_origins(directive, &text, origin);
+        }
+        self.headers_of_origins();
+        let said = self.speaks_of_origins();
+        if any && !said {
+            self.any_origin(role);
+        }
     }
 
-    fn allow_origins(&mut self, directive: &'t super::read::Directive, text: &str, origin: Origin) {
+    /// Whether something is said of origins, even if it could not be carried over.
+    fn speaks_of_origins(&self) -> bool {
+        self.chain.part(Part::Origins).is_some()
+            || self.out.entries.get("push_allowed_origins").is_some()
+    }
+
+    fn allow_origins(&mut self, directive: &'t Directive, text: &str, origin: Origin) {
         let key = "push_allowed_origins";
         let origins: Vec<&str> = text.split_ascii_whitespace().collect();
         if origins.iter().any(|origin| *origin == "*" || *origin == "$http_origin") {
@@ -116,7 +129,7 @@ impl<'t> Build<'_, 't> {
     }
 
     /// All origins, as the module has it when nothing is said.
-    pub(super) fn any_origin(&mut self, role: &Role<'t>) {
+    fn any_origin(&mut self, role: &Role<'t>) {
         self.default("push_allowed_origins", Value::list(&["*"]), BOTH);
         if let Some(directive) = role.directives.last() {
             self.report.say(directive, Kind::Open, ANY_ORIGIN);

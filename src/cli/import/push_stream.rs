@@ -32,14 +32,11 @@ impl<'t> Build<'_, 't> {
         }
         if !role.transports.is_empty() {
             self.templates(role);
-            self.stream_pings(role);
+            self.stream_pings();
             self.ttl(role);
             self.cursors();
-            if self.origins().is_none() && role.has("websocket") {
-                self.any_origin(role);
-            }
         }
-        self.headers_of_origins();
+        self.all_origins(role, role.has("websocket"));
         self.admin(role);
         if let Some((directive, _)) = self.chain.part(Part::AllowPublish)
             && role.has("websocket")
@@ -134,12 +131,8 @@ impl<'t> Build<'_, 't> {
         }
     }
 
-    /// Pings are messages there, so none is sent that was not.
-    fn stream_pings(&mut self, role: &Role<'t>) {
-        let pings = ["stream", "event-source", "websocket"].iter().any(|name| role.has(name));
-        if !pings {
-            return;
-        }
+    /// Pings are messages there, so none is sent that was not; polls have none anyway.
+    fn stream_pings(&mut self) {
         let key = "push_ping_interval";
         if !self.carry(Part::EventPing, Form::Time, key, SUB) {
             self.default(key, Value::Number(0), SUB);

@@ -80,11 +80,11 @@ impl<'t> Role<'t> {
                 self.subscribe(&words, family)?;
             }
         }
-        if chain.part(Part::AllowPublish).is_some_and(|(allowed, _)| allowed.arg() == "on")
-            && family == Family::PushStream
-            && self.transports == ["websocket"]
-        {
-            self.publisher = true;
+        if part == Part::Subscriber && self.transports == ["websocket"] {
+            // Of the family, as it is known now.
+            let chain = Chain { family, ..chain.clone() };
+            let allowed = chain.part(Part::AllowPublish);
+            self.publisher |= allowed.is_some_and(|(allowed, _)| allowed.arg() == "on");
         }
         Ok(())
     }

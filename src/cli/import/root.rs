@@ -18,7 +18,7 @@ const RELATIVE: &str = "the path is relative to a folder of nginx's";
 const ELSEWHERE: &str = "a log goes to a file, to \"stdout\" or to \"stderr\"";
 const GROUP: &str = "the groups are those of the user";
 const TURNS: &str = "the servers of an upstream take equal turns";
-const BACKUP: &str = "a server takes its turn or is none";
+const BACKUP: &str = "here it would take its turn like the others";
 
 const FAMILIES: [Family; 3] = [Family::PushModule, Family::Nchan, Family::PushStream];
 

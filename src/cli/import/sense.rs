@@ -24,6 +24,8 @@ pub(super) enum Sense {
     Idle(&'static str),
     /// Nothing, although somebody might miss it; why.
     Dropped(&'static str),
+    /// As `Dropped`, unless it has this value, which pushgate has, too.
+    Unless(&'static str, &'static str),
 }
 
 /// How a value is written in nginx.
@@ -229,7 +231,7 @@ impl<'t> Level<'t> {
             let slot = match sense {
                 Sense::Key(key, ..) => Slot::Key(key),
                 Sense::Part(part) => Slot::Part(part),
-                Sense::Idle(_) | Sense::Dropped(_) => continue,
+                Sense::Idle(_) | Sense::Dropped(_) | Sense::Unless(..) => continue,
             };
             slots.entry(slot).or_default().push((family, directive));
         }

@@ -36,8 +36,8 @@ pub(super) struct Site<'a, 't> {
     pub(super) http: Rc<Level<'t>>,
     carried: Vec<(Location, Vec<Hook<'t>>)>,
     asked: Vec<Asked<'t>>,
-    /// What is not carried over, and why.
-    lost: Vec<(&'t Directive, Rc<Level<'t>>, String)>,
+    /// What is not carried over, and why; and how many locations are before it that are.
+    lost: Vec<(&'t Directive, Rc<Level<'t>>, String, usize)>,
 }
 
 impl<'a, 't> Site<'a, 't> {
@@ -109,7 +109,8 @@ impl<'a, 't> Site<'a, 't> {
                 self.asked.push(Asked { directive, pattern, url, location });
             }
             Ok((Outcome::Not(why), _)) | Err(why) => {
-                self.lost.extend(own.map(|own| (directive, own, why)));
+                let before = self.carried.len();
+                self.lost.extend(own.map(|own| (directive, own, why, before)));
             }
         }
     }
@@ -129,7 +130,8 @@ impl<'a, 't> Site<'a, 't> {
         let parsed = |(location, _): &(Location, _)| Pattern::parse(&location.path).ok();
         let patterns: Vec<_> = self.carried.iter().filter_map(parsed).collect();
         let router = Router::new(&patterns);
-        for (directive, level, why) in std::mem::take(&mut self.lost) {
+        // From the last on, so that the places of the others stay.
+        for (directive, level, why, before) in std::mem::take(&mut self.lost).into_iter().rev() {
             let path = location::path(directive).unwrap_or_default();
             let pattern = Pattern::parse(&path).ok();
             let around = pattern.as_ref().and_then(Pattern::path);
@@ -139,7 +141,8 @@ impl<'a, 't> Site<'a, 't> {
             match (access::guard(&level), pattern) {
                 (Some(guard), Some(pattern)) if around.is_some() || regex => {
                     self.report.say(directive, Kind::Closed, why);
-                    self.shut(directive, guard, &pattern);
+                    let shut = shut(directive, guard, &pattern);
+                    self.carried.insert(before, (shut, Vec::new()));
                 }
                 _ => {
                     let now = around.map(|to| format!("; its requests now belong to {to}"));
@@ -149,21 +152,21 @@ impl<'a, 't> Site<'a, 't> {
             }
         }
     }
+}
 
-    /// A location that admits nobody.
-    fn shut(&mut self, directive: &Directive, guard: &Directive, pattern: &Pattern) {
-        let mut location = Location {
-            place: directive.place,
-            path: pattern.to_string(),
-            roles: Roles::STATUS,
-            entries: Entries::default(),
-            notes: Vec::new(),
-        };
-        access::close(&mut location, guard, "nothing else of the location is carried over");
-        let health = Value::text("live");
-        location.entries.set("push_health", health, Origin::Location, Roles::STATUS);
-        self.carried.push((location, Vec::new()));
-    }
+/// A location that admits nobody.
+fn shut(directive: &Directive, guard: &Directive, pattern: &Pattern) -> Location {
+    let mut location = Location {
+        place: directive.place,
+        path: pattern.to_string(),
+        roles: Roles::STATUS,
+        entries: Entries::default(),
+        notes: Vec::new(),
+    };
+    access::close(&mut location, guard, "nothing else of the location is carried over");
+    let health = Value::text("live");
+    location.entries.set("push_health", health, Origin::Location, Roles::STATUS);
+    location
 }
 
 fn is_push(spot: &Spot<'_>) -> bool {

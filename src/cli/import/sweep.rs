@@ -37,7 +37,8 @@ fn rest(names: &Names, directive: &Directive) -> (Kind, &'static str) {
     let Some((_, sense)) = names.get(&directive.name) else { return (Kind::Dropped, UNKNOWN) };
     match sense {
         Sense::Idle(why) => (Kind::Idle, why),
-        Sense::Dropped(why) => (Kind::Dropped, why),
+        Sense::Unless(value, why) if directive.arg() == value => (Kind::Idle, why),
+        Sense::Dropped(why) | Sense::Unless(_, why) => (Kind::Dropped, why),
         Sense::Key(..) => (Kind::Idle, UNUSED),
         Sense::Part(part) => match part {
             Part::Publisher | Part::Subscriber | Part::Pubsub | Part::Status | Part::Statistics => {

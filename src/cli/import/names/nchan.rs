@@ -3,7 +3,7 @@
 use crate::cli::import::sense::{
     Form::{Count, Flag, Size, Text, Time},
     Part, Roles, Row,
-    Sense::{self, Dropped, Idle, Key, Part as P},
+    Sense::{self, Dropped, Idle, Key, Part as P, Unless},
 };
 
 const PUB: Roles = Roles::PUBLISHER;
@@ -75,7 +75,7 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("nchan_channel_events_channel_id", Key("push_channel_events", Text, BOTH)),
     ("nchan_channel_event_string", Key("push_channel_event_string", Text, BOTH)),
 
-    ("nchan_subscriber_compound_etag_message_id", Dropped(CURSOR)),
+    ("nchan_subscriber_compound_etag_message_id", Unless("off", CURSOR)),
     ("nchan_subscriber_message_id_custom_etag_header", Dropped(CURSOR)),
     ("nchan_subscriber_concurrency", Dropped("Nchan itself does not know it any more")),
     ("nchan_eventsource_event", Dropped("an event is named by its publisher, in X-EventSource-Event")),
@@ -98,7 +98,7 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("nchan_permessage_deflate_compression_strategy", Idle(ZLIB)),
     ("nchan_benchmark*", Dropped(BENCHMARK)),
     ("nchan_redis_*", Dropped(REDIS)),
-    ("nchan_use_redis", Dropped(REDIS)),
+    ("nchan_use_redis", Unless("off", REDIS)),
 ];
 
 /// The push module's names as Nchan understands them.

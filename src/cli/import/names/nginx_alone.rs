@@ -2,7 +2,7 @@
 
 use crate::cli::import::sense::{
     Row,
-    Sense::{Dropped, Idle},
+    Sense::{Dropped, Idle, Unless},
 };
 
 const TUNING: &str = "it tunes nginx";
@@ -10,7 +10,7 @@ const FILES: &str = "pushgate serves no files";
 const TLS: &str = "pushgate speaks no TLS yet: keep nginx or another proxy in front";
 const OTHER: &str = "applications behind pushgate speak HTTP: see proxy_pass";
 const NO_CACHE: &str = "pushgate caches no answers of the application";
-const CONDITIONS: &str = "pushgate has no conditions and no variables of one's own";
+const OWN: &str = "pushgate has no variables of one's own: whatever needs one has a remark";
 const REWRITE: &str = "pushgate rewrites no paths";
 const BODIES: &str = "bodies and answers are passed on as they come";
 const LIMITS: &str = "pushgate does not limit rates: keep nginx in front, or count subscribers and channels with push_max_*";
@@ -79,15 +79,15 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("open_log_file_cache", Idle(TUNING)),
     ("real_ip_recursive", Idle("addresses are always followed to the first that is not trusted")),
     ("resolver*", Idle(OTHER_HOSTS)),
-    ("gzip", Dropped(GZIP)),
+    ("gzip", Unless("off", GZIP)),
     ("gzip_min_length", Dropped(GZIP)),
     ("gzip_*", Idle(GZIP)),
-    ("brotli*", Dropped(GZIP)),
+    ("brotli*", Unless("off", GZIP)),
     ("charset*", Idle(TUNING)),
     ("expires", Idle("answers say themselves that they are not to be cached")),
     ("merge_slashes", Idle("slashes are merged")),
     ("msie_*", Idle(TUNING)),
-    ("autoindex*", Dropped(FILES)),
+    ("autoindex*", Unless("off", FILES)),
     ("root", Dropped(FILES)),
     ("alias", Dropped(FILES)),
     ("index", Dropped(FILES)),
@@ -96,17 +96,17 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("recursive_error_pages", Idle(TUNING)),
     ("port_in_redirect", Idle(TUNING)),
     ("absolute_redirect", Idle(TUNING)),
-    ("ssl", Dropped(TLS)),
+    ("ssl", Unless("off", TLS)),
     ("ssl_*", Dropped(TLS)),
-    ("http2", Dropped(TLS)),
+    ("http2", Unless("off", TLS)),
     ("http2_*", Dropped(TLS)),
-    ("http3*", Dropped(TLS)),
+    ("http3*", Unless("off", TLS)),
     ("quic_*", Dropped(TLS)),
-    ("map", Dropped(CONDITIONS)),
-    ("geo", Dropped(CONDITIONS)),
-    ("geoip*", Dropped(CONDITIONS)),
-    ("split_clients", Dropped(CONDITIONS)),
-    ("userid*", Dropped(CONDITIONS)),
+    ("map", Idle(OWN)),
+    ("geo", Idle(OWN)),
+    ("geoip*", Idle(OWN)),
+    ("split_clients", Idle(OWN)),
+    ("userid*", Unless("off", "cookies are for an application to set")),
     ("return", Dropped(REWRITE)),
     ("rewrite", Dropped(REWRITE)),
     ("rewrite_log", Idle(TUNING)),
@@ -116,9 +116,9 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("scgi_*", Dropped(OTHER)),
     ("grpc_*", Dropped(OTHER)),
     ("memcached_*", Dropped(OTHER)),
-    ("proxy_cache*", Dropped(NO_CACHE)),
+    ("proxy_cache*", Unless("off", NO_CACHE)),
     ("proxy_no_cache", Idle(NO_CACHE)),
-    ("proxy_store*", Dropped(NO_CACHE)),
+    ("proxy_store*", Unless("off", NO_CACHE)),
     ("proxy_ssl_*", Dropped("applications are spoken to without TLS")),
     ("proxy_http_version", Idle("applications are spoken to in HTTP/1.1")),
     ("proxy_buffering", Idle(BODIES)),
@@ -128,14 +128,14 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("proxy_max_temp_file_size", Idle(BODIES)),
     ("proxy_temp_*", Idle(BODIES)),
     ("proxy_pass_request_body", Idle("questions have no body, and requests keep theirs")),
-    ("proxy_pass_request_headers", Dropped("requests are passed on with their headers")),
+    ("proxy_pass_request_headers", Unless("on", "requests are passed on with their headers")),
     ("proxy_pass_header", Idle("answers are passed on with their headers")),
     ("proxy_hide_header", Dropped("answers are passed on with their headers")),
     ("proxy_ignore_headers", Dropped("X-Accel-Redirect is followed")),
     ("proxy_ignore_client_abort", Idle("notices do not depend on the client")),
-    ("proxy_intercept_errors", Dropped("answers of the application are passed on as they are")),
-    ("proxy_redirect", Dropped("answers of the application are passed on as they are")),
-    ("proxy_cookie_*", Dropped("answers of the application are passed on as they are")),
+    ("proxy_intercept_errors", Unless("off", "answers of the application are passed on as they are")),
+    ("proxy_redirect", Unless("off", "answers of the application are passed on as they are")),
+    ("proxy_cookie_*", Unless("off", "answers of the application are passed on as they are")),
     ("proxy_method", Dropped("requests are passed on as they are")),
     ("proxy_set_body", Dropped("requests are passed on as they are")),
     ("proxy_bind", Dropped("the system chooses the address")),

@@ -3,7 +3,7 @@
 use crate::cli::import::sense::{
     Form::{Count, Flag, Size, Time},
     Part, Roles, Row,
-    Sense::{Dropped, Idle, Key, Part as P},
+    Sense::{Dropped, Idle, Key, Part as P, Unless},
 };
 
 const SUB: Roles = Roles::SUBSCRIBER;
@@ -45,15 +45,15 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("push_stream_last_event_id", P(Part::CursorId)),
     ("push_stream_allowed_origins", P(Part::Origins)),
 
-    ("push_stream_channel_info_on_publish", Dropped("what is published is always answered with the state of its channels")),
-    ("push_stream_channel_deleted_message_text", Dropped("the text is always \"Channel deleted\"")),
-    ("push_stream_ping_message_text", Dropped("the text of a ping is always a blank")),
-    ("push_stream_timeout_with_body", Dropped("a poll that nothing came for is always answered 304")),
+    ("push_stream_channel_info_on_publish", Unless("on", "what is published is always answered with the state of its channels")),
+    ("push_stream_channel_deleted_message_text", Unless("Channel deleted", "the text is always \"Channel deleted\"")),
+    ("push_stream_ping_message_text", Unless(" ", "the text of a ping is always a blank")),
+    ("push_stream_timeout_with_body", Unless("off", "a poll that nothing came for is always answered 304")),
     ("push_stream_wildcard_channel_prefix", Dropped(WILDCARD)),
     ("push_stream_wildcard_channel_max_qtd", Dropped(WILDCARD)),
     ("push_stream_max_number_of_wildcard_channels", Dropped(WILDCARD)),
     ("push_stream_events_channel_id", Dropped(EVENTS)),
-    ("push_stream_allow_connections_to_events_channel", Dropped(EVENTS)),
+    ("push_stream_allow_connections_to_events_channel", Unless("off", EVENTS)),
     ("push_stream_user_agent", Dropped(PADDING)),
     ("push_stream_padding_by_user_agent", Dropped(PADDING)),
 
