@@ -60,7 +60,7 @@ pub struct Arguments {
 #[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
     /// Put a server of this machine under load and check every message
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     /// Make a configuration of an nginx.conf with the push module, Nchan or push-stream
     Import(import::Import),
 }

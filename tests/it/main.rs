@@ -41,6 +41,7 @@ mod harness;
 mod hooked;
 mod hooks;
 mod http;
+mod import;
 mod interval_poll;
 mod limits;
 mod listeners;

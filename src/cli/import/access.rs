@@ -2,12 +2,13 @@
 
 use super::{
     hooks::Hook,
+    level::{Level, Origin, Slot},
     location::Build,
     names::guard,
     read::Directive,
     report::Kind,
     role::Role,
-    sense::{Level, Origin, Part, Roles, Slot},
+    sense::{Part, Roles},
     value::Value,
     write::Location,
 };
@@ -30,12 +31,12 @@ impl<'t> Build<'_, 't> {
                 Err(error) => return self.close(directive, &error.to_string()),
             }
         }
-        let ruled = !texts.is_empty();
+        let limited = !texts.is_empty();
         if let Some((_, origin)) = rules {
             self.out.entries.set("access", Value::List(texts), origin, Roles::ANY);
         }
-        self.guards(ruled);
-        if !ruled && self.out.entries.get("access").is_none() {
+        self.guards(limited);
+        if !limited && self.out.entries.get("access").is_none() {
             self.admit(role);
         }
     }
@@ -52,9 +53,9 @@ impl<'t> Build<'_, 't> {
     }
 
     /// What else is in the way of a request.
-    fn guards(&mut self, ruled: bool) {
+    fn guards(&mut self, limited: bool) {
         let any = self.chain.part(Part::Satisfy).filter(|(satisfy, _)| satisfy.arg() == "any");
-        if let Some((satisfy, _)) = any.filter(|_| ruled) {
+        if let Some((satisfy, _)) = any.filter(|_| limited) {
             let why = "the addresses decide alone: who had another way in has none";
             self.report.say(satisfy, Kind::Differs, why);
             return;

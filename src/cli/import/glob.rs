@@ -1,6 +1,9 @@
 //! The files that a pattern of `include` means, as `glob(3)` finds them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Whether a path has something of a pattern.
 pub(super) fn is_pattern(path: &str) -> bool {
@@ -12,18 +15,18 @@ pub(super) fn expand(pattern: &str) -> Vec<PathBuf> {
     let start = if pattern.starts_with('/') { "/" } else { "" };
     let mut found = vec![PathBuf::from(start)];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        found = found.into_iter().flat_map(|folder| within(folder, part)).collect();
+        found = found.into_iter().flat_map(|folder| within(&folder, part)).collect();
     }
     found.retain(|path| path.exists());
     found
 }
 
 /// The entries of a folder whose names fit.
-fn within(folder: PathBuf, part: &str) -> Vec<PathBuf> {
+fn within(folder: &Path, part: &str) -> Vec<PathBuf> {
     if !is_pattern(part) {
         return vec![folder.join(part)];
     }
-    let listed = if folder.as_os_str().is_empty() { ".".into() } else { folder.clone() };
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = fs::read_dir(listed).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<_> = names.filter(|name| fits(part, name)).collect();

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    sense::{Origin, Roles},
+    level::Origin,
+    sense::Roles,
     write::{Entry, File, Location},
 };
 

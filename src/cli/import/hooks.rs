@@ -2,9 +2,10 @@
 
 use super::{
     access,
+    level::Origin,
     read::Directive,
     report::{Kind, Report},
-    sense::{Origin, Roles},
+    sense::Roles,
     value::Value,
     write::Location,
 };

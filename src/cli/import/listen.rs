@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::{
+    level::{Chain, Origin, Slot},
     read::Directive,
     report::{Kind, Report},
-    sense::{Chain, Form, Names, Origin, Part, Roles, Slot},
+    sense::{Form, Names, Part, Roles},
     value::{self, Value},
     write::Entries,
 };
@@ -107,7 +108,7 @@ fn proxy_protocol(
     let Some((trusted, origin)) = chain.nearest(&[Slot::Part(Part::RealIpFrom)]) else {
         return report.say(directive, Kind::Dropped, UNTRUSTED);
     };
-    trusted.iter().for_each(|trusted| report.carry(trusted));
+    report.carry_all(&trusted);
     let networks = trusted.iter().map(|directive| directive.arg().to_owned()).collect();
     entries.set("real_ip_from", Value::List(networks), origin, Roles::ANY);
     entries.set("proxy_protocol", Value::Flag(true), Origin::Server, Roles::SERVER);

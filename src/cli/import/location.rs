@@ -2,10 +2,11 @@
 
 use super::{
     hooks::Hook,
+    level::{Chain, Origin, Slot},
     read::Directive,
     report::{Kind, Report},
     role::Role,
-    sense::{Chain, Family, Form, Names, Origin, Part, Roles, Slot},
+    sense::{Family, Form, Names, Part, Roles},
     value::{self, Value},
     variable::{Sets, Texts},
     write::{Entries, Location},
@@ -94,7 +95,7 @@ impl<'a, 't> Build<'a, 't> {
             (None, Some(url)) => Outcome::Asked(url, self.out),
             (None, None) => {
                 self.report.carry(self.directive);
-                role.directives.iter().for_each(|directive| self.report.carry(directive));
+                self.report.carry_all(&role.directives);
                 Outcome::Carried(self.out, self.hooks)
             }
         }
@@ -184,7 +185,7 @@ impl<'a, 't> Build<'a, 't> {
         let slots = [Slot::Part(Part::RealIpFrom)];
         if let Some((found, origin)) = self.chain.nearest(&slots) {
             let networks = found.iter().map(|directive| directive.arg().to_owned()).collect();
-            found.iter().for_each(|directive| self.report.carry(directive));
+            self.report.carry_all(&found);
             self.out.entries.set("real_ip_from", Value::List(networks), origin, Roles::ANY);
         }
         let header = self.out.entries.get("real_ip_header");

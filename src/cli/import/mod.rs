@@ -9,6 +9,7 @@ mod error;
 mod glob;
 mod hoist;
 mod hooks;
+mod level;
 mod lex;
 mod listen;
 mod location;

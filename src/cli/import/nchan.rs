@@ -2,11 +2,12 @@
 
 use super::{
     hooks::Hook,
+    level::{Origin, Slot},
     location::Build,
     names::variable::LAST_MESSAGE_ID,
     report::Kind,
     role::Role,
-    sense::{Origin, Part, Roles, Slot},
+    sense::{Part, Roles},
     value::{self, Value},
 };
 
@@ -83,15 +84,12 @@ impl<'t> Build<'_, 't> {
             "1" => Some(Value::text("oldest")),
             text => text.parse().ok().filter(|number| *number < 0).map(Value::Number),
         };
-        match value {
-            Some(value) => {
-                self.report.carry(directive);
-                self.out.entries.set("push_first_message", value, origin, SUB);
-            }
-            None => {
-                let why = "a start is \"oldest\", \"newest\" or counted back from there";
-                self.report.say(directive, Kind::Dropped, why);
-            }
+        if let Some(value) = value {
+            self.report.carry(directive);
+            self.out.entries.set("push_first_message", value, origin, SUB);
+        } else {
+            let why = "a start is \"oldest\", \"newest\" or counted back from there";
+            self.report.say(directive, Kind::Dropped, why);
         }
     }
 

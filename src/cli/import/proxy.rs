@@ -3,11 +3,12 @@
 use http::HeaderName;
 
 use super::{
+    level::{Origin, Slot},
     location::Build,
     names::variable::{PASSED, TOLD},
     read::Directive,
     report::Kind,
-    sense::{Origin, Part, Roles, Slot},
+    sense::{Part, Roles},
     value::Value,
 };
 

@@ -1,12 +1,13 @@
 //! Locations of the push modules: their channels, buffers, timeouts and origins.
 
 use super::{
+    level::{Origin, Slot},
     location::Build,
     names::variable::CHANNEL_ID,
     read::Directive,
     report::Kind,
     role::Role,
-    sense::{Form, Origin, Part, Roles, Slot},
+    sense::{Form, Part, Roles},
     value::Value,
 };
 

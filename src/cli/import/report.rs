@@ -2,8 +2,8 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap, HashSet},
-    fmt,
+    collections::{BTreeSet, HashMap, HashSet},
+    fmt::{self, Write as _},
     path::Path,
 };
 
@@ -43,7 +43,7 @@ type Remark = (String, Kind, Cow<'static, str>);
 #[derive(Debug, Default)]
 pub(super) struct Report {
     files: Vec<String>,
-    remarks: HashMap<Remark, BTreeMap<Place, ()>>,
+    remarks: HashMap<Remark, BTreeSet<Place>>,
     dealt: HashSet<Place>,
     said: HashSet<Place>,
 }
@@ -58,6 +58,11 @@ impl Report {
         self.dealt.insert(directive.place);
     }
 
+    /// So are these.
+    pub(super) fn carry_all(&mut self, directives: &[&Directive]) {
+        self.dealt.extend(directives.iter().map(|directive| directive.place));
+    }
+
     /// The directive has a remark.
     pub(super) fn say(
         &mut self,
@@ -68,7 +73,7 @@ impl Report {
         self.carry(directive);
         self.said.insert(directive.place);
         let remark = (directive.name.clone(), kind, why.into());
-        self.remarks.entry(remark).or_default().insert(directive.place, ());
+        self.remarks.entry(remark).or_default().insert(directive.place);
     }
 
     /// Whether the directive is dealt with.
@@ -105,9 +110,9 @@ impl Report {
             let line = place.position.line;
             if file != Some(place.file) {
                 let blank = if file.is_some() { " " } else { "" };
-                text += &format!("{blank}{}", self.place(place));
+                let _ = write!(text, "{blank}{}", self.place(place));
             } else if line != last {
-                text += &format!(",{line}");
+                let _ = write!(text, ",{line}");
             }
             (file, last) = (Some(place.file), line);
         }
@@ -119,13 +124,13 @@ impl fmt::Display for Report {
     /// A line for each remark, in the order of the file; what nobody misses comes last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<_> = self.remarks.iter().collect();
-        let order = |(name, kind, why): &Remark, places: &BTreeMap<Place, ()>| {
-            let first = places.keys().next().copied();
+        let order = |(name, kind, why): &Remark, places: &BTreeSet<Place>| {
+            let first = places.iter().next().copied();
             (*kind == Kind::Idle, first, name.clone(), why.clone())
         };
         lines.sort_by_cached_key(|(remark, places)| order(remark, places));
         for ((name, kind, why), places) in lines {
-            let places = self.places(places.keys().copied());
+            let places = self.places(places.iter().copied());
             writeln!(f, "{places}: {name}: {}: {why}", kind.word())?;
         }
         Ok(())

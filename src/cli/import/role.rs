@@ -1,9 +1,10 @@
 //! What a location is for.
 
 use super::{
+    level::Chain,
     names::transport,
     read::Directive,
-    sense::{Chain, Family, Part, Roles},
+    sense::{Family, Part, Roles},
 };
 
 const IDLE: &str =

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use super::{
+    level::{Chain, Level, Origin, Slot},
     read::Directive,
     report::{Kind, Report},
-    sense::{Chain, Family, Form, Level, Names, Origin, Part, Roles, Slot},
+    sense::{Family, Form, Names, Part, Roles},
     value::{self, Value},
     write::{Entries, File, Upstream},
 };
@@ -42,32 +43,36 @@ pub(super) fn root<'t>(
             file.entries.set(key, value, Origin::Http, Roles::ROOT);
         }
     }
-    let locations = || file.servers.iter().flat_map(|server| &server.locations);
-    let speaks = |dialect: &str| {
-        locations().any(|location| {
-            let entry = location.entries.get("push_dialect");
-            entry.is_some_and(|entry| entry.value == Value::text(dialect))
-        })
-    };
-    if speaks("nchan") {
+    if speaks_nchan(file) {
         let memory = Value::text(NCHAN_MEMORY);
         file.entries.set("push_max_reserved_memory", memory, Origin::Family, Roles::ROOT);
     }
     for family in FAMILIES {
         let chain = Chain { levels: vec![Rc::clone(http)], family };
-        for (key, form, roles) in names.keys(family, Roles::ROOT) {
-            let Some((directive, origin)) = chain.one(Slot::Key(key)) else { continue };
-            let value = match form {
-                Form::Size => value::size(directive.arg()),
-                _ => value::count(directive.arg()),
-            };
-            match value {
-                Some(value) => {
-                    report.carry(directive);
-                    file.entries.set(key, value, origin, roles);
-                }
-                None => report.say(directive, Kind::Dropped, "it is no size and no number"),
+        keys(names, &chain, &mut file.entries, report);
+    }
+}
+
+fn speaks_nchan(file: &File) -> bool {
+    let locations = file.servers.iter().flat_map(|server| &server.locations);
+    let dialects = locations.filter_map(|location| location.entries.get("push_dialect"));
+    dialects.into_iter().any(|entry| entry.value == Value::text("nchan"))
+}
+
+/// What a module says of all its channels together.
+fn keys(names: &Names, chain: &Chain<'_>, entries: &mut Entries, report: &mut Report) {
+    for (key, form, roles) in names.keys(chain.family, Roles::ROOT) {
+        let Some((directive, origin)) = chain.one(Slot::Key(key)) else { continue };
+        let value = match form {
+            Form::Size => value::size(directive.arg()),
+            _ => value::count(directive.arg()),
+        };
+        match value {
+            Some(value) => {
+                report.carry(directive);
+                entries.set(key, value, origin, roles);
             }
+            None => report.say(directive, Kind::Dropped, "it is no size and no number"),
         }
     }
 }

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use super::{
     access,
     hooks::{self, Asked, Hook},
+    level::{Chain, Level, Origin},
     location::{self, Build, Outcome},
     read::Directive,
     report::{Kind, Report},
     role::PUSH,
-    sense::{Chain, Family, Level, Names, Origin, Part, Roles},
+    sense::{Family, Names, Part, Roles},
     value::Value,
     write::{Entries, Location, Server},
 };

@@ -4,11 +4,12 @@ use std::{collections::HashMap, rc::Rc};
 
 use super::{
     hoist::hoist,
+    level::Level,
     listen::is_default,
     read::{Directive, Tree},
     report::Report,
     root::{root, upstream},
-    sense::{Family, Level, Names, Part, Sense},
+    sense::{Family, Names, Part, Sense},
     site::Site,
     sweep::sweep,
     value::Value,

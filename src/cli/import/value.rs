@@ -1,6 +1,6 @@
 //! Values as nginx writes them, in pushgate's way.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A value of the file that is written.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,7 +57,9 @@ fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
             c => quoted.push(c),
         }
     }

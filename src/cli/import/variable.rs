@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use super::{
+    level::Chain,
     names::variable::{FAMILIES, NAMES},
     read::Directive,
     report::Report,
-    sense::{Chain, Part},
+    sense::Part,
 };
 use crate::{config::Template, router::Pattern};
 
@@ -61,7 +62,8 @@ impl Texts<'_, '_> {
             } else {
                 let ours = self.known(name).ok_or_else(|| unknown(name))?;
                 let set_off = after.starts_with(is_name) && !name.starts_with(is_digit);
-                translated += &if set_off { format!("${{{ours}}}") } else { format!("${ours}") };
+                let (open, close) = if set_off { ("{", "}") } else { ("", "") };
+                translated.extend(["$", open, ours, close]);
             }
             rest = after;
         }

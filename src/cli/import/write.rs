@@ -2,11 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{
-    read::Place,
-    sense::{Origin, Roles},
-    value::Value,
-};
+use super::{level::Origin, read::Place, sense::Roles, value::Value};
 use crate::config::KEYS;
 
 /// A key, and the level that its value comes from.
@@ -92,7 +88,7 @@ impl File {
         text += "Every key stands in conf/reference.toml, with its default.\n";
         let root = self.entries.to_string();
         if !root.is_empty() {
-            text += &format!("\n{root}");
+            let _ = write!(text, "\n{root}");
         }
         for Upstream { place, entries } in &self.upstreams {
             let _ = write!(text, "\n# {}\n[[upstream]]\n{entries}", whence(*place));
