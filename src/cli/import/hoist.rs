@@ -69,7 +69,8 @@ fn common(locations: &[&Location], highest: Origin) -> Vec<Entry> {
         let first: &Entry = outer.first()?;
         let same = outer.iter().all(|entry| entry.value == first.value);
         let said = outer.iter().any(|entry| entry.origin != Origin::Family);
-        let worth = said || outer.len() > 1;
+        // What a module does of itself is told once where it is so everywhere.
+        let worth = said || outer.len() > 1 && outer.len() == entries.len();
         let every = entries.len() == looking;
         (same && worth && every && !OWN.contains(&first.key)).then(|| first.clone())
     };

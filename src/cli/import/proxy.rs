@@ -37,6 +37,9 @@ impl<'t> Build<'_, 't> {
             self.report.carry(pass);
             return Ok(Some(url));
         }
+        if self.pattern.path().is_none() && rest.contains('/') && !rest.starts_with("unix:") {
+            return Err("a path in proxy_pass cannot replace that of an expression".to_owned());
+        }
         self.report.carry(pass);
         self.set("proxy_pass", Value::Text(url));
         Ok(None)

@@ -17,7 +17,7 @@ const BOTH: Roles = Roles::CHANNEL;
 
 const NO_CHANNEL: &str = "it does not say which channels are meant";
 const ANY_ORIGIN: &str =
-    "pages of all hosts may listen; name those that should in push_allowed_origins";
+    "pages of all hosts may use it; name those that should in push_allowed_origins";
 
 impl<'t> Build<'_, 't> {
     /// The push module has what pushgate has.

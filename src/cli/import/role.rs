@@ -7,7 +7,8 @@ use super::{
     sense::{Family, Part, Roles},
 };
 
-const IDLE: &str =
+/// Why a location is none of pushgate's; what is in it may say more.
+pub(super) const IDLE: &str =
     "it neither publishes nor subscribes, nor passes requests on to an application over HTTP";
 const SOCKET_ALONE: &str = "who publishes over WebSocket alone listens too: see push_pubsub";
 

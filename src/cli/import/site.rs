@@ -9,8 +9,9 @@ use super::{
     location::{self, Build, Outcome},
     read::Directive,
     report::{Kind, Report},
-    role::PUSH,
+    role::{IDLE, PUSH},
     sense::{Family, Names, Part, Roles},
+    sweep,
     value::Value,
     write::{Entries, Location, Server},
 };
@@ -133,6 +134,10 @@ impl<'a, 't> Site<'a, 't> {
         let router = Router::new(&patterns);
         // From the last on, so that the places of the others stay.
         for (directive, level, why, before) in std::mem::take(&mut self.lost).into_iter().rev() {
+            let why = match sweep::dropped(self.names, directive.inner()) {
+                Some((inner, more)) if why == IDLE => format!("{}: {more}", inner.name),
+                _ => why,
+            };
             let path = location::path(directive).unwrap_or_default();
             let pattern = Pattern::parse(&path).ok();
             let around = pattern.as_ref().and_then(Pattern::path);

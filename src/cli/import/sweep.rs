@@ -3,7 +3,7 @@
 use super::{
     read::Directive,
     report::{Kind, Report},
-    sense::{Names, Part, Sense},
+    sense::{Family, Names, Part, Sense},
 };
 
 const UNKNOWN: &str = "pushgate does not know it";
@@ -49,15 +49,28 @@ fn rest(names: &Names, directive: &Directive) -> (Kind, &'static str) {
             Part::AddHeader => (Kind::Dropped, HEADERS),
             Part::LoadModule => (Kind::Idle, MODULE),
             Part::Set => (Kind::Idle, VARIABLE),
-            Part::Upstream => (redis(names, directive), NOT_ASKED),
+            // One of Redis servers is missed, another that nobody uses is not.
+            Part::Upstream => match dropped(names, directive.inner()) {
+                Some((_, why)) => (Kind::Dropped, why),
+                None => (Kind::Idle, NOT_ASKED),
+            },
             _ => (Kind::Idle, UNUSED),
         },
     }
 }
 
-/// An upstream of Redis servers is missed, another that nobody uses is not.
-fn redis(names: &Names, directive: &Directive) -> Kind {
-    let dropped =
-        |inner: &Directive| matches!(names.get(&inner.name), Some((_, Sense::Dropped(_))));
-    if directive.inner().iter().any(dropped) { Kind::Dropped } else { Kind::Idle }
+/// The directive of a block that is missed most, and why it is not carried over: one of a push module
+/// rather than one of nginx.
+pub(super) fn dropped<'t>(
+    names: &Names,
+    directives: &'t [Directive],
+) -> Option<(&'t Directive, &'static str)> {
+    let found = directives.iter().filter_map(|directive| match names.get(&directive.name)? {
+        (family, Sense::Dropped(why)) => Some((family == Family::Nginx, directive, why)),
+        (family, Sense::Unless(value, why)) if directive.arg() != value => {
+            Some((family == Family::Nginx, directive, why))
+        }
+        _ => None,
+    });
+    found.min_by_key(|(nginx, ..)| *nginx).map(|(_, directive, why)| (directive, why))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
+
 use super::{
     Imported, import,
     names::{nchan, nginx, nginx_alone, push_module, push_stream},
@@ -469,4 +471,49 @@ fn values_that_cannot_be_read_are_told() {
         report.contains("nchan_message_buffer_length: not carried over: \"x\" is no number"),
         "{report}"
     );
+}
+
+#[test]
+fn a_location_that_is_lost_says_what_was_in_it() {
+    let (_, report) = http(
+        "server { location /s { push_subscriber; set $push_channel_id 1; }
+           location /g { nchan_group_location; index x; }
+           location /f { root /x; }
+           location ~ p { proxy_pass http://a/b; }
+           location /t { proxy_pass https://a; } }
+         upstream r { nchan_redis_server x; }",
+    );
+    for line in [
+        "4: location: not carried over: nchan_group_location: limits of a group are not set",
+        "5: location: not carried over: root: pushgate serves no files",
+        "6: location: not carried over: a path in proxy_pass cannot replace",
+        "7: location: not carried over: applications are spoken to without TLS",
+        "8: upstream: not carried over: messages are in memory, on one node",
+    ] {
+        assert!(report.contains(line), "{line}\n{report}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_in_a_file_nothing_panics(
+        words in prop::collection::vec(
+            prop_oneof![
+                Just("http"), Just("server"), Just("location"), Just("{"), Just("{"), Just("}"),
+                Just(";"), Just(";"), Just("set"), Just("$push_channel_id"), Just("/x"), Just("~"),
+                Just("push_publisher"), Just("push_subscriber"), Just("nchan_pubsub"),
+                Just("nchan_channel_id"), Just("$arg_id"), Just("\"a\\\"b\""), Just("proxy_pass"),
+                Just("http://a/"), Just("upstream"), Just("listen"), Just("if"), Just("(?!x)"),
+                Just("\u{e4}"), Just("1M"), Just("${"), Just("\\"), Just("deny"), Just("all"),
+            ],
+            0..60,
+        )
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, words.join(" ")).unwrap();
+        if let Ok(imported) = import(&file) {
+            prop_assert!(imported.toml.parse::<toml::Table>().is_ok());
+        }
+    }
 }
