@@ -135,22 +135,12 @@ pub(super) fn upstream(
     let mut servers: Vec<String> = Vec::new();
     let mut entries = Entries::default();
     for (_, server) in level.parts(Part::Server) {
-        report.carry(server);
-        let has = |word: &str| server.args.iter().any(|arg| arg == word);
-        if has("down") {
-            continue;
+        if takes_turns(server, report) {
+            if !servers.iter().any(|known| known == server.arg()) {
+                servers.push(server.arg().to_owned());
+            }
+            failures(server, &mut entries);
         }
-        if has("backup") {
-            report.say(server, Kind::Dropped, BACKUP);
-            continue;
-        }
-        if server.args.iter().any(|arg| arg.starts_with("weight=") && arg != "weight=1") {
-            report.say(server, Kind::Differs, TURNS);
-        }
-        if !servers.iter().any(|known| known == server.arg()) {
-            servers.push(server.arg().to_owned());
-        }
-        failures(server, &mut entries);
     }
     if servers.is_empty() {
         report.say(directive, Kind::Dropped, "it has no server that pushgate could ask");
@@ -167,6 +157,18 @@ pub(super) fn upstream(
         set("keepalive", value);
     }
     Some(Upstream { place: directive.place, entries })
+}
+
+/// Whether a server of an upstream is asked in its turn, as all are here.
+fn takes_turns(server: &Directive, report: &mut Report) -> bool {
+    report.carry(server);
+    let has = |word: &str| server.args.iter().any(|arg| arg == word);
+    if has("backup") {
+        report.say(server, Kind::Dropped, BACKUP);
+    } else if server.args.iter().any(|arg| arg.starts_with("weight=") && arg != "weight=1") {
+        report.say(server, Kind::Differs, TURNS);
+    }
+    !has("down") && !has("backup")
 }
 
 /// When a server is left alone; what the last one says holds for all.
