@@ -206,7 +206,8 @@ fn pages_of_the_push_stream_module_go_on() {
     socket.send(message(1, b"from a page"));
     assert!(chunks_until(&mut page, "from a page").contains("p(2,'a','from a page')"));
     let late = imported.request(0, "GET", "/lp/a.b2", "");
-    assert!(late.text().contains("from a page") && late.text().contains("\"text\":\"hi\""));
+    // A poll has one message, the next poll the one after it.
+    assert!(late.text().starts_with(told), "{}", late.text());
     assert_eq!(late.header("content-type"), Some("application/json"));
 
     let channels = imported.request(0, "GET", "/channels-stats?id=a", "");
