@@ -224,7 +224,8 @@ mod tests {
 
     fn shown(directives: &[Directive]) -> String {
         let one = |directive: &Directive| {
-            let words = [&[directive.name.clone()], &directive.args[..]].concat().join(" ");
+            let words =
+                [std::slice::from_ref(&directive.name), &directive.args[..]].concat().join(" ");
             match &directive.block {
                 Some(inner) => format!("{words} {{{}}}", shown(inner)),
                 None => format!("{words};"),
