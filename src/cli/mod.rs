@@ -1,6 +1,8 @@
 //! The command line: nginx's letters, and commands that do something else than serve.
 
 pub mod bench;
+mod response;
+mod url;
 
 use std::{
     io::{self, Write},
