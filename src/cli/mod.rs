@@ -1,8 +1,14 @@
 //! The command line: nginx's letters, and commands that do something else than serve.
 
 pub mod bench;
+mod connection;
+mod endpoint;
+pub mod listen;
+pub mod publish;
 mod response;
 mod url;
+mod visible;
+mod wire;
 
 use std::{
     io::{self, Write},
@@ -15,6 +21,12 @@ use crate::config::{Config, Errors};
 
 /// The exit status when the configuration is wrong.
 pub const BAD_CONFIGURATION: u8 = 64;
+
+/// The exit status when a command could not do what it was asked.
+const FAILED: u8 = 1;
+
+/// The exit status of wrong arguments.
+const USAGE: u8 = 2;
 
 /// Names the configuration file when `-c` does not.
 pub const CONFIG_VARIABLE: &str = "PUSHGATE_CONFIG";
@@ -60,6 +72,10 @@ pub struct Arguments {
 /// What to do instead of serving.
 #[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
+    /// Publish a message
+    Publish(publish::Publish),
+    /// Follow a channel, reconnecting and resuming
+    Listen(listen::Listen),
     /// Put a server of this machine under load and check every message
     Bench(bench::Bench),
 }

@@ -7,10 +7,12 @@ use super::Malformed;
 /// A whole response head.
 pub(in crate::cli) struct Head<'a> {
     pub(in crate::cli) status: u16,
+    minor: u8,
     headers: [Header<'a>; HEADERS],
 }
 
 /// How a body ends.
+#[derive(Debug)]
 pub(in crate::cli) enum Length {
     Chunked,
     Sized(u64),
@@ -32,10 +34,16 @@ impl<'a> Head<'a> {
             Ok(Status::Partial) => Ok(None),
             Ok(Status::Complete(length)) => {
                 let status = response.code.unwrap_or_default();
-                Ok(Some((Self { status, headers }, length)))
+                let minor = response.version.unwrap_or_default();
+                Ok(Some((Self { status, minor, headers }, length)))
             }
             Err(error) => Err(Malformed::new(format!("a head that is none: {error}"))),
         }
+    }
+
+    /// Whether it is of HTTP/1.1, not 1.0.
+    pub(in crate::cli) fn is_http_1_1(&self) -> bool {
+        self.minor >= 1
     }
 
     /// All headers that have a name and a value, in their order.

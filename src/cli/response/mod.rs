@@ -6,10 +6,12 @@
 mod body;
 mod chunks;
 mod head;
+mod lines;
 mod parts;
 
 pub(super) use body::{Body, Mark};
 pub(super) use head::{Head, Length};
+pub(super) use lines::take_line;
 pub(super) use parts::{delimiter, take_parts};
 
 /// What comes is not of the protocol; it says what.
