@@ -273,7 +273,13 @@ fn take(
 ) -> Result<bool, Malformed> {
     let mut at = 0;
     while at < input.len() {
-        let (data, mark, length) = body.next(&input[at..])?;
+        let (data, mark, length) = match body.next(&input[at..]) {
+            Ok(next) => next,
+            Err(malformed) => {
+                pieces.take(rest, Mark::Nothing, items)?;
+                return Err(malformed);
+            }
+        };
         at += length;
         rest.extend_from_slice(data);
         let over = mark == Mark::Body;

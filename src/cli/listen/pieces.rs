@@ -50,7 +50,7 @@ impl Pieces {
         };
         let name = transport.name();
         pieces.ok_or_else(|| {
-            let what = if content_type.is_empty() { "an answer" } else { content_type };
+            let what = if content_type.is_empty() { "a whole response" } else { content_type };
             format!(
                 "what comes is {what}, not {name}: the location does not offer that (--transport)"
             )

@@ -2,7 +2,7 @@
 
 /// A line, which LF, CR or CRLF ends, and its length with that.
 pub(in crate::cli) fn take_line(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    let end = memchr::memchr2(b'\n', b'\r', bytes)?;
     let length = match (bytes[end], bytes.get(end + 1)) {
         (b'\n', _) => 1,
         (_, Some(b'\n')) => 2,
