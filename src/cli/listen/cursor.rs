@@ -26,7 +26,7 @@ pub(super) enum Cursor {
 /// An id later than any message; a gateway takes it for its newest.
 const LATER: &str = "253402300799:0";
 /// An id before any message.
-const EARLIER: &str = "0:0";
+pub(super) const EARLIER: &str = "0:0";
 
 impl Cursor {
     /// What the command line says.

@@ -8,24 +8,21 @@ use std::{
 use http::{StatusCode, header};
 
 use super::{
-    Item, LONGEST, Listen,
+    Listen,
     backoff::Backoff,
-    cursor::Cursor,
+    cursor::{Cursor, EARLIER},
     ending::End,
     message::Message,
     output::Output,
-    pieces::Pieces,
-    question::{Question, random},
+    question::Question,
 };
 use crate::{
     cli::{
         connection::{Waited, wait},
-        response::{Body, Malformed, Mark},
         visible,
-        wire::{Answer, Broken, Filled, Wire},
+        wire::{Answer, Broken, Wire},
     },
     config::Transport,
-    websocket::{Opcode, encode_masked},
 };
 
 /// What is kept from one connection to the next.
@@ -35,17 +32,13 @@ pub(super) struct Follower<'a> {
     pub(super) transport: Transport,
     pub(super) cursor: Cursor,
     pub(super) output: Output,
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
     /// A connection that takes another request.
     pub(super) wire: Option<Wire>,
     /// It has been said that it listens, since it was last said that it does not.
     told: bool,
 }
 
-/// How long the head of an endless response may take, which ought to come at once.
-const HEAD: Duration = Duration::from_mins(1);
-/// How long a stream has to last to be one that works.
-const STEADY: Duration = Duration::from_secs(10);
 /// Messages after these are lost: `X-Push-Gap`.
 const GAP: &str = "x-push-gap";
 
@@ -108,35 +101,6 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn stream(&mut self) -> Stop {
-        let begun = Instant::now();
-        let stop = self.try_stream().unwrap_or_else(|stop| stop);
-        if begun.elapsed() >= STEADY {
-            self.backoff.reset();
-        }
-        stop
-    }
-
-    fn try_stream(&mut self) -> Result<Stop, Stop> {
-        let mut wire = Wire::open(&self.asked.endpoint, true)?;
-        let question = Question::new(&self.asked.endpoint, self.transport, &self.cursor);
-        wire.connection.send(&question.bytes, false)?;
-        let answer = wire.head(Some(HEAD))?;
-        if let Some(end) = self.judge(&question, &mut wire, &answer) {
-            return Err(Stop::End(end));
-        }
-        let refused = |why| Stop::End(End::Refused(why));
-        let mut pieces = Pieces::of(self.transport, &answer).map_err(refused)?;
-        self.listening();
-        self.cursor.pin(&answer);
-        let end = self.read(&mut wire, &answer, &mut pieces);
-        if !pieces.have_ids() {
-            // Where it was nobody can say.
-            self.cursor = Cursor::Newest;
-        }
-        end.map(Stop::End)
-    }
-
     /// What an answer says that is not the one that was asked for.
     pub(super) fn judge(
         &mut self,
@@ -167,59 +131,6 @@ impl<'a> Follower<'a> {
         })
     }
 
-    /// Reads a response that goes on, up to its end.
-    fn read(&mut self, wire: &mut Wire, answer: &Answer, pieces: &mut Pieces) -> Result<End, Stop> {
-        let mut body = Body::new(&answer.length);
-        let (mut rest, mut items) = (Vec::new(), Vec::new());
-        loop {
-            let taken = take(&mut body, &wire.input, &mut rest, pieces, &mut items);
-            wire.input.clear();
-            // What came before something that is wrong has come all the same.
-            if let Some(end) = self.hear(wire, &mut items)? {
-                return Ok(end);
-            }
-            if taken? {
-                return Ok(End::Over("the response has ended".to_owned()));
-            }
-            match (wire.fill(None)?, &body) {
-                // A WebSocket says goodbye before it closes.
-                (Filled::End, Body::UntilClose)
-                    if rest.is_empty() && self.transport != Transport::WebSocket =>
-                {
-                    return Ok(End::Over("the response has ended".to_owned()));
-                }
-                (Filled::End, _) => return Err(Broken::Closed.into()),
-                _ => {}
-            }
-        }
-    }
-
-    /// Handles what has come; returns the end if it is there.
-    fn hear(&mut self, wire: &Wire, items: &mut Vec<Item>) -> Result<Option<End>, Stop> {
-        for item in items.drain(..) {
-            match item {
-                Item::Message(message) => {
-                    if let Some(end) = self.message(&message) {
-                        return Ok(Some(end));
-                    }
-                }
-                Item::Gap(after) => self.gap(&visible::line(after.as_bytes())),
-                Item::Retry(first) => self.backoff.begin_with(first),
-                Item::Ping(payload) => {
-                    let pong = encode_masked(Opcode::Pong, &payload, random());
-                    wire.connection.send(&pong, false)?;
-                }
-                Item::Close(code) => {
-                    let close = encode_masked(Opcode::Close, &code.to_be_bytes(), random());
-                    // Who has said goodbye need not hear it.
-                    let _ = wire.connection.send(&close, false);
-                }
-                Item::End(end) => return Ok(self.flush().or(Some(end))),
-            }
-        }
-        Ok(self.flush())
-    }
-
     /// Prints a message; returns the end if it is there.
     pub(super) fn message(&mut self, message: &Message) -> Option<End> {
         if let Some(id) = &message.id {
@@ -238,6 +149,10 @@ impl<'a> Follower<'a> {
     }
 
     pub(super) fn gap(&self, after: &str) {
+        // Who asks for the oldest that there is misses none.
+        if after == EARLIER {
+            return;
+        }
         self.say(&format!("messages after {after} are lost: the gateway has kept none of them"));
     }
 
@@ -261,37 +176,6 @@ impl<'a> Follower<'a> {
             eprintln!("pushgate: {what}");
         }
     }
-}
-
-/// Takes messages out of input; `rest` is what is not whole. Returns whether the body has ended.
-fn take(
-    body: &mut Body,
-    input: &[u8],
-    rest: &mut Vec<u8>,
-    pieces: &mut Pieces,
-    items: &mut Vec<Item>,
-) -> Result<bool, Malformed> {
-    let mut at = 0;
-    while at < input.len() {
-        let (data, mark, length) = match body.next(&input[at..]) {
-            Ok(next) => next,
-            Err(malformed) => {
-                pieces.take(rest, Mark::Nothing, items)?;
-                return Err(malformed);
-            }
-        };
-        at += length;
-        rest.extend_from_slice(data);
-        let over = mark == Mark::Body;
-        if over || at == input.len() || (pieces.by_chunk() && mark == Mark::Chunk) {
-            let taken = pieces.take(rest, mark, items)?;
-            rest.drain(..taken);
-        }
-        if over {
-            return Ok(true);
-        }
-    }
-    if rest.len() > LONGEST { Err(Malformed::new("a message without end")) } else { Ok(false) }
 }
 
 /// What it means that a message cannot be written.

@@ -16,6 +16,7 @@ mod output;
 mod pieces;
 mod polls;
 mod question;
+mod streams;
 
 use std::time::Duration;
 

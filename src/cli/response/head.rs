@@ -61,6 +61,8 @@ impl<'a> Head<'a> {
     /// How the body ends (RFC 9112 section 6.3).
     pub(in crate::cli) fn length(&self) -> Result<Length, Malformed> {
         match (self.value("transfer-encoding"), self.value("content-length")) {
+            // What follows is of another protocol, whatever the head says (Nchan's has a length).
+            _ if self.status == 101 => Ok(Length::UntilClose),
             _ if matches!(self.status, 204 | 304) => Ok(Length::Sized(0)),
             (Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => Ok(Length::Chunked),
             (None, Some(length)) => {

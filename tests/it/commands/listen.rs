@@ -207,6 +207,10 @@ fn a_gap_is_told() {
         let words = format!("--from 1450755280:0 --count 2 --transport {transport}");
         let ended = ran(&format!("listen {} {words}", url(&gateway)));
         ended.assert(0, "three\nfour\n", "pushgate: messages after 1450755280:0 are lost");
+        let words = format!("--from oldest --count 2 --transport {transport}");
+        let ended = ran(&format!("listen {} {words}", url(&gateway)));
+        ended.assert(0, "three\nfour\n", "");
+        assert!(!ended.said.contains("lost"), "{ended:?}");
     }
 }
 

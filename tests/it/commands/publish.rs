@@ -108,11 +108,11 @@ fn each_line_is_a_message_over_one_connection() {
         assert_eq!(asked.body, format!("line {number}\r").as_bytes());
         ok(format!("{number}").as_bytes())
     });
-    let lines: String = (0..100).map(|number| format!("line {number}\r\n")).collect();
+    let lines: Vec<String> = (0..100).map(|number| format!("line {number}\r\n")).collect();
     let mut asked = command(&format!("publish http://{}/ --lines", app.address));
-    let ended = run(&mut asked, lines.trim_end_matches('\n').as_bytes());
-    let answers: String = (0..100).map(|number| format!("{number}\n")).collect();
-    ended.assert(0, &answers, "");
+    let ended = run(&mut asked, lines.concat().trim_end_matches('\n').as_bytes());
+    let answers: Vec<String> = (0..100).map(|number| format!("{number}\n")).collect();
+    ended.assert(0, &answers.concat(), "");
     assert_eq!((seen.load(Ordering::SeqCst), app.connections()), (100, 1));
 }
 
