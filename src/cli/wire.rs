@@ -45,7 +45,7 @@ pub(super) enum Broken {
     Closed,
     #[error("no answer within {} seconds", .0.as_secs())]
     Late(Duration),
-    #[error("what answers does not speak HTTP: {0}")]
+    #[error("what comes is not of the protocol: {0}")]
     Malformed(#[from] Malformed),
     /// Nobody reads the output any more.
     #[error("nobody reads")]

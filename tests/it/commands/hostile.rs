@@ -42,8 +42,8 @@ fn assert_told(transport: &str, answer: impl Into<Vec<u8>>, out: &str, why: &str
 #[test]
 fn answers_that_are_none_are_told() {
     for transport in ["event-source", "websocket", "long-poll"] {
-        assert_told(transport, "SSH-2.0-OpenSSH_9.2\r\n\r\n", "", "does not speak HTTP");
-        assert_told(transport, b"\x16\x03\x01\x02\0\r\n\r\n".as_slice(), "", "does not speak HTTP");
+        assert_told(transport, "SSH-2.0-OpenSSH_9.2\r\n\r\n", "", "not of the protocol");
+        assert_told(transport, b"\x16\x03\x01\x02\0\r\n\r\n".as_slice(), "", "not of the protocol");
         let two = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n";
         assert_told(transport, two, "", "a body of more than one length");
     }
@@ -71,7 +71,7 @@ fn heads_and_messages_without_end_are_not_kept() {
             let sent = flood(client, &line, FLOOD);
             assert!(sent < FLOOD / 4, "{sent} bytes were taken");
         };
-        assert_found_out(transport, serve, "", "pushgate: what answers does not speak HTTP: ");
+        assert_found_out(transport, serve, "", "pushgate: what comes is not of the protocol: ");
     }
 }
 

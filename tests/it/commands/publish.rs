@@ -194,7 +194,7 @@ fn a_gateway_that_is_not_there_or_talks_nonsense_is_told() {
     ran(&format!("publish http://{nobody}/ x")).assert(1, "", "pushgate: cannot connect: ");
     ran("publish http://nowhere.invalid/ x").assert(1, "", "pushgate: cannot connect: ");
     for (answer, why) in [
-        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not speak HTTP"),
+        ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "not of the protocol"),
         ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "Content-Length: x"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "the connection was closed"),
         ("", "the connection was closed"),
