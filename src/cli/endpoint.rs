@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::url::Url;
 
-const URL_HELP: &str = "The location, with the channel: http://127.0.0.1:8080/listen/?cid=5";
+const URL_HELP: &str = "The location, with the channel, as in http://127.0.0.1:8080/publish/?cid=5";
 
 /// A location of a gateway.
 #[derive(Args, Clone, Debug, Eq, PartialEq)]

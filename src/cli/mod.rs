@@ -73,8 +73,16 @@ pub struct Arguments {
 #[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
     /// Publish a message
+    ///
+    /// Prints the state of the channel as the gateway tells it. Exit status 1: it was refused, or the
+    /// gateway cannot be reached; the reason is on the standard error.
     Publish(publish::Publish),
     /// Follow a channel, reconnecting and resuming
+    ///
+    /// Prints messages as they come, each on a line. Connections that are lost are made again, after 1
+    /// to 30 seconds, and go on where they were. Exit status 0: the channel was deleted (410), as many
+    /// messages have come as were asked for, or nobody reads them. Exit status 1: it was refused (any other
+    /// 4xx), or what answers makes no sense; the reason is on the standard error.
     Listen(listen::Listen),
     /// Put a server of this machine under load and check every message
     Bench(bench::Bench),

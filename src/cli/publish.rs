@@ -18,9 +18,7 @@ use super::{
     wire::{Broken, Wire},
 };
 
-/// Publishes a message and prints the state of the channel as the gateway tells it
-///
-/// Exit status 1: it was refused, or the gateway cannot be reached; the reason is on the standard error.
+/// What to publish, and where.
 #[derive(Args, Clone, Debug, Eq, PartialEq)]
 pub struct Publish {
     /// Where to publish.

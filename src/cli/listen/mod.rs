@@ -33,11 +33,7 @@ use crate::config::Transport;
 const JSON_HELP: &str =
     "Print one JSON object a line: id, time, content_type, event, and text or base64";
 
-/// Follows a channel and prints its messages as they come, each on a line
-///
-/// Connections that are lost are made again, after 1 to 30 seconds, and go on where they were. It ends with
-/// exit status 0 when the channel is deleted (410), or after N messages; with 1 when the gateway refuses it
-/// (other 4xx) or speaks something else.
+/// Whom to follow, and how.
 #[derive(Args, Clone, Debug, Eq, PartialEq)]
 pub struct Listen {
     /// Where to listen.

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use super::{KEPT, Running, command};
@@ -141,12 +142,41 @@ fn a_poll_that_waits_for_nothing_is_not_asked_without_a_pause() {
         0 => b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec(),
         _ => ok(b"x"),
     });
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let words =
         format!("listen http://{}/ --transport long-poll --count 1 --interval 1", app.address);
     super::ran(&words).assert(0, "x\n", "");
-    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!((polls.load(Ordering::SeqCst), app.connections()), (2, 1));
+}
+
+#[test]
+fn a_poll_that_has_waited_is_asked_again_at_once() {
+    let app = App::start(|client, _| {
+        assert_eq!(asked(client).unwrap().header("last-event-id"), Some("5:3"));
+        // It is held for so long.
+        thread::sleep(Duration::from_millis(1200));
+        client.send("HTTP/1.1 304 Not Modified\r\n\r\n");
+        assert_eq!(asked(client).unwrap().header("last-event-id"), Some("5:3"));
+        client.send(ok(b"x"));
+    });
+    let words = "--from 5:3 --transport long-poll --count 1 --interval 3600";
+    super::ran(&format!("listen http://{}/ {words}", app.address)).assert(0, "x\n", "");
+}
+
+#[test]
+fn what_is_newest_is_what_it_was_when_the_first_connection_was_made() {
+    let app = App::start(|client, number| {
+        let request = asked(client).unwrap();
+        let after = ["253402300799:0", "1450755280"][number];
+        assert_eq!(request.header("last-event-id"), Some(after));
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+        let date = "Date: Tue, 22 Dec 2015 03:34:40 GMT\r\n";
+        let event = if number == 1 { "id: 5:0\ndata: x\n\n" } else { "retry: 10\n\n" };
+        client.send(format!("{head}{date}\r\n{event}"));
+    });
+    let words = format!("listen http://{}/ --from newest --count 1", app.address);
+    super::ran(&words).assert(0, "x\n", "by event-source, from now on");
 }
 
 /// Reads and throws away until the other side ends it.

@@ -179,18 +179,13 @@ fn a_transport_that_the_location_does_not_offer_is_told() {
 }
 
 #[test]
-fn a_wait_that_is_over_is_asked_for_again() {
-    for transport in ["event-source", "websocket", "long-poll", "multipart"] {
+fn a_stream_whose_time_is_over_is_asked_for_again() {
+    for transport in ["event-source", "websocket", "multipart"] {
         let gateway = start("hall", "", "push_subscriber_timeout = \"1s\"\npush_retry = \"10ms\"");
         gateway.publish("/pub?id=1", "one");
         let running = listening(&gateway, &format!("--transport {transport} --count 2"));
         assert_eq!(running.line(), "one");
-        if transport == "long-poll" {
-            wait(&gateway, 1);
-            wait(&gateway, 0);
-        } else {
-            running.until_said("trying again");
-        }
+        running.until_said("trying again");
         gateway.publish("/pub?id=1", "two");
         running.end().assert(0, "two\n", "");
     }
