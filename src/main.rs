@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use clap::Parser;
 use pushgate::{
-    cli::{Arguments, BAD_CONFIGURATION, Command, bench, check, import},
+    cli::{Arguments, BAD_CONFIGURATION, Command, bench, check, import, listen, publish},
     config::Config,
     log,
     server::{Bound, at_reopen, run, settle, stop_signal},
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
             let status = import::run(asked, &mut io::stdout().lock(), &mut io::stderr().lock());
             return status.map_or_else(failed, ExitCode::from);
         }
+        Some(Command::Publish(asked)) => return ExitCode::from(publish::run(asked)),
+        Some(Command::Listen(asked)) => return ExitCode::from(listen::run(asked)),
         None => {}
     }
     if arguments.test {
