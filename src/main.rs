@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use clap::Parser;
 use pushgate::{
-    cli::{Arguments, BAD_CONFIGURATION, Command, bench, check},
+    cli::{Arguments, BAD_CONFIGURATION, Command, bench, check, import, listen, publish},
     config::Config,
     log,
     server::{Bound, at_reopen, run, settle, stop_signal},
@@ -16,8 +16,15 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Command::Bench(asked)) = &arguments.command {
-        return measure(asked);
+    match &arguments.command {
+        Some(Command::Bench(asked)) => return measure(asked),
+        Some(Command::Import(asked)) => {
+            let status = import::run(asked, &mut io::stdout().lock(), &mut io::stderr().lock());
+            return status.map_or_else(failed, ExitCode::from);
+        }
+        Some(Command::Publish(asked)) => return ExitCode::from(publish::run(asked)),
+        Some(Command::Listen(asked)) => return ExitCode::from(listen::run(asked)),
+        None => {}
     }
     if arguments.test {
         let file = arguments.config_file();
@@ -33,10 +40,7 @@ fn main() -> ExitCode {
     };
     match serve(config, arguments.quiet) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("pushgate: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(error),
     }
 }
 
@@ -45,11 +49,13 @@ fn measure(asked: &bench::Bench) -> ExitCode {
     match bench::run(asked, &mut io::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("pushgate: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(error),
     }
+}
+
+fn failed(error: impl std::fmt::Display) -> ExitCode {
+    eprintln!("pushgate: {error}");
+    ExitCode::FAILURE
 }
 
 fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,0 +1,47 @@
+//! Directives of nginx that pushgate has something for.
+
+use crate::cli::import::sense::{
+    Form::{Size, Time, Word},
+    Part, Roles, Row,
+    Sense::{Key, Part as P},
+};
+
+#[rustfmt::skip]
+pub(in crate::cli::import) const ROWS: &[Row] = &[
+    ("http", P(Part::Http)),
+    ("server", P(Part::Server)),
+    ("location", P(Part::Location)),
+    ("upstream", P(Part::Upstream)),
+    ("keepalive", P(Part::Keepalive)),
+    ("load_module", P(Part::LoadModule)),
+    ("user", P(Part::User)),
+    ("worker_processes", P(Part::Workers)),
+    ("error_log", P(Part::ErrorLog)),
+    ("access_log", P(Part::AccessLog)),
+    ("listen", P(Part::Listen)),
+    ("server_name", P(Part::ServerName)),
+    ("client_header_timeout", Key("client_header_timeout", Time, Roles::SERVER)),
+    ("keepalive_timeout", Key("keepalive_timeout", Time, Roles::SERVER)),
+    ("large_client_header_buffers", P(Part::HeaderBuffers)),
+    ("client_max_body_size", Key("client_max_body_size", Size, Roles::BODY)),
+    ("client_body_timeout", Key("client_body_timeout", Time, Roles::BODY)),
+    ("default_type", P(Part::DefaultType)),
+    ("set", P(Part::Set)),
+    ("if", P(Part::If)),
+    ("internal", P(Part::Internal)),
+    ("allow", P(Part::Allow)),
+    ("deny", P(Part::Deny)),
+    ("satisfy", P(Part::Satisfy)),
+    ("auth_basic", P(Part::AuthBasic)),
+    ("auth_request", P(Part::AuthRequest)),
+    ("limit_except", P(Part::LimitExcept)),
+    ("secure_link", P(Part::SecureLink)),
+    ("add_header", P(Part::AddHeader)),
+    ("set_real_ip_from", P(Part::RealIpFrom)),
+    ("real_ip_header", Key("real_ip_header", Word, Roles::ANY)),
+    ("proxy_pass", P(Part::ProxyPass)),
+    ("proxy_set_header", P(Part::ProxySetHeader)),
+    ("proxy_connect_timeout", Key("proxy_connect_timeout", Time, Roles::PROXY)),
+    ("proxy_send_timeout", Key("proxy_send_timeout", Time, Roles::PROXY)),
+    ("proxy_read_timeout", Key("proxy_read_timeout", Time, Roles::PROXY)),
+];
