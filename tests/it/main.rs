@@ -32,6 +32,7 @@ mod dialects;
 mod dialects_clients;
 mod dialects_listening;
 mod edit;
+mod ends;
 mod event_source;
 mod events;
 mod faults;
