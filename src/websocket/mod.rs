@@ -17,7 +17,7 @@ mod violation;
 
 pub use self::{
     decoder::{Decoder, Event, Limits},
-    deflate::{InflateError, Window, compress, inflate},
+    deflate::{InflateError, Window, compress, inflate, runs as compressions},
     frame::{Opcode, close, code, encode},
     handshake::{Accepted, HandshakeError, Terms, accept, is_requested},
     mask::mask,

@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use crate::{
     client::Way,
     dialects::DIALECTS,
-    frames::{CLOSE, FIN, RSV1, TEXT, inflate},
+    frames::{CLOSE, FIN, HANDSHAKE, RSV1, TEXT, inflate},
     harness::{Client, Gateway},
     ledger,
     locations::locations,
@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// More than the buffers of a connection take, and when they are compressed.
-const MESSAGES: u64 = 150;
-const COMPRESSED: u64 = 250;
+const MESSAGES: u64 = 100;
+const COMPRESSED: u64 = 200;
 const SIZE: usize = 60_000;
 /// Messages that the channel keeps.
 const KEPT: u64 = 2;
@@ -43,9 +43,13 @@ fn start(hold: &str, dialect: &str, slow: &str) -> Gateway {
     let count = "[[server.location]]\npath = \"/count\"\npush_publisher = true\n\
                  push_dialect = \"push_module\"\n";
     let locations = locations(hold, &keys) + count;
-    Gateway::start_with("push_max_reserved_memory = \"256M\"", &locations, |settings| {
-        settings.clock = Box::new(|| NOW);
-    })
+    Gateway::start_with(
+        "workers = 1\npush_max_reserved_memory = \"256M\"",
+        &locations,
+        |settings| {
+            settings.clock = Box::new(|| NOW);
+        },
+    )
 }
 
 /// Somebody who does not read.
@@ -146,11 +150,16 @@ fn left_behind(
     let packed = ways.iter().any(|way| PACKED.contains(way));
     let messages = if packed { COMPRESSED } else { MESSAGES };
     let mut clients: Vec<_> = ways.iter().map(|way| Slow::open(gateway, dialect, *way)).collect();
-    gateway.wait_for_subscribers("/count?c=c", clients.len());
+    // Whoever has a message before the next is published shows that the gateway keeps pace.
+    let mut prompt = gateway.connect();
+    prompt.get("/any?c=c", HANDSHAKE);
+    prompt.head();
+    gateway.wait_for_subscribers("/count?c=c", clients.len() + 1);
     let mut publisher = gateway.connect();
     for number in 0..messages {
         publisher.request("POST", "/pub?c=c", "", &text(number));
         assert!(matches!(publisher.response().status, 200 | 201));
+        assert!(read(&mut prompt) == (FIN | TEXT, text(number).into_bytes()));
         if number == 0 {
             // It comes to everyone before others displace it.
             for client in &mut clients {
@@ -208,8 +217,10 @@ fn assert_sent_away(hold: &str, dialect: &str, ways: &[Way]) {
 
 #[test]
 fn who_is_left_behind_is_sent_away_in_the_way_of_the_transport() {
-    for dialect in DIALECTS {
-        assert_sent_away("hall", dialect, &PLAIN);
+    assert_sent_away("hall", "push_module", &PLAIN);
+    for dialect in &DIALECTS[1..] {
+        // The others say nothing, in any dialect.
+        assert_sent_away("hall", dialect, &[Way::Events, Way::Socket, Way::Stream]);
     }
 }
 

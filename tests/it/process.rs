@@ -6,9 +6,13 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    time::Instant,
 };
 
-use crate::{harness::Client, site::locations};
+use crate::{
+    harness::{Client, PATIENCE, Response},
+    site::locations,
+};
 
 /// A running program; killed when it is dropped.
 pub struct Daemon {
@@ -30,6 +34,26 @@ impl Daemon {
 
     pub fn connect(&self) -> Client {
         Client::new(TcpStream::connect(&self.address).unwrap())
+    }
+
+    /// One request on a connection of its own.
+    pub fn request(&self, method: &str, target: &str, headers: &str, body: &str) -> Response {
+        let mut client = self.connect();
+        client.request(method, target, headers, body);
+        client.response()
+    }
+
+    /// Waits for so many subscribers, as `GET publisher` tells them.
+    pub fn wait_for_subscribers(&self, publisher: &str, number: usize) {
+        let wanted = format!("\"subscribers\": {number}");
+        let start = Instant::now();
+        loop {
+            let info = self.request("GET", publisher, "Accept: application/json\r\n", "");
+            if info.text().contains(&wanted) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "never {number}: {info:?}");
+        }
     }
 
     pub fn signal(&self, name: &str) {
