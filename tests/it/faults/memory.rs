@@ -1,6 +1,6 @@
 //! Memory: whose messages are in it, who may claim it, and what becomes of everybody when it is full.
 
-use std::fs;
+use std::{fs, time::Instant};
 
 use socket2::{Domain, Socket, Type};
 use tokio::{net::TcpStream, time::timeout};
@@ -12,6 +12,7 @@ use crate::{
     frames::{BINARY, DEFLATE, FIN, HANDSHAKE, RSV1, announced},
     harness::{Gateway, PATIENCE},
     ledger::{self, Ledger},
+    locations::locations,
     site::MODES,
 };
 
@@ -45,13 +46,31 @@ async fn catch_up(listener: &mut Listener) -> usize {
     missed
 }
 
+/// Tells of a channel how its subscribers keep up.
+const CHANNELS: &str = "[[server.location]]\npath = \"/channels\"\npush_channels_status = true\n";
+
+/// Waits until so many connections take no more.
+fn wait_for_slow(gateway: &Gateway, number: usize) {
+    let begin = Instant::now();
+    loop {
+        let answer = gateway.request("GET", "/channels?id=own", "", "");
+        let document: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        let rows = document["transports"].as_array().unwrap();
+        let slow: u64 = rows.iter().filter_map(|row| row["slow"].as_u64()).sum();
+        if slow == number as u64 {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{slow} and not {number} are slow: {document}");
+    }
+}
+
 #[test]
 fn a_slow_consumer_gets_its_own_messages_and_hears_of_those_that_are_gone() {
     let root = "workers = 2\npush_max_reserved_memory = \"2M\"";
     for hold in MODES {
         // These clients answer no pings as long as they read nothing.
         let keys = "push_message_buffer_length = 20\npush_ping_interval = 0";
-        let gateway = start(root, hold, keys);
+        let gateway = Gateway::start_root(root, &(locations(hold, keys) + CHANNELS));
         run(async {
             let mut listeners = Vec::new();
             for way in Way::held() {
@@ -65,6 +84,10 @@ fn a_slow_consumer_gets_its_own_messages_and_hears_of_those_that_are_gone() {
                     client.request("POST", &format!("/pub?c={channel}"), "", &text);
                     let status = client.response().status;
                     assert!(matches!(status, 201 | 202), "{status} for {channel} {number}");
+                }
+                if channel == "own" {
+                    // In the middle of a message, of which the rest is not in the socket yet.
+                    wait_for_slow(&gateway, Way::endless().len());
                 }
             }
             for listener in &mut listeners {
