@@ -42,6 +42,16 @@ mod settings;
 /// Room for all messages.
 const ROOM: &str = "workers = 2\npush_max_reserved_memory = \"256M\"";
 
+/// Who waits, and in which dialect it is spoken to: not all of them together, but each of them.
+pub const HOUSES: [(&str, &str); 4] =
+    [("hall", "push_module"), ("body", "push_module"), ("hall", "push_stream"), ("body", "nchan")];
+
+/// Keys that make locations speak a dialect, and subscribers begin where they begin in all of these
+/// tests.
+pub fn spoken(dialect: &str) -> String {
+    format!("push_dialect = \"{dialect}\"\npush_first_message = \"oldest\"\n")
+}
+
 /// A location for each transport, and a clock that stands still.
 pub fn start(root: &str, hold: &str, keys: &str) -> Gateway {
     Gateway::start_with(root, &locations(hold, keys), |settings| settings.clock = Box::new(|| NOW))

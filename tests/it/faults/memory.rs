@@ -5,7 +5,7 @@ use std::{fs, time::Instant};
 use socket2::{Domain, Socket, Type};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{ROOM, hear, run, start, waiting};
+use super::{HOUSES, ROOM, hear, run, spoken, start, waiting};
 use crate::{
     client::{Listener, Way},
     conn::Conn,
@@ -13,7 +13,6 @@ use crate::{
     harness::{Gateway, PATIENCE},
     ledger::{self, Ledger},
     locations::locations,
-    site::MODES,
 };
 
 /// Messages to the slow consumers, and then to somebody else.
@@ -67,10 +66,11 @@ fn wait_for_slow(gateway: &Gateway, number: usize) {
 #[test]
 fn a_slow_consumer_gets_its_own_messages_and_hears_of_those_that_are_gone() {
     let root = "workers = 2\npush_max_reserved_memory = \"2M\"";
-    for hold in MODES {
+    for (hold, dialect) in HOUSES {
         // These clients answer no pings as long as they read nothing.
         let keys = "push_message_buffer_length = 20\npush_ping_interval = 0";
-        let gateway = Gateway::start_root(root, &(locations(hold, keys) + CHANNELS));
+        let gateway =
+            Gateway::start_root(root, &(locations(hold, &(spoken(dialect) + keys)) + CHANNELS));
         run(async {
             let mut listeners = Vec::new();
             for way in Way::held() {
@@ -103,9 +103,9 @@ fn a_slow_consumer_gets_its_own_messages_and_hears_of_those_that_are_gone() {
 
 #[test]
 fn a_poll_without_cursor_that_history_has_left_behind_gets_what_is_left_once() {
-    for hold in MODES {
+    for (hold, dialect) in HOUSES {
         let keys = "push_message_buffer_length = 3\npush_grace = 0";
-        let gateway = start(ROOM, hold, keys);
+        let gateway = start(ROOM, hold, &(spoken(dialect) + keys));
         let mut listener = Listener::new(gateway.address, Way::Cursorless, "1");
         gateway.publish("/pub?c=1", "m0");
         run(async {
@@ -175,8 +175,8 @@ fn an_announcement_of_512_mebibytes_takes_no_memory() {
 #[test]
 fn everybody_goes_on_when_the_memory_is_full() {
     const TEXT: usize = 5000;
-    for hold in MODES {
-        let gateway = start("push_max_reserved_memory = \"64k\"", hold, "");
+    for (hold, dialect) in HOUSES {
+        let gateway = start("push_max_reserved_memory = \"64k\"", hold, &spoken(dialect));
         let text = |number: usize| format!("{number} {}", "x".repeat(TEXT));
         run(async {
             let mut listeners = Vec::new();

@@ -5,14 +5,13 @@ use std::thread;
 
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{ROOM, run, start, waiting};
+use super::{HOUSES, ROOM, run, spoken, start, waiting};
 use crate::{
     client::Way,
     formats,
     frames::{FIN, HANDSHAKE, PING, PONG, TEXT, frame},
     harness::{Client, Gateway, PATIENCE},
     ledger::{self, Ledger},
-    site::MODES,
     websocket::read,
 };
 
@@ -178,19 +177,19 @@ fn assert_rule(answers: &[Answer], exact: bool) {
     }
 }
 
-fn contended(hold: &str) -> Gateway {
+fn contended(hold: &str, dialect: &str) -> Gateway {
     let publisher = |limit| {
         format!(
             "[[server.location]]\npath = \"/keeps{limit}\"\npush_publisher = true\n\
-             push_message_buffer_length = {limit}\n"
+             push_message_buffer_length = {limit}\npush_dialect = \"push_module\"\n"
         )
     };
-    start(ROOM, hold, &SIZES.map(publisher).concat())
+    start(ROOM, hold, &(spoken(dialect) + &SIZES.map(publisher).concat()))
 }
 
 #[test]
 fn each_publisher_of_a_channel_has_its_own_limit_kept_however_they_race() {
-    let gateway = contended("hall");
+    let gateway = contended("hall", "push_module");
     assert_rule(&contend(&gateway), true);
     for (limit, more) in [(50, 60), (3, 1), (50, 1)] {
         for _ in 0..more {
@@ -202,8 +201,8 @@ fn each_publisher_of_a_channel_has_its_own_limit_kept_however_they_race() {
 
 #[test]
 fn nobody_who_waits_loses_a_message_when_publishers_with_other_limits_race() {
-    for hold in MODES {
-        let gateway = contended(hold);
+    for (hold, dialect) in HOUSES {
+        let gateway = contended(hold, dialect);
         thread::scope(|scope| {
             let publishers = scope.spawn(|| {
                 gateway.wait_for_subscribers("/pub?c=c", Way::endless().len());
