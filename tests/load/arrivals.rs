@@ -68,7 +68,6 @@ arrivals! {
     interval_polls_see_everything: Json, "hall", "oldest", 250;
     interval_polls_beside_bodies_see_everything: Json, "body", "oldest", 250;
     interval_polls_of_a_message_each_see_everything: Interval, "hall", "oldest", 60;
-    interval_polls_of_a_message_each_beside_bodies_see_everything: Interval, "body", "oldest", 60;
     event_sources_for_the_newest_miss_nothing_once_they_are_on: Events, "hall", "newest", 250;
     batches_in_documents_see_everything: BatchJson, "hall", "oldest", 60;
     batches_in_documents_as_bodies_see_everything: BatchJson, "body", "oldest", 60;

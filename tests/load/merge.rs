@@ -135,7 +135,7 @@ fn streams_of_many_channels_resume_by_one_id_as_bodies() {
 
 #[test]
 fn interval_polls_of_many_channels_resume_by_one_id() {
-    merge(&[Way::Json, Way::Interval], "hall", 60, 150, 1..120);
+    merge(&[Way::Json], "hall", 60, 150, 1..120);
 }
 
 #[test]
