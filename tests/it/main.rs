@@ -68,4 +68,5 @@ mod status;
 mod stream;
 mod transports;
 mod tunnel;
+mod vanish;
 mod websocket;

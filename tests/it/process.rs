@@ -24,7 +24,19 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn start(config: &Path) -> Self {
-        let mut child = command(config).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(command(config))
+    }
+
+    /// As [`Daemon::start`], by another program that becomes it.
+    pub fn start_in(around: &[&str], config: &Path) -> Self {
+        let inner = command(config);
+        let mut outer = Command::new(around[0]);
+        outer.args(&around[1..]).arg(inner.get_program()).args(inner.get_args());
+        Self::run(outer)
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
