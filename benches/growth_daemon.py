@@ -17,8 +17,9 @@ push_status_format = "json"
 
 # Requests that are sent before the answer to the first is read.
 AHEAD = 100
-# The allocator gives back what was not used for ten seconds, a part after each request.
-SETTLE_SECONDS = 12
+# The allocator gives back what was not used for ten seconds; then nothing changes any more.
+CALM_SECONDS = 15
+SETTLE_SECONDS = 90
 BODY = 64
 # All of them succeed: anything else is never met, and what came instead is told.
 HEAD = b"HTTP/1.1 2"
@@ -54,11 +55,13 @@ class Daemon(Pushgate):
         return sum(int(field[1]) * 1024 for field in fields if field[0] in ("Pss_Anon:", "Pss_Shmem:"))
 
     def settled_memory(self):
-        """The same when the allocator has given back what it does not need, which takes requests and time."""
-        until = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < until:
-            self.status()
-            time.sleep(0.1)
+        """The same when the allocator has given back what it does not need."""
+        begun = calm = time.monotonic()
+        least = self.memory()
+        while time.monotonic() < min(calm + CALM_SECONDS, begun + SETTLE_SECONDS):
+            time.sleep(0.5)
+            if self.memory() < least:
+                least, calm = self.memory(), time.monotonic()
         return self.memory()
 
     def cpu(self):

@@ -8,6 +8,9 @@ use std::{
 
 use super::{Survey, locked};
 
+/// Notes that a buffer keeps room for.
+const FEW: usize = 1024;
+
 /// A worker's letter box: channels put notes into it, the worker empties it.
 #[derive(Debug, Default)]
 pub struct Mailbox(Mutex<Inner>);
@@ -69,8 +72,9 @@ impl Mailbox {
         }
     }
 
-    /// Swaps the notes into an empty buffer.
+    /// Swaps the notes into an empty buffer, which need not be large because there were many once.
     pub fn take(&self, notes: &mut Vec<Note>) {
+        notes.shrink_to(FEW);
         mem::swap(&mut locked(&self.0).notes, notes);
     }
 

@@ -52,7 +52,11 @@ impl Oldest {
 
     /// Drops the entries of channels that are gone.
     pub(super) fn sweep(&self) {
-        locked(&self.0).retain(|Reverse(entry)| entry.channel.strong_count() > 0);
+        let mut heap = locked(&self.0);
+        heap.retain(|Reverse(entry)| entry.channel.strong_count() > 0);
+        if heap.capacity() > 4 * heap.len() + 64 {
+            heap.shrink_to_fit();
+        }
     }
 }
 

@@ -30,6 +30,9 @@ pub(super) struct Local {
     dirty: bool,
 }
 
+/// Entries that there is always room for.
+const ROOM: usize = 1024;
+
 /// All channels of a worker, and those with something to deliver.
 #[derive(Debug, Default)]
 pub(super) struct Locals {
@@ -91,6 +94,9 @@ impl Locals {
         if self.get(local).is_some_and(idle) {
             let Some(entry) = self.shelf.remove(local as usize) else { return };
             self.numbers.remove(&(Arc::as_ptr(&entry.channel) as usize));
+            if self.numbers.capacity() > 4 * self.numbers.len() + ROOM {
+                self.numbers.shrink_to(2 * self.numbers.len());
+            }
             entry.channel.detach(mailbox);
         }
     }
@@ -109,6 +115,9 @@ impl Locals {
 
     /// The next channel to walk a part of.
     pub(super) fn next(&mut self) -> Option<u32> {
+        if self.work.is_empty() {
+            self.work.shrink_to(ROOM);
+        }
         self.work.pop_front()
     }
 
@@ -147,15 +156,40 @@ mod tests {
         ChannelId, Concurrency, Creation, First, Hub, Request, Settings, Start, Subscription,
     };
 
-    async fn subscription() -> Subscription {
+    fn request() -> Request {
         let creation = Creation { timeout: std::time::Duration::ZERO, group_max_channels: 0 };
-        let request = Request {
+        Request {
             start: Start::First(First::Newest),
             concurrency: Concurrency::Broadcast,
             creation: Some(creation),
-        };
+        }
+    }
+
+    async fn subscription() -> Subscription {
         let hub = Hub::new(Settings::default());
-        hub.subscribe(&[ChannelId::new(b"a")], request).await.unwrap()
+        hub.subscribe(&[ChannelId::new(b"a")], request()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn room_for_many_channels_is_given_back_when_they_are_gone() {
+        let (mailbox, mut locals) = (Arc::default(), Locals::default());
+        let names: Vec<String> = (0..10 * ROOM).map(|number| number.to_string()).collect();
+        let ids: Vec<_> = names.iter().map(|name| ChannelId::new(name.as_bytes())).collect();
+        let subscriptions = Hub::new(Settings::default()).subscribe(&ids, request()).await.unwrap();
+        let channels = subscriptions.channels().iter().enumerate();
+        let joined: Vec<u32> =
+            channels.map(|(key, channel)| locals.join(channel, &mailbox, key as u32).0).collect();
+        for local in &joined {
+            locals.queue(*local);
+        }
+        assert!(locals.numbers.capacity() >= 10 * ROOM && locals.work.capacity() >= 10 * ROOM);
+        while let Some(local) = locals.next() {
+            locals.remove(local, 0);
+            locals.walked(local);
+            locals.release(local, &mailbox);
+        }
+        assert!(locals.numbers.capacity() <= 2 * ROOM, "{}", locals.numbers.capacity());
+        assert!(locals.work.capacity() <= 2 * ROOM, "{}", locals.work.capacity());
     }
 
     #[tokio::test]

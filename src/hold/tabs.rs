@@ -3,6 +3,11 @@
 //! A browser keeps one `Etag` for all its tabs, so a request does not say which of them asks. What must
 //! hold therefore is that they all have had the same: a round begins only when every tab that was
 //! answered in the last one is back, and then each gets the one message of it.
+//!
+//! A tab that has just been opened looks like one that is back. Then a round might begin without the one
+//! that is not, and so might all later ones. So when all seem to be back a round still waits, about as long
+//! as the tabs took: whoever comes then has not been counted before. When messages come faster than that
+//! allows only one round in a while does.
 
 use std::{
     collections::HashMap,
@@ -35,6 +40,16 @@ struct Rounds {
     away: usize,
     /// The latest answer, or a tab's coming.
     at: Option<Instant>,
+    /// When the latest round began.
+    began: Option<Instant>,
+    /// How long the tabs were away, the longest of the latest rounds.
+    turnaround: Duration,
+    /// The next message was there before the last tab was.
+    behind: bool,
+    /// For so many rounds on end.
+    late: u32,
+    /// When a round last waited for tabs that are not known.
+    counted: Option<Instant>,
 }
 
 /// A tab that waits; when it is dropped without an answer the tab is gone.
@@ -48,6 +63,12 @@ pub struct Tab {
 
 /// A tab that is away for longer has been closed, or asks no more.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long tabs are taken to be away before anything is known of it, and at most.
+const TURNAROUND: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(50)];
+/// So many rounds on end begin late: there is no time to wait for tabs that are not known,
+const LATE: u32 = 8;
+/// but every so often there is.
+const COUNT: Duration = Duration::from_millis(500);
 /// Browsers that have not asked for so long are forgotten.
 const FORGET: Duration = Duration::from_mins(1);
 /// Browsers are looked through for such when there are so many more of them.
@@ -61,7 +82,8 @@ impl Browsers {
         if browsers.len() % LOOK == LOOK - 1 {
             browsers.retain(|_, tabs| Arc::strong_count(tabs) > 1 || !tabs.is_forgotten(now));
         }
-        let rounds = Rounds { unknown, at: Some(now), ..Rounds::default() };
+        let [turnaround, _] = TURNAROUND;
+        let rounds = Rounds { unknown, at: Some(now), turnaround, ..Rounds::default() };
         let tabs = || Arc::new(Tabs(Mutex::new(rounds)));
         browsers.entry(number).or_insert_with(tabs).clone()
     }
@@ -71,6 +93,9 @@ impl Tabs {
     /// A tab asks that has had everything up to `cursor`; it is one of those that were away, or a new one.
     pub fn enter(self: &Arc<Self>, cursor: MessageId, now: Instant) -> Tab {
         let mut rounds = locked(&self.0);
+        if rounds.away == 1 {
+            rounds.all_back(now);
+        }
         rounds.away = rounds.away.saturating_sub(1);
         rounds.waiting += 1;
         rounds.at = Some(now);
@@ -85,11 +110,11 @@ impl Tabs {
 
     /// The message that every tab has had which asks now; `first` is the first after the position that
     /// it brings.
-    pub fn latest(&self, first: Option<MessageId>) -> Option<MessageId> {
+    pub fn latest(&self, first: Option<MessageId>, now: Instant) -> Option<MessageId> {
         let mut rounds = locked(&self.0);
         if let (None, Some(first), 1..) = (rounds.latest, first, rounds.unknown) {
             // It has had that before the others.
-            rounds.begin(first);
+            rounds.begin(first, now);
         }
         rounds.latest
     }
@@ -103,11 +128,38 @@ impl Tabs {
 
 impl Rounds {
     /// Everybody who waits is to have this message.
-    fn begin(&mut self, message: MessageId) {
+    fn begin(&mut self, message: MessageId, now: Instant) {
         self.away = std::mem::take(&mut self.unknown);
         self.owed = self.waiting;
         self.number += 1;
         self.latest = Some(message);
+        self.began = Some(now);
+        self.late = if std::mem::take(&mut self.behind) { self.late + 1 } else { 0 };
+    }
+
+    /// The last tab that is known to have been away is back.
+    fn all_back(&mut self, now: Instant) {
+        let [_, most] = TURNAROUND;
+        let away = self.began.map_or(most, |began| now.saturating_duration_since(began));
+        self.turnaround = away.min(most).max(self.turnaround * 7 / 8);
+    }
+
+    /// Whether the next round may begin, or still waits for tabs that are away, or not known.
+    fn may_begin(&mut self, now: Instant) -> bool {
+        let quiet = self.at.map_or(PATIENCE, |at| now.saturating_duration_since(at));
+        if self.away + self.owed > 0 {
+            return quiet >= PATIENCE;
+        }
+        self.behind |= quiet.is_zero();
+        let lately = |counted| now.saturating_duration_since(counted) < COUNT;
+        if self.late >= LATE && self.counted.is_some_and(lately) {
+            return true;
+        }
+        if quiet < self.turnaround {
+            return false;
+        }
+        self.counted = Some(now);
+        true
     }
 }
 
@@ -119,11 +171,10 @@ impl Tab {
         if self.entered < rounds.number {
             return true;
         }
-        let over = |at: Instant| now.saturating_duration_since(at) >= PATIENCE;
-        if rounds.away + rounds.owed > 0 && !rounds.at.is_none_or(over) {
+        if !rounds.may_begin(now) {
             return false;
         }
-        rounds.begin(message);
+        rounds.begin(message, now);
         true
     }
 
@@ -160,7 +211,7 @@ mod tests {
 
     /// A tab asks that has had all that it could have had.
     fn enter(tabs: &Arc<Tabs>, now: Instant) -> Tab {
-        tabs.enter(tabs.latest(None).unwrap_or(MessageId::ZERO), now)
+        tabs.enter(tabs.latest(None, now).unwrap_or(MessageId::ZERO), now)
     }
 
     fn id(tag: u64) -> MessageId {
@@ -174,7 +225,7 @@ mod tests {
         assert!(one.may_have(id(1), now));
         one.answered(now);
         let one = enter(&tabs, now);
-        assert_eq!(tabs.latest(None), Some(id(1)));
+        assert_eq!(tabs.latest(None, now), Some(id(1)));
         assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
         assert!(two.may_have(id(1), now), "the message of the present round");
         two.answered(now);
@@ -200,9 +251,9 @@ mod tests {
     }
 
     fn one_of_two_is_unknown(now: Instant) -> (Arc<Tabs>, Tab) {
-        let tabs = Browsers::default().tabs(7, 1, now);
+        let tabs = Arc::new(Tabs(Mutex::new(Rounds { unknown: 1, ..Rounds::default() })));
         let tab = enter(&tabs, now);
-        assert_eq!(tabs.latest(None), None);
+        assert_eq!(tabs.latest(None, now), None);
         (tabs, tab)
     }
 
@@ -214,7 +265,7 @@ mod tests {
         two.answered(now);
         let two = enter(&tabs, now);
         assert!(!two.may_have(id(2), now), "the other is away");
-        assert_eq!(tabs.latest(Some(id(1))), Some(id(1)));
+        assert_eq!(tabs.latest(Some(id(1)), now), Some(id(1)));
         let one = enter(&tabs, now);
         assert!(two.may_have(id(2), now));
         assert!(one.may_have(id(2), now));
@@ -224,7 +275,7 @@ mod tests {
     fn a_tab_that_waited_before_they_were_several_may_be_back_first() {
         let now = Instant::now();
         let (tabs, two) = one_of_two_is_unknown(now);
-        assert_eq!(tabs.latest(Some(id(1))), Some(id(1)));
+        assert_eq!(tabs.latest(Some(id(1)), now), Some(id(1)));
         let one = enter(&tabs, now);
         assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
         assert!(two.may_have(id(1), now));
@@ -245,6 +296,63 @@ mod tests {
         let one = enter(&tabs, now);
         assert!(!one.may_have(id(2), now), "the other has not had the message of this round");
         assert!(two.may_have(id(1), now));
+    }
+
+    /// Two tabs that were away for eight milliseconds each time, so that four are waited for more.
+    fn two_steady_tabs(start: Instant) -> (Arc<Tabs>, Instant, [Tab; 2]) {
+        let tabs = Browsers::default().tabs(7, 0, start);
+        let mut now = start;
+        let mut both = [enter(&tabs, now), enter(&tabs, now)];
+        for round in 1..10 {
+            now += Duration::from_millis(100);
+            assert!(both.iter().all(|tab| tab.may_have(id(round), now)));
+            both.into_iter().for_each(|tab| tab.answered(now));
+            now += Duration::from_millis(8);
+            both = [enter(&tabs, now), enter(&tabs, now)];
+        }
+        (tabs, now, both)
+    }
+
+    #[test]
+    fn a_tab_that_is_taken_for_another_is_counted_before_the_next_round() {
+        let (tabs, mut now, [one, two]) = two_steady_tabs(Instant::now());
+        now += Duration::from_millis(100);
+        for tab in [one, two] {
+            assert!(tab.may_have(id(20), now));
+            tab.answered(now);
+        }
+        now += Duration::from_millis(8);
+        // A third is opened before the second is back.
+        let (one, three) = (enter(&tabs, now), enter(&tabs, now));
+        assert!(!one.may_have(id(21), now + Duration::from_millis(3)));
+        now += Duration::from_millis(5);
+        let two = enter(&tabs, now);
+        now += Duration::from_millis(10);
+        for tab in [one, two, three] {
+            assert!(tab.may_have(id(21), now));
+            tab.answered(now);
+        }
+        let (one, _two) = (enter(&tabs, now), enter(&tabs, now));
+        assert!(!one.may_have(id(22), now + PATIENCE / 2), "the third is away");
+    }
+
+    #[test]
+    fn rounds_that_are_always_late_wait_for_unknown_tabs_once_in_a_while_only() {
+        let (tabs, mut now, mut both) = two_steady_tabs(Instant::now());
+        let mut waits = Vec::new();
+        for round in 100..200 {
+            let begun = now;
+            while !both[0].may_have(id(round), now) {
+                now += Duration::from_millis(1);
+            }
+            waits.push(!now.duration_since(begun).is_zero());
+            both.into_iter().for_each(|tab| tab.answered(now));
+            now += Duration::from_millis(8);
+            both = [enter(&tabs, now), enter(&tabs, now)];
+        }
+        assert!(waits[..8].iter().all(|waited| *waited), "{waits:?}");
+        let later = waits[10..].iter().filter(|waited| **waited).count();
+        assert!((1..=3).contains(&later), "{later} of {}", waits.len());
     }
 
     #[test]

@@ -110,6 +110,7 @@ pub(super) fn go_on(
     if !tag.is_ours(request_id) {
         return Continued::default();
     }
+    let now = Instant::now();
     let messages = subscription.read();
     let next = messages.first().filter(|first| first.previous() <= subscription.cursor());
     let next = next.map(|message| message.id());
@@ -118,9 +119,9 @@ pub(super) fn go_on(
     let tabs = browser.map(|number| {
         let number = u64::from(tag.process) << 32 | u64::from(number);
         let waits = tag.browser.is_none() && others_wait(subscription);
-        browsers.tabs(number, usize::from(waits), Instant::now())
+        browsers.tabs(number, usize::from(waits), now)
     });
-    let latest = tabs.as_ref().and_then(|tabs| tabs.latest(next));
+    let latest = tabs.as_ref().and_then(|tabs| tabs.latest(next, now));
     if let Some(had) = latest.or(next) {
         subscription.advance(had);
     }

@@ -46,7 +46,10 @@ export async function openStraight({ context, gateway }, scripts, held) {
   return tab
 }
 
-/** Calls `publish(n)` for so many n, so many a second, and is not late for long if one of them was. */
+/**
+ * Calls `publish(n)` for so many n, so many a second, and is not late for long if one of them was. Returns how many a second
+ * they were in the end.
+ */
 export async function atRate(count, aSecond, publish) {
   const begun = performance.now()
   for (const n of numbers(count)) {
@@ -54,4 +57,5 @@ export async function atRate(count, aSecond, publish) {
     if (early > 0) await pause(early)
     await publish(n)
   }
+  return count * 1000 / (performance.now() - begun)
 }
