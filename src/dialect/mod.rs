@@ -267,10 +267,10 @@ mod tests {
             row("a channel that a subscriber may not create", |dialect| {
                 words(dialect.unknown_channel)
             }),
-            row("a channel id", |dialect| match dialect.paths {
-                false => "any bytes".into(),
-                true => "a path: `a/b.b3` are two channels, with history (below); no `*`, no `ALL`"
-                    .into(),
+            row("a channel id", |dialect| {
+                let path =
+                    "a path: `a/b.b3` are two channels, with history (below); no `*`, no `ALL`";
+                if dialect.paths { path } else { "any bytes" }.into()
             }),
         ]
     }

@@ -176,9 +176,9 @@ mod tests {
         let names: Vec<String> = (0..10 * ROOM).map(|number| number.to_string()).collect();
         let ids: Vec<_> = names.iter().map(|name| ChannelId::new(name.as_bytes())).collect();
         let subscriptions = Hub::new(Settings::default()).subscribe(&ids, request()).await.unwrap();
-        let channels = subscriptions.channels().iter().enumerate();
+        let channels = (0_u32..).zip(subscriptions.channels());
         let joined: Vec<u32> =
-            channels.map(|(key, channel)| locals.join(channel, &mailbox, key as u32).0).collect();
+            channels.map(|(key, channel)| locals.join(channel, &mailbox, key).0).collect();
         for local in &joined {
             locals.queue(*local);
         }

@@ -306,7 +306,9 @@ mod tests {
         for round in 1..10 {
             now += Duration::from_millis(100);
             assert!(both.iter().all(|tab| tab.may_have(id(round), now)));
-            both.into_iter().for_each(|tab| tab.answered(now));
+            for tab in both {
+                tab.answered(now);
+            }
             now += Duration::from_millis(8);
             both = [enter(&tabs, now), enter(&tabs, now)];
         }
@@ -346,7 +348,9 @@ mod tests {
                 now += Duration::from_millis(1);
             }
             waits.push(!now.duration_since(begun).is_zero());
-            both.into_iter().for_each(|tab| tab.answered(now));
+            for tab in both {
+                tab.answered(now);
+            }
             now += Duration::from_millis(8);
             both = [enter(&tabs, now), enter(&tabs, now)];
         }

@@ -251,12 +251,11 @@ fn expected(way: Way, why: Why, dialect: &str) -> (String, bool) {
         Way::Cursorless => (String::new(), false),
         Way::Socket | Way::Deflate | Way::Bare => (socket(why, dialect), false),
         Way::Events | Way::Gzip => (events(why, dialect), goes_on),
-        Way::Chunked | Way::Raw => ("0\r\n\r\n".into(), goes_on),
         Way::Multipart => ("4\r\n--\r\n\r\n0\r\n\r\n".into(), goes_on),
         Way::Stream if (why, dialect) == (Why::Deleted, "push_stream") => {
             ("13\r\n-2 Channel deleted\n\r\n0\r\n\r\n".into(), goes_on)
         }
-        Way::Stream => ("0\r\n\r\n".into(), goes_on),
+        Way::Chunked | Way::Raw | Way::Stream => ("0\r\n\r\n".into(), goes_on),
         way => (poll(way, why, dialect), goes_on),
     }
 }

@@ -1,6 +1,7 @@
 //! Signs of life: each location's own, at its own interval, whoever else listens to the channel.
 
 use std::{
+    fmt::Write as _,
     sync::mpsc::{Sender, channel},
     thread,
 };
@@ -70,10 +71,12 @@ fn locations(hold: &str) -> String {
     );
     for (name, keys) in alive.chain(silent) {
         for interval in [SHORT, LONG] {
-            toml += &format!(
+            write!(
+                toml,
                 "[[server.location]]\npath = \"/{interval}/{name}\"\n\
                  push_ping_interval = \"{interval}\"\n{keys}\n"
-            );
+            )
+            .unwrap();
         }
     }
     toml

@@ -209,15 +209,15 @@ fn an_application_that_takes_no_connections_is_504() {
 fn an_answer_may_come_in_drops() {
     // Longer than the timeout in all; each as soon as the one before has arrived.
     let span = Duration::from_millis(1500);
-    let (taken, takes) = mpsc::channel();
-    let takes = Mutex::new(takes);
+    let (arrived, news) = mpsc::channel();
+    let news = Mutex::new(news);
     let app = App::start(move |client, _| {
         asked(client);
         client.drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         let begun = Instant::now();
         while begun.elapsed() < span {
             client.send("1\r\n.\r\n");
-            takes.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            news.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         }
         client.send("0\r\n\r\n");
     });
@@ -228,7 +228,7 @@ fn an_answer_may_come_in_drops() {
     let begun = Instant::now();
     while let Some(drop) = client.chunk() {
         assert_eq!(drop, b".");
-        taken.send(()).unwrap();
+        arrived.send(()).unwrap();
     }
     assert!(begun.elapsed() > Duration::from_secs(1));
 }
