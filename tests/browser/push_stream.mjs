@@ -10,6 +10,13 @@ async function site(t) {
 
 const page = (channels, options = {}) => `/push_stream.html?${new URLSearchParams({ channels, ...options })}`
 
+/** Until the client waits again: it pauses between two polls. */
+async function waits(tab, channel) {
+  await tab.evaluate(async (channel) => {
+    while ((await (await fetch(`/channel/?cid=${channel}`)).json()).subscribers !== 1);
+  }, channel)
+}
+
 async function long_polling(t, options) {
   const here = await site(t)
   const [, got, told] = await open(here, page('one', options), ['got', 'told'])
@@ -29,6 +36,20 @@ export async function push_stream_client_by_longpolling_with_headers_gets_everyt
 
 export async function push_stream_client_by_longpolling_with_arguments_gets_everything(t) {
   await long_polling(t, { messagesControlByArgument: true })
+}
+
+export async function push_stream_client_by_longpolling_with_scripts_gets_everything(t) {
+  await long_polling(t, { useJSONP: true })
+}
+
+export async function push_stream_client_by_script_asks_again_after_a_poll_that_timed_out(t) {
+  const here = await site(t)
+  const [tab, got, told] = await open(here, page('late', { prefix: '/short/', useJSONP: true }), ['got', 'told'])
+  assert.deepEqual(await told.until(2), ['open', 'timed out'])
+  // It has no position before the first message.
+  await waits(tab, 'late')
+  await here.gateway.publish('late', 'at last')
+  assert.deepEqual((await got.until(1)).map(({ text }) => text), ['at last'])
 }
 
 export async function push_stream_client_of_two_channels_gets_everything(t) {
@@ -63,10 +84,7 @@ export async function push_stream_client_is_told_that_a_channel_is_deleted(t) {
   await told.until(1)
   await here.gateway.publish('gone', 'one')
   await got.until(1)
-  // It pauses between two polls.
-  await tab.evaluate(async () => {
-    while ((await (await fetch('/channel/?cid=gone')).json()).subscribers !== 1);
-  })
+  await waits(tab, 'gone')
   const status = await tab.evaluate(async () => (await fetch('/channel/?cid=gone', { method: 'DELETE' })).status)
   assert.equal(status, 200)
   await told.until(2)
