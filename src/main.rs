@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use clap::Parser;
 use pushgate::{
-    cli::{Arguments, BAD_CONFIGURATION, Command, bench, check},
+    cli::{Arguments, BAD_CONFIGURATION, Command, bench, check, listen, publish},
     config::Config,
     log,
     server::{Bound, at_reopen, run, settle, stop_signal},
@@ -16,8 +16,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Command::Bench(asked)) = &arguments.command {
-        return measure(asked);
+    match &arguments.command {
+        Some(Command::Bench(asked)) => return measure(asked),
+        Some(Command::Publish(asked)) => return ExitCode::from(publish::run(asked)),
+        Some(Command::Listen(asked)) => return ExitCode::from(listen::run(asked)),
+        None => {}
     }
     if arguments.test {
         let file = arguments.config_file();

@@ -1,6 +1,14 @@
 //! The command line: nginx's letters, and commands that do something else than serve.
 
 pub mod bench;
+mod connection;
+mod endpoint;
+pub mod listen;
+pub mod publish;
+mod response;
+mod url;
+mod visible;
+mod wire;
 
 use std::{
     io::{self, Write},
@@ -13,6 +21,12 @@ use crate::config::{Config, Errors};
 
 /// The exit status when the configuration is wrong.
 pub const BAD_CONFIGURATION: u8 = 64;
+
+/// The exit status when a command could not do what it was asked.
+const FAILED: u8 = 1;
+
+/// The exit status of wrong arguments.
+const USAGE: u8 = 2;
 
 /// Names the configuration file when `-c` does not.
 pub const CONFIG_VARIABLE: &str = "PUSHGATE_CONFIG";
@@ -58,6 +72,18 @@ pub struct Arguments {
 /// What to do instead of serving.
 #[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
+    /// Publish a message
+    ///
+    /// Prints the state of the channel as the gateway tells it. Exit status 1: it was refused, or the
+    /// gateway cannot be reached; the reason is on the standard error.
+    Publish(publish::Publish),
+    /// Follow a channel, reconnecting and resuming
+    ///
+    /// Prints messages as they come, each on a line. Connections that are lost are made again, after 1
+    /// to 30 seconds, and go on where they were. Exit status 0: the channel was deleted (410), as many
+    /// messages have come as were asked for, or nobody reads them. Exit status 1: it was refused (any other
+    /// 4xx), or what answers makes no sense; the reason is on the standard error.
+    Listen(listen::Listen),
     /// Put a server of this machine under load and check every message
     Bench(bench::Bench),
 }

@@ -176,7 +176,7 @@ mod tests {
         let names: Vec<String> = (0..10 * ROOM).map(|number| number.to_string()).collect();
         let ids: Vec<_> = names.iter().map(|name| ChannelId::new(name.as_bytes())).collect();
         let subscriptions = Hub::new(Settings::default()).subscribe(&ids, request()).await.unwrap();
-        let channels = (0_u32..).zip(subscriptions.channels());
+        let channels = (0..).zip(subscriptions.channels());
         let joined: Vec<u32> =
             channels.map(|(key, channel)| locals.join(channel, &mailbox, key).0).collect();
         for local in &joined {

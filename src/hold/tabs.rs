@@ -298,7 +298,7 @@ mod tests {
         assert!(two.may_have(id(1), now));
     }
 
-    /// Two tabs that were away for eight milliseconds each time, so that four are waited for more.
+    /// Two tabs that were away for eight milliseconds each time, so that one more is waited for as long.
     fn two_steady_tabs(start: Instant) -> (Arc<Tabs>, Instant, [Tab; 2]) {
         let tabs = Browsers::default().tabs(7, 0, start);
         let mut now = start;

@@ -1,4 +1,4 @@
-//! Reading what a client sends (RFC 6455 sections 5 and 7.1, RFC 7692 section 7.2.2).
+//! Reading what a client sends, or a server (RFC 6455 sections 5 and 7.1, RFC 7692 section 7.2.2).
 //!
 //! What is wrong is found at the first byte that shows it, and an announced length is held against
 //! the limit before anything is made room for: buffers grow with the bytes that really come. How
@@ -8,20 +8,21 @@ use bytes::Bytes;
 
 use super::{
     Opcode, Violation, code,
-    frame::{FIN, LENGTH_16, LENGTH_64, MAX_CONTROL, RESERVED, RSV1},
+    frame::{FIN, LENGTH_16, LENGTH_64, MASKED, MAX_CONTROL, RESERVED, RSV1},
     message::{Message, exact, extend},
     violation::{
-        COMPRESSED, FRAGMENTED_CONTROL, INVALID_CODE, LONG_CONTROL, NEW_MESSAGE, NO_CODE,
-        NO_LENGTH, NO_MESSAGE, NOT_MASKED, NOT_UTF_8, RESERVED_BITS, RESERVED_OPCODE, TOO_LARGE,
+        COMPRESSED, FRAGMENTED_CONTROL, INVALID_CODE, LONG_CONTROL, MASKED_BY_SERVER, NEW_MESSAGE,
+        NO_CODE, NO_LENGTH, NO_MESSAGE, NOT_MASKED, NOT_UTF_8, RESERVED_BITS, RESERVED_OPCODE,
+        TOO_LARGE,
     },
 };
 
-/// The payload is masked (RFC 6455 section 5.2).
-const MASKED: u8 = 0x80;
 /// The bytes of the longest header: two, the length, the key.
-const MAX_HEAD: usize = 2 + 8 + 4;
+const MAX_HEAD: usize = 2 + 8 + KEY_LENGTH;
+/// The bytes of a key.
+const KEY_LENGTH: usize = 4;
 
-/// What a client may send.
+/// What the other side may send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Bytes of a message, all its fragments together and inflated: `push_websocket_max_message`.
@@ -30,7 +31,7 @@ pub struct Limits {
     pub deflate: bool,
 }
 
-/// What a client has sent. Payloads are unmasked and inflated, and take no more memory than they
+/// What the other side has sent. Payloads are unmasked and inflated, and take no more memory than they
 /// have bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
@@ -42,7 +43,7 @@ pub enum Event {
     Ping(Bytes),
     /// A pong.
     Pong(Bytes),
-    /// The last frame of the client, with code and reason if it gives them; nothing after it is
+    /// The last frame of the other side, with code and reason if it gives them; nothing after it is
     /// read.
     Close(Option<(u16, String)>),
 }
@@ -51,6 +52,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Decoder {
     limits: Limits,
+    /// It is a client that sends: its frames are masked, and a server's are not.
+    masked: bool,
     stage: Stage,
     /// The message whose last fragment has not ended; control frames may come in between.
     message: Option<Message>,
@@ -85,9 +88,14 @@ struct Frame {
 }
 
 impl Decoder {
-    /// Before the first frame.
+    /// Before the first frame of a client.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, stage: Stage::Head(Head::default()), message: None }
+        Self { limits, masked: true, stage: Stage::Head(Head::default()), message: None }
+    }
+
+    /// Before the first frame of a server.
+    pub fn of_server(limits: Limits) -> Self {
+        Self { masked: false, ..Self::new(limits) }
     }
 
     /// Takes bytes off the front of `input` until something is complete; `None`: all are taken, and
@@ -121,7 +129,7 @@ impl Decoder {
                     return Ok(None);
                 }
                 Stage::Head(head) => {
-                    head.fill(input);
+                    head.fill(input, if self.masked { KEY_LENGTH } else { 0 });
                     let (bytes, filled) = (head.bytes, head.filled);
                     let Some(frame) = self.check(&bytes[..filled])? else { return Ok(None) };
                     self.begin(frame, bytes[0] & RSV1 != 0);
@@ -144,8 +152,8 @@ impl Decoder {
         let Some((&first, head)) = head.split_first() else { return Ok(None) };
         let opcode = self.check_first(first)?;
         let Some((&second, head)) = head.split_first() else { return Ok(None) };
-        if second & MASKED == 0 {
-            return Err(NOT_MASKED);
+        if (second & MASKED != 0) != self.masked {
+            return Err(if self.masked { NOT_MASKED } else { MASKED_BY_SERVER });
         }
         let short = second & !MASKED;
         if opcode.is_control() && usize::from(short) > MAX_CONTROL {
@@ -162,7 +170,9 @@ impl Decoder {
         };
         let Some((length, key)) = length else { return Ok(None) };
         let left = self.check_length(opcode, first & RSV1 != 0, length)?;
-        let Some(&key) = key.first_chunk() else { return Ok(None) };
+        // A key of zeros leaves everything as it is.
+        let key = if self.masked { key.first_chunk().copied() } else { Some([0; KEY_LENGTH]) };
+        let Some(key) = key else { return Ok(None) };
         Ok(Some(Frame { opcode, last: first & FIN != 0, left, key, control: Vec::new() }))
     }
 
@@ -226,14 +236,14 @@ impl Decoder {
 }
 
 impl Head {
-    /// Takes bytes until the header is complete or there are no more.
-    fn fill(&mut self, input: &mut &[u8]) {
+    /// Takes bytes until the header, with a key of so many, is complete or there are no more.
+    fn fill(&mut self, input: &mut &[u8], key: usize) {
         loop {
             let whole = match self.bytes[1] & !MASKED {
                 _ if self.filled < 2 => 2,
-                LENGTH_16 => 2 + 2 + 4,
-                LENGTH_64 => MAX_HEAD,
-                _ => 2 + 4,
+                LENGTH_16 => 2 + 2 + key,
+                LENGTH_64 => 2 + 8 + key,
+                _ => 2 + key,
             };
             let count = input.len().min(whole - self.filled);
             if count == 0 {

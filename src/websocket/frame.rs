@@ -1,6 +1,9 @@
-//! Frames as a server sends them (RFC 6455 section 5): whole, unmasked, each a message of its own.
+//! Frames as they are sent (RFC 6455 section 5): whole, each a message of its own; those of a server
+//! unmasked.
 
 use bytes::Bytes;
+
+use super::mask;
 
 /// The longest payload of a control frame (RFC 6455 section 5.5).
 pub(super) const MAX_CONTROL: usize = 125;
@@ -10,6 +13,8 @@ pub(super) const FIN: u8 = 0x80;
 pub(super) const RSV1: u8 = 0x40;
 /// Bits that no extension gave a meaning.
 pub(super) const RESERVED: u8 = 0x30;
+/// The payload is masked.
+pub(super) const MASKED: u8 = 0x80;
 /// The length is in the two bytes that follow, or in the eight.
 pub(super) const LENGTH_16: u8 = 126;
 pub(super) const LENGTH_64: u8 = 127;
@@ -103,6 +108,17 @@ pub fn encode(opcode: Opcode, compressed: bool, payload: &[u8]) -> Bytes {
     frame.into()
 }
 
+/// As [`encode`], from a client: masked with a key that only this frame should have.
+pub fn encode_masked(opcode: Opcode, payload: &[u8], mut key: [u8; 4]) -> Bytes {
+    let plain = encode(opcode, false, payload);
+    let sent = if opcode.is_control() { payload.len().min(MAX_CONTROL) } else { payload.len() };
+    let (head, payload) = plain.split_at(plain.len() - sent);
+    let mut frame = [head, &key, payload].concat();
+    frame[1] |= MASKED;
+    mask(&mut frame[head.len() + key.len()..], &mut key);
+    frame.into()
+}
+
 /// A closing frame; `reason` is cut to what fits, 123 bytes, between two characters.
 pub fn close(code: u16, reason: &str) -> Bytes {
     let code = code.to_be_bytes();
@@ -151,6 +167,14 @@ mod tests {
         assert_eq!(encode(Opcode::Pong, false, &[1; 126])[..2], *b"\x8a\x7d");
         assert_eq!(encode(Opcode::Pong, false, &[1; 126]).len(), 2 + 125);
         assert_eq!(encode(Opcode::Pong, false, &[1; 125]).len(), 2 + 125);
+    }
+
+    #[test]
+    fn the_masked_example_of_rfc_6455_is_written() {
+        let frame = encode_masked(Opcode::Text, b"Hello", [0x37, 0xfa, 0x21, 0x3d]);
+        assert_eq!(frame[..], *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+        let frame = encode_masked(Opcode::Pong, &[1; 200], [0; 4]);
+        assert_eq!((&frame[..2], frame.len()), (&b"\x8a\xfd"[..], 2 + 4 + 125));
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub fn accept(head: &Parts, offer: &Terms<'_>) -> Result<Accepted, HandshakeErro
     let mut headers = HeaderMap::new();
     headers.insert(header::UPGRADE, WEBSOCKET);
     headers.insert(header::CONNECTION, UPGRADE);
-    headers.insert(SEC_WEBSOCKET_ACCEPT, answer(key).ok_or(HandshakeError::InvalidKey)?);
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept_key(key).ok_or(HandshakeError::InvalidKey)?);
     let protocol = elements(&head.headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|name| {
         let at = offer.protocols.iter().position(|known| **known == *name)?;
         Some((at, HeaderValue::from_str(name).ok()?))
@@ -156,7 +156,7 @@ fn once<'a>(
 }
 
 /// The `Sec-WebSocket-Accept` for a key (RFC 6455 section 4.2.2); `None`: it is none.
-fn answer(key: &HeaderValue) -> Option<HeaderValue> {
+pub fn accept_key(key: &HeaderValue) -> Option<HeaderValue> {
     let bytes = STANDARD.decode(key).ok()?;
     if bytes.len() != KEY_LENGTH {
         return None;

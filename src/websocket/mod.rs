@@ -1,4 +1,5 @@
-//! The WebSocket protocol of the server's side: RFC 6455, with permessage-deflate (RFC 7692).
+//! The WebSocket protocol of the server's side: RFC 6455, with permessage-deflate (RFC 7692). Of a
+//! client's there is what it takes to listen: a decoder of a server's frames, and masked frames.
 //!
 //! Pure: heads, bytes and payloads in, headers, events and frames out. Who reads and writes is not
 //! here. A connection between two messages needs nothing of this module: a [`Decoder`] is made for
@@ -18,8 +19,8 @@ mod violation;
 pub use self::{
     decoder::{Decoder, Event, Limits},
     deflate::{InflateError, Window, compress, inflate, runs as compressions},
-    frame::{Opcode, close, code, encode},
-    handshake::{Accepted, HandshakeError, Terms, accept, is_requested},
+    frame::{Opcode, close, code, encode, encode_masked},
+    handshake::{Accepted, HandshakeError, Terms, accept, accept_key, is_requested},
     mask::mask,
     violation::Violation,
 };

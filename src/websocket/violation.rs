@@ -1,10 +1,10 @@
-//! What a client may break, and how it is told.
+//! What the other side may break, and how it is told.
 
 use bytes::Bytes;
 
 use super::{close, code};
 
-/// What a client breaks, as the closing frame says it.
+/// What the other side breaks, as the closing frame says it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Violation {
@@ -33,6 +33,7 @@ pub(super) const LONG_CONTROL: Violation = protocol_error("A control frame is to
 pub(super) const NO_MESSAGE: Violation = protocol_error("There is no message to continue.");
 pub(super) const NEW_MESSAGE: Violation = protocol_error("The message before has not ended.");
 pub(super) const NOT_MASKED: Violation = protocol_error("The frame is not masked.");
+pub(super) const MASKED_BY_SERVER: Violation = protocol_error("A server's frame is masked.");
 pub(super) const NO_LENGTH: Violation = protocol_error("The length has its highest bit set.");
 pub(super) const NO_CODE: Violation = protocol_error("The closing code is incomplete.");
 pub(super) const INVALID_CODE: Violation = protocol_error("The closing code is invalid.");

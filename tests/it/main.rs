@@ -26,6 +26,7 @@ mod app;
 mod authorize;
 mod bodies;
 mod buffers;
+mod commands;
 mod compress;
 mod credentials;
 mod cursorless;

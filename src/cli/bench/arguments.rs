@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{payload, target::Target, transport::Transport};
+use crate::cli::endpoint::header;
 
 /// Puts a server of this machine under load, checks every message byte by byte, and measures
 ///
@@ -271,16 +272,6 @@ const MOST_SUBSCRIBERS: i64 = 1_000_000;
 const MOST_PUBLISHERS: i64 = 1000;
 const MOST_MESSAGES: i64 = 1_000_000;
 const MOST_SECONDS: i64 = 3600;
-
-fn header(text: &str) -> Result<String, &'static str> {
-    let (name, value) = text.split_once(':').ok_or("must be NAME: VALUE")?;
-    let token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if token && !value.bytes().any(|byte| byte.is_ascii_control()) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a header's name and its value")
-    }
-}
 
 fn body(text: &str) -> Result<String, &'static str> {
     if text.matches("{msg}").count() == 1 {

@@ -5,8 +5,9 @@ use std::{
     str::FromStr,
 };
 
-use http::Uri;
 use serde::{Deserialize, Serialize};
+
+use crate::cli::url::Url;
 
 /// `http://127.0.0.1:8080/listen/?cid={ch}`, where `{ch}` becomes the channel's name.
 ///
@@ -35,37 +36,25 @@ pub enum BadTarget {
 
 /// Stands for the channel's name.
 const CHANNEL: &str = "{ch}";
-/// The same, as it may stand in an URL.
-const IN_URL: &str = "-ch-";
 
 impl FromStr for Target {
     type Err = BadTarget;
 
     fn from_str(text: &str) -> Result<Self, BadTarget> {
-        let uri: Uri = text.replace(CHANNEL, IN_URL).parse().map_err(|_| BadTarget::NoUrl)?;
-        let spoken = matches!(uri.scheme_str(), Some("http" | "ws"));
-        let (Some(authority), true) = (uri.authority(), spoken) else {
-            return Err(BadTarget::NoUrl);
-        };
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let ip = match name {
+        let url: Url = text.parse().map_err(|_| BadTarget::NoUrl)?;
+        let ip = match url.host.as_str() {
             "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
             name => name.parse().map_err(|_| BadTarget::NotLoopback)?,
         };
         if !ip.is_loopback() {
             return Err(BadTarget::NotLoopback);
         }
-        let address = SocketAddr::new(ip, authority.port_u16().unwrap_or(80));
-        // As it was written: the text after the authority, and `/` for nothing.
-        let after = text.split_once("://").map_or("", |(_, after)| after);
-        let path = after.find(['/', '?']).map_or("", |at| &after[at..]);
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let path = path.split('#').next().unwrap_or_default();
-        let parts: Vec<String> = path.split(CHANNEL).map(str::to_owned).collect();
+        let address = SocketAddr::new(ip, url.port);
+        let parts: Vec<String> = url.target.split(CHANNEL).map(str::to_owned).collect();
         if parts.len() == 1 {
             return Err(BadTarget::NoChannel);
         }
-        Ok(Self { address, host: authority.as_str().to_owned(), parts })
+        Ok(Self { address, host: url.authority, parts })
     }
 }
 

@@ -459,3 +459,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_servers_frames_are_read_without_masks() {
+    let mut decoder = Decoder::of_server(PLAIN);
+    let long = encode(Opcode::Text, false, &[b'a'; 300]);
+    let bytes =
+        [&b"\x81\x02hi\x89\x01p\x02\x01a\x80\x01b"[..], &long, b"\x88\x02\x03\xe8"].concat();
+    let mut events = Vec::new();
+    for mut piece in bytes.chunks(1) {
+        while let Some(event) = decoder.next(&mut piece).unwrap() {
+            events.push(event);
+        }
+    }
+    let expected = [
+        Event::Text("hi".into()),
+        Event::Ping("p".into()),
+        Event::Binary("ab".into()),
+        Event::Text(vec![b'a'; 300].into()),
+        Event::Close(Some((1000, String::new()))),
+    ];
+    assert_eq!(events, expected);
+    let masked = frame(TEXT, b"Hello");
+    let violation = Decoder::of_server(PLAIN).next(&mut &masked[..2]).unwrap_err();
+    assert_eq!(violation, crate::websocket::violation::MASKED_BY_SERVER);
+}

@@ -1,6 +1,7 @@
 //! Server-Sent Events (HTML standard, section 9.2).
 
 use super::{Broken, Hear};
+use crate::cli::response::take_line;
 
 /// Tells the data of whole events and returns their length.
 ///
@@ -8,7 +9,7 @@ use super::{Broken, Hear};
 pub(super) fn take(bytes: &[u8], hear: &mut impl Hear) -> Result<usize, Broken> {
     let (mut at, mut whole) = (0, 0);
     let mut data: Option<&[u8]> = None;
-    while let Some((line, length)) = line(&bytes[at..]) {
+    while let Some((line, length)) = take_line(&bytes[at..]) {
         at += length;
         if line.is_empty() {
             if let Some(data) = data.take() {
@@ -39,17 +40,4 @@ fn field(line: &[u8]) -> Result<Option<&[u8]>, Broken> {
             Err(Broken::framing(format!("the field {other:?} in an event stream")))
         }
     }
-}
-
-/// A line, which LF, CR or CRLF ends, and its length with that.
-fn line(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
-    let length = match (bytes[end], bytes.get(end + 1)) {
-        (b'\n', _) => 1,
-        (_, Some(b'\n')) => 2,
-        (_, Some(_)) => 1,
-        // What follows decides.
-        (_, None) => return None,
-    };
-    Some((&bytes[..end], end + length))
 }

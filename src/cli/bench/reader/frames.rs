@@ -74,10 +74,3 @@ fn closed(payload: &[u8]) -> Broken {
         None => Broken::Closed("close frame".to_owned()),
     }
 }
-
-/// Appends a pong. The mask is zero, which is one as good as any: nothing here is secret.
-pub(in super::super) fn write_pong(out: &mut Vec<u8>, payload: &[u8]) {
-    let length = u8::try_from(payload.len().min(CONTROL)).unwrap_or_default();
-    out.extend_from_slice(&[FIN | PONG, MASK | length, 0, 0, 0, 0]);
-    out.extend_from_slice(&payload[..usize::from(length)]);
-}

@@ -2,19 +2,14 @@
 //!
 //! A reader keeps nothing but what is not whole yet: while a connection waits, that is nothing.
 
-mod chunks;
 mod events;
 mod frames;
-mod head;
-mod parts;
+mod judge;
 
 use std::mem;
 
-use chunks::Chunks;
-pub(super) use frames::write_pong;
-use head::{Head, Length};
-
 use super::{faults::Fault, transport::Transport};
+use crate::cli::response::{Body, Head, Length, Malformed, Mark, take_parts};
 
 /// What a connection is used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,12 +61,10 @@ impl Broken {
     }
 }
 
-/// What ends with the bytes in hand.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Mark {
-    Nothing,
-    Chunk,
-    Body,
+impl From<Malformed> for Broken {
+    fn from(malformed: Malformed) -> Self {
+        Self::Framing(malformed.0)
+    }
 }
 
 #[derive(Debug)]
@@ -87,10 +80,7 @@ pub(super) struct Reader {
 enum Stage {
     /// A head is to come.
     Head,
-    Chunked(Chunks),
-    /// So many bytes are to come.
-    Sized(u64),
-    UntilClose,
+    Body(Body),
     Frames,
 }
 
@@ -136,66 +126,41 @@ impl Reader {
     }
 
     fn open(&mut self, head: &Head<'_>, used: Use) -> Result<(), Broken> {
-        head.accept(used)?;
+        judge::accept(head, used)?;
         self.kept = match used {
-            Use::Listen(Transport::LongPoll) => Some(head.cursor().into()),
-            Use::Listen(Transport::Multipart) => Some(parts::delimiter(head)?),
+            Use::Listen(Transport::LongPoll) => Some(judge::cursor(head).into()),
+            Use::Listen(Transport::Multipart) => Some(judge::delimiter(head)?),
             Use::Listen(_) | Use::Ask => None,
         };
-        self.stage = match (used, head.length()?) {
-            (Use::Listen(Transport::Ws), _) => Stage::Frames,
+        let length = head.length()?;
+        let what = match (used, &length) {
+            (Use::Listen(Transport::Ws), _) => {
+                self.stage = Stage::Frames;
+                return Ok(());
+            }
             (Use::Listen(Transport::Chunked), Length::Sized(_) | Length::UntilClose) => {
-                return Err(Broken::framing("not chunked"));
+                "not chunked"
             }
-            (_, Length::Chunked) => Stage::Chunked(Chunks::default()),
-            (Use::Listen(Transport::LongPoll) | Use::Ask, Length::Sized(length)) => {
-                Stage::Sized(length)
+            (Use::Listen(Transport::LongPoll) | Use::Ask, Length::UntilClose) => {
+                "a response without a length"
             }
-            (Use::Listen(_), Length::UntilClose) => Stage::UntilClose,
-            (Use::Listen(_), Length::Sized(_)) => {
-                return Err(Broken::framing("an endless response with a length"));
+            (Use::Listen(Transport::LongPoll) | Use::Ask, _)
+            | (_, Length::Chunked | Length::UntilClose) => {
+                self.stage = Stage::Body(Body::new(&length));
+                return Ok(());
             }
-            (Use::Ask, Length::UntilClose) => {
-                return Err(Broken::framing("a response without a length"));
-            }
+            (_, Length::Sized(_)) => "an endless response with a length",
         };
-        Ok(())
+        Err(Broken::framing(what))
     }
 
-    fn body(&mut self, bytes: &[u8], used: Use, hear: &mut impl Hear) -> Result<(), Broken> {
-        match &mut self.stage {
-            Stage::Chunked(chunks) => {
-                let mut chunks = mem::take(chunks);
-                self.chunks(&mut chunks, bytes, used, hear)?;
-                if let Stage::Chunked(kept) = &mut self.stage {
-                    *kept = chunks;
-                }
-                Ok(())
-            }
-            Stage::Sized(left) => {
-                let length = bytes.len() as u64;
-                let over = length.checked_sub(*left).is_some_and(|over| over > 0);
-                if over {
-                    return Err(Broken::framing("more than the length of the response"));
-                }
-                *left -= length;
-                let mark = if *left == 0 { Mark::Body } else { Mark::Nothing };
-                self.data(bytes, mark, used, hear)
-            }
-            Stage::UntilClose | Stage::Frames => self.data(bytes, Mark::Nothing, used, hear),
-            Stage::Head => Ok(()),
-        }
-    }
-
-    fn chunks(
-        &mut self,
-        chunks: &mut Chunks,
-        mut bytes: &[u8],
-        used: Use,
-        hear: &mut impl Hear,
-    ) -> Result<(), Broken> {
-        while !bytes.is_empty() {
-            let (data, mark, length) = chunks.next(bytes)?;
+    fn body(&mut self, mut bytes: &[u8], used: Use, hear: &mut impl Hear) -> Result<(), Broken> {
+        loop {
+            let (data, mark, length) = match &mut self.stage {
+                Stage::Body(body) => body.next(bytes)?,
+                Stage::Frames => (bytes, Mark::Nothing, bytes.len()),
+                Stage::Head => return Ok(()),
+            };
             bytes = &bytes[length..];
             if !data.is_empty() || mark != Mark::Nothing {
                 self.data(data, mark, used, hear)?;
@@ -203,8 +168,10 @@ impl Reader {
             if mark == Mark::Body && !bytes.is_empty() {
                 return Err(Broken::framing("more than the response"));
             }
+            if bytes.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Bytes of a body, after those that were not whole.
@@ -251,7 +218,11 @@ impl Reader {
                 Ok(bytes.len())
             }
             Use::Listen(Transport::Multipart) => {
-                parts::take(bytes, self.kept.as_deref().unwrap_or_default(), hear)
+                let delimiter = self.kept.as_deref().unwrap_or_default();
+                match take_parts(bytes, delimiter, |_, body| hear.message(body))? {
+                    (_, true) => Err(Broken::Closed("the last part".to_owned())),
+                    (length, false) => Ok(length),
+                }
             }
             Use::Listen(Transport::Chunked | Transport::LongPoll) | Use::Ask => Ok(0),
         }

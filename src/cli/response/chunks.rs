@@ -1,10 +1,10 @@
 //! Chunked bodies (RFC 9112 section 7.1), without extensions and trailers: nobody asked for them.
 
-use super::{Broken, Mark};
+use super::{Malformed, Mark};
 
 /// Where in a chunked body a connection is.
 #[derive(Debug, Default)]
-pub(super) struct Chunks(At);
+pub(in crate::cli) struct Chunks(At);
 
 #[derive(Clone, Copy, Debug)]
 enum At {
@@ -37,7 +37,10 @@ const DIGITS: u8 = 7;
 
 impl Chunks {
     /// Data at the beginning of what has come, what ends with it, and how many bytes that took.
-    pub(super) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<(&'a [u8], Mark, usize), Broken> {
+    pub(super) fn next<'a>(
+        &mut self,
+        bytes: &'a [u8],
+    ) -> Result<(&'a [u8], Mark, usize), Malformed> {
         let mut at = 0;
         while at < bytes.len() {
             if let At::Data { left } = self.0 {
@@ -58,7 +61,7 @@ impl Chunks {
         Ok((&[], Mark::Nothing, at))
     }
 
-    fn step(&self, byte: u8) -> Result<At, Broken> {
+    fn step(&self, byte: u8) -> Result<At, Malformed> {
         Ok(match (self.0, byte) {
             (At::Size { size, digits }, byte) if byte.is_ascii_hexdigit() && digits < DIGITS => {
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
@@ -72,7 +75,7 @@ impl Chunks {
             (At::LastCr, b'\r') => At::LastLf,
             (At::LastLf, b'\n') => At::Over,
             (at, byte) => {
-                return Err(Broken::framing(format!("byte {byte:#04x} in a chunked body: {at:?}")));
+                return Err(Malformed::new(format!("byte {byte:#04x} in a chunked body: {at:?}")));
             }
         })
     }

@@ -1,0 +1,85 @@
+//! How long to wait before a lost connection is tried again.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+/// Waits double from the first to the longest, and each is drawn from its upper half, so that all who
+/// were cut off at once do not come back at once.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    first: Duration,
+    failures: u32,
+}
+
+/// The first wait, unless an event stream says another (`retry`).
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest wait, unless the first is longer.
+const LONGEST: Duration = Duration::from_secs(30);
+/// No first wait is longer, whatever an event stream says.
+const MOST: Duration = Duration::from_hours(1);
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self { first: FIRST, failures: 0 }
+    }
+
+    /// The gateway says how long the first wait is.
+    pub(super) fn begin_with(&mut self, first: Duration) {
+        self.first = first.min(MOST);
+    }
+
+    /// It works again.
+    pub(super) fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The next wait.
+    pub(super) fn next(&mut self) -> Duration {
+        let doubled =
+            self.first.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        self.failures = (self.failures + 1).min(u32::BITS - 1);
+        let whole = doubled.min(LONGEST.max(self.first));
+        whole.mul_f64(0.5 + fraction() / 2.0)
+    }
+}
+
+/// A number from 0 to 1 that nobody can foretell: the keys of the hash are random.
+fn fraction() -> f64 {
+    let random = RandomState::new().hash_one(0_u8) >> 32;
+    f64::from(u32::try_from(random).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_begin_again() {
+        let mut backoff = Backoff::new();
+        for most in [1, 2, 4, 8, 16, 30, 30] {
+            let (most, wait) = (Duration::from_secs(most), backoff.next());
+            assert!(most / 2 <= wait && wait <= most, "{wait:?} of {most:?}");
+        }
+        for _ in 0..100 {
+            assert!(backoff.next() <= LONGEST);
+        }
+        backoff.reset();
+        assert!(backoff.next() <= FIRST);
+    }
+
+    #[test]
+    fn the_gateway_says_how_long_the_first_wait_is() {
+        let mut backoff = Backoff::new();
+        backoff.begin_with(Duration::from_secs(100));
+        for _ in 0..3 {
+            let wait = backoff.next();
+            assert!(Duration::from_secs(50) <= wait && wait <= Duration::from_secs(100));
+        }
+        backoff.begin_with(Duration::MAX);
+        assert!(backoff.next() <= MOST);
+        backoff.begin_with(Duration::ZERO);
+        assert_eq!(backoff.next(), Duration::ZERO);
+    }
+}
