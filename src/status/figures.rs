@@ -8,8 +8,9 @@ use super::Monitor;
 use crate::{
     channel::{Gone, Traffic},
     config::Transport,
+    framing::gzip,
     hold::{CLASSES, Counter, End, Tally},
-    log,
+    log, websocket,
 };
 
 /// The version of the program.
@@ -36,6 +37,8 @@ pub(super) struct Figures {
     pub(super) delivered_bytes: u64,
     pub(super) polls: u64,
     pub(super) gaps: u64,
+    /// How often something was compressed for clients.
+    pub(super) compressions: u64,
     pub(super) transports: Vec<Passage>,
     pub(super) ends: [u64; End::ALL.len()],
     pub(super) lost_log_lines: u64,
@@ -72,6 +75,7 @@ impl Figures {
             delivered_bytes: sum(tallies, |tally| &tally.delivered_bytes),
             polls: sum(tallies, |tally| &tally.polls),
             gaps: sum(tallies, |tally| &tally.gaps),
+            compressions: gzip::runs() + websocket::compressions(),
             transports: Transport::ALL.map(|transport| passage(tallies, transport)).to_vec(),
             ends: End::ALL.map(|end| sum(tallies, |tally| &tally.ends[end as usize])),
             lost_log_lines: log::lost(),
@@ -118,6 +122,7 @@ impl Figures {
             ended: pairs(End::ALL.map(End::name).into_iter().zip(self.ends).collect()),
             polls_answered: self.polls,
             gaps: self.gaps,
+            compressions: self.compressions,
             lost_log_lines: self.lost_log_lines,
         };
         serde_json::to_string(&document).unwrap_or_default() + "\n"
@@ -155,6 +160,7 @@ struct Document {
     ended: Pairs,
     polls_answered: u64,
     gaps: u64,
+    compressions: u64,
     lost_log_lines: u64,
 }
 

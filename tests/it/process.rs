@@ -6,9 +6,13 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    time::Instant,
 };
 
-use crate::{harness::Client, site::locations};
+use crate::{
+    harness::{Client, PATIENCE, Response},
+    site::locations,
+};
 
 /// A running program; killed when it is dropped.
 pub struct Daemon {
@@ -20,7 +24,19 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn start(config: &Path) -> Self {
-        let mut child = command(config).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(command(config))
+    }
+
+    /// As [`Daemon::start`], by another program that becomes it.
+    pub fn start_in(around: &[&str], config: &Path) -> Self {
+        let inner = command(config);
+        let mut outer = Command::new(around[0]);
+        outer.args(&around[1..]).arg(inner.get_program()).args(inner.get_args());
+        Self::run(outer)
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -30,6 +46,26 @@ impl Daemon {
 
     pub fn connect(&self) -> Client {
         Client::new(TcpStream::connect(&self.address).unwrap())
+    }
+
+    /// One request on a connection of its own.
+    pub fn request(&self, method: &str, target: &str, headers: &str, body: &str) -> Response {
+        let mut client = self.connect();
+        client.request(method, target, headers, body);
+        client.response()
+    }
+
+    /// Waits for so many subscribers, as `GET publisher` tells them.
+    pub fn wait_for_subscribers(&self, publisher: &str, number: usize) {
+        let wanted = format!("\"subscribers\": {number}");
+        let start = Instant::now();
+        loop {
+            let info = self.request("GET", publisher, "Accept: application/json\r\n", "");
+            if info.text().contains(&wanted) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "never {number}: {info:?}");
+        }
     }
 
     pub fn signal(&self, name: &str) {
