@@ -34,6 +34,28 @@ pub enum Info {
     PushStream,
 }
 
+/// What each transport is called where the application is asked or told of a subscriber
+/// (`X-Subscriber-Type`).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SubscriberTypes {
+    /// `chunked`.
+    pub chunked: &'static str,
+    /// `event-source`.
+    pub event_source: &'static str,
+    /// `interval-poll`.
+    pub interval_poll: &'static str,
+    /// `long-poll`.
+    pub long_poll: &'static str,
+    /// `multipart`.
+    pub multipart: &'static str,
+    /// `raw`.
+    pub raw: &'static str,
+    /// `stream`.
+    pub stream: &'static str,
+    /// `websocket`.
+    pub websocket: &'static str,
+}
+
 /// What `~id~` is in a template.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ids {
@@ -102,6 +124,7 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::First;
 
     #[test]
     fn each_dialect_has_a_name_of_its_own() {
@@ -156,8 +179,12 @@ mod tests {
 
     /// A row of the README's table.
     fn row(name: &str, cell: impl Fn(&Dialect) -> String) -> String {
-        let [first, second, third] = ALL.map(cell);
-        format!("\n| {name} | {first} | {second} | {third} |\n")
+        let cells = ALL.map(cell).map(|cell| if cell.is_empty() { cell } else { cell + " " });
+        format!("| {name} | {}|", cells.map(|cell| cell + "| ").concat().trim_end_matches("| "))
+    }
+
+    fn status(status: StatusCode) -> String {
+        status.as_u16().to_string()
     }
 
     fn closed(close: Close) -> String {
@@ -168,27 +195,197 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_readme_tells_the_same_table() {
-        let readme = include_str!("../../README.md");
-        let status = |status: StatusCode| status.as_u16().to_string();
-        for row in [
+    /// The lines of a text.
+    fn lines(text: &str) -> String {
+        let lines = text.lines().filter(|line| !line.is_empty());
+        lines.map(|line| format!("`{line}`")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn or_nothing(text: &str) -> String {
+        if text.is_empty() { "nothing".into() } else { lines(text) }
+    }
+
+    fn if_so(so: bool, text: &str) -> String {
+        if so { text.into() } else { String::new() }
+    }
+
+    fn publishing() -> Vec<String> {
+        let refused = "400 `Empty post requests are not allowed.`";
+        let empty = "publishes an empty message";
+        vec![
             row("published, nobody waited / somebody did", |dialect| {
                 let [nobody, some] = [dialect.published_to_nobody, dialect.published_to_some];
                 format!("{} / {}", status(nobody), status(some))
             }),
+            row("PUT without a body", |dialect| match dialect.empty {
+                Empty::CreatesByPut => "creates the channel".into(),
+                Empty::Publishes => empty.into(),
+                Empty::Refused => refused.into(),
+            }),
+            row("POST without a body", |dialect| match dialect.empty {
+                Empty::CreatesByPut | Empty::Publishes => empty.into(),
+                Empty::Refused => refused.into(),
+            }),
+            row("channel info", |dialect| match dialect.info {
+                Info::PushModule => "text first; messages, requested, subscribers, last id".into(),
+                Info::Nchan => {
+                    "text first; the last id also in the text; types are `text/…`".into()
+                }
+                Info::PushStream => {
+                    "JSON first; name, published, stored, subscribers, of each channel".into()
+                }
+            }),
+            row("DELETE", |dialect| match dialect.deleted {
+                None => "200 and the info from before".into(),
+                Some(text) => format!("200, `X-Nginx-PushStream-Explain: {text}`"),
+            }),
+            row("caches", |dialect| {
+                if_so(dialect.uncached, "`Expires` and `Cache-Control` forbid them everything")
+            }),
+        ]
+    }
+
+    fn refusals() -> Vec<String> {
+        let words = |text: Option<&str>| match text {
+            None => "403".to_owned(),
+            Some(text) => format!("403 `{text}`"),
+        };
+        vec![
+            row("the reason is in", |dialect| match dialect.explain {
+                None => "the body".into(),
+                Some(name) => {
+                    assert!(name.eq_ignore_ascii_case("X-Nginx-PushStream-Explain"));
+                    "the header `X-Nginx-PushStream-Explain`".into()
+                }
+            }),
             row("no channel id", |dialect| status(dialect.no_channel_id.status)),
             row("the channel id is too long", |dialect| status(dialect.long_channel_id.status)),
+            row("as many channels as there may be", |dialect| words(dialect.too_many_channels)),
+            row("as many subscribers as a channel may have", |dialect| {
+                words(dialect.too_many_subscribers)
+            }),
+            row("a channel that a subscriber may not create", |dialect| {
+                words(dialect.unknown_channel)
+            }),
+            row("a channel id", |dialect| {
+                let path =
+                    "a path: `a/b.b3` are two channels, with history (below); no `*`, no `ALL`";
+                if dialect.paths { path } else { "any bytes" }.into()
+            }),
+        ]
+    }
+
+    fn polls() -> Vec<String> {
+        vec![
+            row("`push_first_message`, unless it is set", |dialect| match dialect.first_message {
+                First::Oldest => "the oldest".into(),
+                First::Newest => "the newest".into(),
+                First::Last(number) => number.to_string(),
+            }),
+            row("`push_cursorless`, unless it is set", |dialect| {
+                if dialect.cursorless { "for JSON" } else { "off" }.into()
+            }),
             row("a long poll that nothing came for", |dialect| status(dialect.poll_timeout)),
+            row("a long poll whose channel is deleted", |dialect| {
+                let status = status(dialect.poll_deleted);
+                dialect.deleted_notice.map_or(status.clone(), |Notice { id, text }| {
+                    format!(
+                        "{status} with a message, id {id}, `{text}`; a batch in JSON or parts: 410"
+                    )
+                })
+            }),
             row("`Etag` of a poll", |dialect| format!("`{}0`", dialect.etag_prefix)),
-            row("event stream: pings", |dialect| format!("`{}`", dialect.event_ping.trim_end())),
-            row("WebSocket: channel deleted", |dialect| closed(dialect.closes.deleted)),
-            row("WebSocket: time is over", |dialect| closed(dialect.closes.timeout)),
-            row("WebSocket: another has the place", |dialect| closed(dialect.closes.conflict)),
-            row("WebSocket: the gateway stops", |dialect| closed(dialect.closes.shutdown)),
-        ] {
-            assert!(readme.contains(&row), "{row}");
-        }
+            row("a poll without a message says its place", |dialect| {
+                match (dialect.ended_position, dialect.unchanged_position) {
+                    (false, false) => String::new(),
+                    (false, true) => "an interval poll (304)".into(),
+                    (true, _) => "each, whatever its status".into(),
+                }
+            }),
+            row("the place in arguments", |dialect| {
+                if_so(dialect.cursor_arguments, "`time` and `tag`, or `eventid`")
+            }),
+        ]
+    }
+
+    fn streams() -> Vec<String> {
+        let ends = |name: &str, of: fn(&Dialect) -> &str| {
+            row(&format!("event stream: {name}"), |dialect| or_nothing(of(dialect)))
+        };
+        vec![
+            row("`push_message_template`", |dialect| {
+                if dialect.templates_everywhere { "of every transport" } else { "of `stream`" }
+                    .into()
+            }),
+            row("`~id~` in templates", |dialect| match dialect.ids {
+                Ids::TimeTag => "`time:tag`".into(),
+                Ids::Number => "the number in its channel, from 1".into(),
+            }),
+            row("streams", |dialect| match (dialect.ping_notice, dialect.deleted_notice) {
+                (Some(ping), Some(Notice { id, text })) => {
+                    format!("pings are messages, id {}; `{text}` is one, id {id}", ping.id)
+                }
+                _ => "end with the footer".into(),
+            }),
+            row("event stream: first", |dialect| {
+                let opening = dialect.event_opening.unwrap_or_default();
+                lines(&format!("{opening}retry: 2000\n"))
+            }),
+            row("event stream: pings", |dialect| lines(dialect.event_ping)),
+            row("event stream: channel deleted", |dialect| match dialect.deleted_notice {
+                Some(Notice { text, .. }) => format!("a message, `{text}`"),
+                None => or_nothing(dialect.event_endings.deleted),
+            }),
+            ends("time is over", |dialect| dialect.event_endings.timeout),
+            ends("another has the place", |dialect| dialect.event_endings.conflict),
+            ends("left behind", |dialect| dialect.event_endings.lagging),
+            ends("the gateway stops", |dialect| dialect.event_endings.shutdown),
+        ]
+    }
+
+    fn sockets() -> Vec<String> {
+        let close = |name: &str, of: fn(&Endings<Close>) -> Close| {
+            row(&format!("WebSocket: {name}"), |dialect| closed(of(&dialect.closes)))
+        };
+        vec![
+            row("WebSocket: a client may not publish", |dialect| {
+                if dialect.ignores_messages { "what it sends is ignored" } else { "1008" }.into()
+            }),
+            close("channel deleted", |closes| closes.deleted),
+            close("time is over", |closes| closes.timeout),
+            close("another has the place", |closes| closes.conflict),
+            close("left behind", |closes| closes.lagging),
+            close("the gateway stops", |closes| closes.shutdown),
+            row("`X-Subscriber-Type`", |dialect| match &dialect.subscriber_types {
+                None => "as in `push_subscriber`: `long-poll`, …".into(),
+                Some(names) => [
+                    names.long_poll,
+                    names.interval_poll,
+                    names.event_source,
+                    names.chunked,
+                    names.multipart,
+                    names.raw,
+                    names.stream,
+                    names.websocket,
+                ]
+                .map(|name| format!("`{name}`"))
+                .join(", "),
+            }),
+        ]
+    }
+
+    #[test]
+    fn the_readme_tells_the_same_table() {
+        let readme = include_str!("../../README.md");
+        let (_, table) = readme.split_once("\n## Dialects\n").unwrap();
+        let rows = table.lines().skip_while(|line| !line.starts_with("|---"));
+        let told: Vec<&str> = rows
+            .skip(1)
+            .take_while(|line| line.starts_with('|'))
+            .filter(|line| !line.starts_with("| **"))
+            .collect();
+        let known = [publishing(), refusals(), polls(), streams(), sockets()].concat();
+        assert_eq!(told, known);
     }
 
     #[test]

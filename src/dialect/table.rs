@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::channel::First;
 
-use super::{Close, Empty, Endings, Ids, Info, Notice, Words};
+use super::{Close, Empty, Endings, Ids, Info, Notice, SubscriberTypes, Words};
 
 const fn words(status: StatusCode, sentence: &'static str) -> Words {
     Words { status, sentence }
@@ -65,6 +65,17 @@ const PUSH_STREAM_CLOSES: Endings<Close> = Endings {
     lagging: SILENT,
     shutdown: SILENT,
     timeout: SILENT,
+};
+
+const NCHAN_TYPES: SubscriberTypes = SubscriberTypes {
+    chunked: "http-chunked",
+    event_source: "eventsource",
+    interval_poll: "intervalpoll",
+    long_poll: "longpoll",
+    multipart: "http-multipart",
+    raw: "http-raw-stream",
+    stream: "stream",
+    websocket: "websocket",
 };
 
 const OK: StatusCode = StatusCode::OK;
@@ -171,6 +182,12 @@ dialects! {
     first_message: First =
         First::Oldest,                First::Oldest,                First::Newest;
 
+    /// `push_cursorless` of a location whose `default_type` is JSON, where nothing is said: whether
+    /// its long polls wait behind a head that has gone ahead. The clients of the other two modules
+    /// send their cursor.
+    cursorless: bool =
+        true,                         false,                        false;
+
     // ---- Polls ---------------------------------------------------------------------------------
 
     /// The status of a long poll that `push_subscriber_timeout` ends.
@@ -244,6 +261,12 @@ dialects! {
     /// How the gateway closes.
     closes: Endings<Close> =
         OWN_CLOSES,                   NCHAN_CLOSES,                 PUSH_STREAM_CLOSES;
+
+    // ---- The application -----------------------------------------------------------------------
+
+    /// What transports are called before the application; `None`: as `push_subscriber` lists them.
+    subscriber_types: Option<SubscriberTypes> =
+        None,                         Some(NCHAN_TYPES),            None;
 }
 
 /// The header in which the push stream module says why.

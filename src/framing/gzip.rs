@@ -4,7 +4,10 @@
 //! the same bytes fit into every stream; what differs is the checksum at the end, which the one who
 //! sends counts along.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
@@ -20,13 +23,36 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 /// Room that a compressed piece gets at a time.
 const STEP: usize = 4 << 10;
 
+/// How often something was compressed.
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process has compressed something for `gzip`.
+pub fn runs() -> u64 {
+    RUNS.load(Relaxed)
+}
+
 /// Another framing, compressed.
 #[derive(Debug)]
-pub struct Gzip<F>(pub F);
+pub struct Gzip<F> {
+    plain: F,
+    opening: Frame,
+    ping: Frame,
+}
+
+impl<F: Framing> Gzip<F> {
+    /// Compresses at once what is the same for everyone at any time.
+    pub fn new(plain: F) -> Self {
+        let text = plain.opening().payload();
+        let start = [&HEADER[..], &deflate(&text)].concat();
+        let opening = Frame { plain: Checksum::of(&text), ..chunk(&start) };
+        let ping = piece(&plain.ping());
+        Self { plain, opening, ping }
+    }
+}
 
 impl<F: Framing> Framing for Gzip<F> {
     fn content_type(&self) -> Option<HeaderValue> {
-        self.0.content_type()
+        self.plain.content_type()
     }
 
     fn content_encoding(&self) -> Option<HeaderValue> {
@@ -34,29 +60,27 @@ impl<F: Framing> Framing for Gzip<F> {
     }
 
     fn opening(&self) -> Frame {
-        let opening = self.0.opening().payload();
-        let start = [&HEADER[..], &deflate(&opening)].concat();
-        Frame { plain: Checksum::of(&opening), ..chunk(&start) }
+        self.opening.clone()
     }
 
     fn encode(&self, message: &Message) -> Frame {
-        piece(&self.0.encode(message))
+        piece(&self.plain.encode(message))
     }
 
     fn ping(&self) -> Frame {
-        piece(&self.0.ping())
+        self.ping.clone()
     }
 
     fn gap(&self, after: MessageId) -> Frame {
-        piece(&self.0.gap(after))
+        piece(&self.plain.gap(after))
     }
 
     fn deleted(&self, channel: &ChannelId) -> Frame {
-        piece(&self.0.deleted(channel))
+        piece(&self.plain.deleted(channel))
     }
 
     fn closing(&self, why: Farewell) -> Frame {
-        piece(&self.0.closing(why))
+        piece(&self.plain.closing(why))
     }
 
     fn trailer(&self, sent: Checksum) -> Frame {
@@ -104,6 +128,7 @@ fn deflate(plain: &[u8]) -> Vec<u8> {
     if plain.is_empty() {
         return Vec::new();
     }
+    RUNS.fetch_add(1, Relaxed);
     STATE.with_borrow_mut(|state| {
         state.reset();
         let mut out = Vec::with_capacity(plain.len() / 4 + 64);
@@ -141,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_stream_of_shared_pieces_is_one_member_with_its_checksum() {
-        let (plain, framing) = (EventSource::default(), Gzip(EventSource::default()));
+        let (plain, framing) = (EventSource::default(), Gzip::new(EventSource::default()));
         let messages = [message(5, 0, b"one"), message(5, 1, b""), message(6, 0, &[b'x'; 10_000])];
         let mut pieces = vec![framing.opening()];
         let mut expected = plain.opening().payload().to_vec();

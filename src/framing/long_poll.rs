@@ -63,6 +63,7 @@ const SCRIPT: HeaderValue = HeaderValue::from_static("application/javascript");
 const VARY: HeaderValue = HeaderValue::from_static("If-None-Match, If-Modified-Since");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 impl LongPoll {
     /// Whether it answers all messages that there are.
@@ -112,7 +113,7 @@ impl LongPoll {
             return self.compressed(headers, document);
         };
         headers.insert(header::CONTENT_TYPE, SCRIPT);
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         self.compressed(headers, jsonp::call_with(callback, &jsonp::value(&document)))
     }
 
@@ -167,9 +168,11 @@ impl LongPoll {
             return (StatusCode::OK, headers, body);
         }
         let dialect = self.voice.dialect;
+        let notice = gone.and_then(|channel| self.notice(channel));
         // A browser that stored a 410 would answer every later poll with it.
         let (status, cache_control) = match why {
             Farewell::Conflict => (StatusCode::CONFLICT, NO_STORE),
+            Farewell::Deleted if notice.is_none() => (StatusCode::GONE, NO_STORE),
             Farewell::Deleted => (dialect.poll_deleted, NO_STORE),
             Farewell::Lagging | Farewell::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, NO_STORE),
             Farewell::Timeout => (dialect.poll_timeout, NO_CACHE),
@@ -183,12 +186,23 @@ impl LongPoll {
             self.push_cursor(&mut headers, cursor);
         }
         dialect.forbid_caching(&mut headers);
-        let notice = gone.and_then(|channel| self.voice.deleted(channel));
-        if let (Form::Jsonp(callback), Some(notice)) = (&self.form, &notice) {
+        if let (Form::Jsonp(_), Some(_)) = (&self.form, &notice) {
             headers.insert(header::CONTENT_TYPE, SCRIPT);
-            return (status, headers, jsonp::call(callback, [jsonp::value(notice)]));
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         }
         (status, headers, notice.unwrap_or_default())
+    }
+
+    /// What tells of a deletion as if it were a message; none where messages have ids and headers of
+    /// their own, which it has not.
+    fn notice(&self, channel: &ChannelId) -> Option<Bytes> {
+        let text = self.voice.deleted(channel)?;
+        match &self.form {
+            Form::Message => Some(text),
+            Form::Jsonp(callback) => Some(jsonp::call(callback, [jsonp::value(&text)])),
+            Form::Raw(separator) => Some([text, separator.clone()].concat().into()),
+            Form::Json | Form::Multipart => None,
+        }
     }
 
     fn single(&self, message: &Message) -> (HeaderMap, Bytes) {
@@ -244,7 +258,7 @@ impl LongPoll {
 
     fn script_headers(&self, id: MessageId) -> HeaderMap {
         let mut headers = self.headers(Some(SCRIPT), id);
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         headers
     }
 

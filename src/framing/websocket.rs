@@ -125,6 +125,8 @@ impl Framing for WebSocket {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::{
         dialect::{NCHAN, PUSH_STREAM},
@@ -147,10 +149,16 @@ mod tests {
 
     #[test]
     fn terms_have_slots_of_their_own() {
-        let mut slots: Vec<u32> = Terms::ALL.iter().map(|(_, slot)| slot.0).collect();
-        slots.dedup();
+        let slots: HashSet<u32> = Terms::ALL.iter().map(|(_, slot)| slot.0).collect();
         assert_eq!(slots.len(), Terms::ALL.len());
+        // Nor may they be those of other framings.
+        let others = [slot::ENTRY, slot::SCRIPT, slot::GZIP, slot::EVENT, slot::EVENT_GZIP];
+        let others = others.into_iter().chain([slot::PART, slot::EARLY, slot::CHUNK]);
+        assert!(others.map(|slot| slot.0).all(|number| !slots.contains(&number)));
         assert!(slots.iter().all(|number| *number < slot::OWN));
+        // Each combination is there, once.
+        let terms: HashSet<String> = Terms::ALL.iter().map(|(it, _)| format!("{it:?}")).collect();
+        assert_eq!(terms.len(), 2 * 3);
     }
 
     #[test]

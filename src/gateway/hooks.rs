@@ -13,7 +13,8 @@ use crate::{
         Location, Question, Transport,
         variable::{Push, Scope},
     },
-    dialect, grip,
+    dialect::Dialect,
+    grip,
     response::Refusal,
     router::{Captures, normalize},
     upstream::{CONDITIONS, Inquiry, Passage, strip_hops},
@@ -177,15 +178,13 @@ impl<'a> Matter<'a> {
         headers
     }
 
-    /// How somebody listens and publishes; for whoever is at home with Nchan in its words.
+    /// How somebody listens and publishes, in the words of the dialect.
     fn kinds(&self) -> (Option<&'static str>, Option<&'static str>) {
-        let nchan = *self.location().dialect == dialect::NCHAN;
-        let name =
-            |transport: Transport| if nchan { nchan_name(transport) } else { transport.name() };
+        let name = |transport| named(transport, self.location().dialect);
         match self.role {
             Role::Subscriber(transport) => (Some(name(transport)), None),
             Role::Publisher => (None, Some("http")),
-            Role::Both => (Some("websocket"), Some("websocket")),
+            Role::Both => (Some(name(Transport::WebSocket)), Some("websocket")),
         }
     }
 }
@@ -194,15 +193,17 @@ fn unspeakable() -> Refusal {
     Refusal::BadRequest("The channel's name cannot be told to the application.".into())
 }
 
-/// Nchan's name of a transport.
-fn nchan_name(transport: Transport) -> &'static str {
+/// The name of a transport in a dialect.
+fn named(transport: Transport, dialect: &Dialect) -> &'static str {
+    let Some(names) = &dialect.subscriber_types else { return transport.name() };
     match transport {
-        Transport::Chunked => "http-chunked",
-        Transport::EventSource => "eventsource",
-        Transport::IntervalPoll => "intervalpoll",
-        Transport::LongPoll => "longpoll",
-        Transport::Multipart => "http-multipart",
-        Transport::Raw => "http-raw-stream",
-        Transport::Stream | Transport::WebSocket => transport.name(),
+        Transport::Chunked => names.chunked,
+        Transport::EventSource => names.event_source,
+        Transport::IntervalPoll => names.interval_poll,
+        Transport::LongPoll => names.long_poll,
+        Transport::Multipart => names.multipart,
+        Transport::Raw => names.raw,
+        Transport::Stream => names.stream,
+        Transport::WebSocket => names.websocket,
     }
 }

@@ -8,8 +8,9 @@ use super::{Monitor, application, application::Application};
 use crate::{
     channel::{Gone, Traffic},
     config::Transport,
+    framing::gzip,
     hold::{CLASSES, Counter, End, Tally},
-    log,
+    log, websocket,
 };
 
 /// The version of the program.
@@ -36,6 +37,8 @@ pub(super) struct Figures {
     pub(super) delivered_bytes: u64,
     pub(super) polls: u64,
     pub(super) gaps: u64,
+    /// How often something was compressed for clients.
+    pub(super) compressions: u64,
     pub(super) transports: Vec<Passage>,
     pub(super) ends: [u64; End::ALL.len()],
     pub(super) application: Application,
@@ -73,6 +76,7 @@ impl Figures {
             delivered_bytes: sum(tallies, |tally| &tally.delivered_bytes),
             polls: sum(tallies, |tally| &tally.polls),
             gaps: sum(tallies, |tally| &tally.gaps),
+            compressions: gzip::runs() + websocket::compressions(),
             transports: Transport::ALL.map(|transport| passage(tallies, transport)).to_vec(),
             ends: End::ALL.map(|end| sum(tallies, |tally| &tally.ends[end as usize])),
             application,
@@ -120,6 +124,7 @@ impl Figures {
             ended: pairs(End::ALL.map(End::name).into_iter().zip(self.ends).collect()),
             polls_answered: self.polls,
             gaps: self.gaps,
+            compressions: self.compressions,
             application: self.application.document(),
             lost_log_lines: self.lost_log_lines,
         };
@@ -158,6 +163,7 @@ struct Document<'a> {
     ended: Pairs,
     polls_answered: u64,
     gaps: u64,
+    compressions: u64,
     application: application::Document<'a>,
     lost_log_lines: u64,
 }

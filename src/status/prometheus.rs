@@ -127,6 +127,8 @@ fn subscribers(page: &mut Page, figures: &Figures) {
     page.counter("polls_answered_total", "Polls answered.", figures.polls);
     let help = "Times that messages were gone before a subscriber could have them.";
     page.counter("gaps_total", help, figures.gaps);
+    let help = "Times that something was compressed, once for all who get it.";
+    page.counter("compressions_total", help, figures.compressions);
 }
 
 fn application(page: &mut Page, application: &Application) {

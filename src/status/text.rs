@@ -47,6 +47,7 @@ pub(super) fn render(figures: &Figures) -> String {
     waits(&mut line, figures);
     line("total polls answered", figures.polls);
     line("total gaps", figures.gaps);
+    line("total compressions", figures.compressions);
     application(&mut line, &figures.application);
     line("total lost log lines", figures.lost_log_lines);
     line("workers", figures.workers as u64);

@@ -81,7 +81,11 @@ impl Outlets {
             }),
             chunked: build.shared(T::Chunked, chunked, slot::CHUNK),
             event_source: build.shared(T::EventSource, events.clone(), slot::EVENT),
-            event_source_gzip: build.shared(T::EventSource, Compressed(events), slot::EVENT_GZIP),
+            event_source_gzip: build.shared(
+                T::EventSource,
+                Compressed::new(events),
+                slot::EVENT_GZIP,
+            ),
             multipart: build.shared(T::Multipart, Multipart { voice }, slot::PART),
             raw: Arc::new(build.stream(T::Raw, raw, build.slot(SLOTS - 2))),
             stream: build.templates(SLOTS - 1)?,

@@ -1,8 +1,10 @@
 //! Who may use a location: SPEC section 4.
 
 use crate::{
+    client::Way,
     harness::{Gateway, Response},
-    site::{start, start_root},
+    locations::locations,
+    site::{MODES, start, start_root},
 };
 
 const PROXIES: [&str; 3] =
@@ -78,11 +80,16 @@ fn the_first_rule_that_matches_decides() {
 
 #[test]
 fn subscribers_are_refused_by_rules_on_every_transport() {
-    let gateway = start("hall", "", "access = [\"deny all\"]");
-    for accept in ["*/*", "text/event-stream"] {
-        let accept = format!("Accept: {accept}\r\n");
-        assert_denied(&gateway.request("GET", "/sub?id=1", &accept, ""));
+    for hold in MODES {
+        let gateway = Gateway::start(&locations(hold, "access = [\"deny all\"]"));
+        for way in Way::ALL {
+            let (target, headers) = way.request("1");
+            assert_denied(&gateway.request("GET", &target, &headers, ""));
+        }
     }
+    // The publisher has rules of its own.
+    let gateway = start("hall", "", "access = [\"deny all\"]");
+    assert_denied(&gateway.request("GET", "/sub?id=1", "", ""));
     assert_eq!(gateway.request("GET", "/pub?id=1", "", "").status, 404);
 }
 

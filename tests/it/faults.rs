@@ -42,18 +42,28 @@ mod settings;
 /// Room for all messages.
 const ROOM: &str = "workers = 2\npush_max_reserved_memory = \"256M\"";
 
+/// Who waits, and in which dialect it is spoken to: not all of them together, but each of them.
+pub const HOUSES: [(&str, &str); 4] =
+    [("hall", "push_module"), ("body", "push_module"), ("hall", "push_stream"), ("body", "nchan")];
+
+/// Keys that make locations speak a dialect, and subscribers begin where they begin in all of these
+/// tests.
+pub fn spoken(dialect: &str) -> String {
+    format!("push_dialect = \"{dialect}\"\npush_first_message = \"oldest\"\n")
+}
+
 /// A location for each transport, and a clock that stands still.
-fn start(root: &str, hold: &str, keys: &str) -> Gateway {
+pub fn start(root: &str, hold: &str, keys: &str) -> Gateway {
     Gateway::start_with(root, &locations(hold, keys), |settings| settings.clock = Box::new(|| NOW))
 }
 
 /// Runs clients.
-fn run<T>(clients: impl Future<Output = T>) -> T {
+pub fn run<T>(clients: impl Future<Output = T>) -> T {
     runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(clients)
 }
 
 /// Someone who waits; `at_first` are arguments and headers of the first request.
-async fn waiting(
+pub async fn waiting(
     address: SocketAddr,
     way: Way,
     channel: &str,
@@ -67,7 +77,7 @@ async fn waiting(
 }
 
 /// The next message.
-async fn hear(listener: &mut Listener) -> String {
+pub async fn hear(listener: &mut Listener) -> String {
     let heard = timeout(PATIENCE, listener.next()).await;
     let heard = heard.unwrap_or_else(|_| panic!("{:?} hears nothing", listener.way));
     heard.unwrap_or_else(|end| panic!("{:?} ends: {end:?}", listener.way)).1

@@ -2,7 +2,8 @@
 
 use crate::{
     harness::{Client, Gateway},
-    site::{MODES, event, listen, start, start_root, wait},
+    site::{MODES, NOW, event, listen, start, start_root, wait},
+    websocket::{HANDSHAKE, closed, open, text},
 };
 
 const EVENTS: &str = "Accept: text/event-stream\r\n";
@@ -11,6 +12,11 @@ fn waiting(gateway: &Gateway, headers: &str) -> Client {
     let mut client = gateway.connect();
     client.get("/sub?id=1", headers);
     client
+}
+
+/// Where a client left off: behind the message of that tag.
+fn from(tag: &str) -> String {
+    format!("Last-Event-ID: {NOW}:{tag}\r\n")
 }
 
 fn refused(gateway: &Gateway, target: &str, headers: &str) -> (u16, String) {
@@ -25,7 +31,7 @@ fn the_first_keeps_the_channel_and_later_ones_are_409() {
         let mut first = waiting(&gateway, "");
         wait(&gateway, 1);
         let sentence = "Another subscriber has the channel.";
-        for headers in ["", EVENTS] {
+        for headers in ["", EVENTS, HANDSHAKE] {
             assert_eq!(refused(&gateway, "/sub?id=1", headers), (409, sentence.into()));
         }
         gateway.publish("/pub?id=1", "a");
@@ -37,6 +43,16 @@ fn the_first_keeps_the_channel_and_later_ones_are_409() {
         assert_eq!(refused(&gateway, "/sub?id=1", "").0, 409);
         gateway.publish("/pub?id=1", "b");
         assert_eq!(events.chunk().unwrap(), event(1, "b"));
+        drop(events);
+        wait(&gateway, 0);
+        // A WebSocket keeps it likewise.
+        let mut socket = open(&gateway, "/sub?id=1", &from("1"));
+        wait(&gateway, 1);
+        for headers in ["", EVENTS, HANDSHAKE] {
+            assert_eq!(refused(&gateway, "/sub?id=1", headers), (409, sentence.into()));
+        }
+        gateway.publish("/pub?id=1", "c");
+        assert_eq!(text(&mut socket), "c");
     }
 }
 
@@ -57,6 +73,20 @@ fn the_last_takes_the_channel_and_earlier_ones_are_sent_away() {
         wait(&gateway, 1);
         assert_eq!(gateway.publish("/pub?id=1", "a").status, 201);
         assert_eq!(last.response().text(), "a");
+        // From one WebSocket to another, and on.
+        let mut first = open(&gateway, "/sub?id=1", "");
+        wait(&gateway, 1);
+        let mut second = open(&gateway, "/sub?id=1", "");
+        assert_eq!(closed(&mut first), (4409, "conflict".into()));
+        wait(&gateway, 1);
+        let mut events = listen(&gateway, "");
+        assert_eq!(closed(&mut second), (4409, "conflict".into()));
+        wait(&gateway, 1);
+        let mut last = open(&gateway, "/sub?id=1", "");
+        assert_eq!(events.chunk().unwrap(), b"event: close\ndata: conflict\n\n");
+        wait(&gateway, 1);
+        assert_eq!(gateway.publish("/pub?id=1", "b").status, 201);
+        assert_eq!(text(&mut last), "b");
         // Its connection is still good.
         poll.get("/pub?id=1", "");
         assert_eq!(poll.response().status, 200);
@@ -69,20 +99,21 @@ fn a_full_channel_is_403_until_somebody_leaves() {
         let gateway =
             start(hold, "push_store_messages = false", "push_max_channel_subscribers = 2");
         let mut poll = waiting(&gateway, "");
-        let events = listen(&gateway, "");
+        let socket = open(&gateway, "/sub?id=1", "");
         wait(&gateway, 2);
         let full = (403, "The channel has as many subscribers as it may have.".to_owned());
-        for headers in ["", EVENTS] {
+        for headers in ["", EVENTS, HANDSHAKE] {
             assert_eq!(refused(&gateway, "/sub?id=1", headers), full);
         }
         wait(&gateway, 2);
-        drop(events);
+        drop(socket);
         wait(&gateway, 1);
-        let mut second = waiting(&gateway, "");
+        let mut second = open(&gateway, "/sub?id=1", "");
         wait(&gateway, 2);
+        assert_eq!(refused(&gateway, "/sub?id=1", HANDSHAKE), full);
         gateway.publish("/pub?id=1", "x");
-        assert_eq!((poll.response().text(), second.response().text()), ("x", "x"));
-        wait(&gateway, 0);
+        assert_eq!((poll.response().text(), &*text(&mut second)), ("x", "x"));
+        wait(&gateway, 1);
     }
 }
 
@@ -93,22 +124,22 @@ fn groups_and_the_server_have_limits_of_their_own() {
         let limited = format!("{group}push_group_max_subscribers = 1");
         let root = "push_max_subscribers = 2";
         let gateway = start_root(root, hold, group, &limited);
-        let open = |target: &str| {
-            let mut client = gateway.connect();
-            client.get(target, EVENTS);
-            client
-        };
-        let one = open("/sub?id=1&g=a");
+        let mut one = gateway.connect();
+        one.get("/sub?id=1&g=a", EVENTS);
         gateway.wait_for_subscribers("/pub?id=1&g=a", 1);
         let sentence = "The channel group has as many subscribers as it may have.";
-        assert_eq!(refused(&gateway, "/sub?id=2&g=a", ""), (403, sentence.into()));
-        let _two = open("/sub?id=1&g=b");
+        for headers in ["", EVENTS, HANDSHAKE] {
+            assert_eq!(refused(&gateway, "/sub?id=2&g=a", headers), (403, sentence.into()));
+        }
+        let _two = open(&gateway, "/sub?id=1&g=b", "");
         gateway.wait_for_subscribers("/pub?id=1&g=b", 1);
         let sentence = "The server has as many subscribers as it may have.";
-        assert_eq!(refused(&gateway, "/sub?id=1&g=c", ""), (403, sentence.into()));
+        for headers in ["", EVENTS, HANDSHAKE] {
+            assert_eq!(refused(&gateway, "/sub?id=1&g=c", headers), (403, sentence.into()));
+        }
         drop(one);
         gateway.wait_for_subscribers("/pub?id=1&g=a", 0);
-        let _three = open("/sub?id=2&g=a");
+        let _three = open(&gateway, "/sub?id=2&g=a", "");
         gateway.wait_for_subscribers("/pub?id=2&g=a", 1);
     }
 }
@@ -153,10 +184,10 @@ fn the_number_of_channels_is_limited_in_a_group_and_in_all() {
 fn only_channels_that_exist_may_be_listened_to_where_that_is_asked() {
     for hold in MODES {
         let gateway = start(hold, "", "push_authorized_channels_only = true");
-        for headers in ["", EVENTS] {
-            let (status, sentence) = refused(&gateway, "/sub?id=1", headers);
-            assert_eq!(status, 403);
-            assert!(!sentence.is_empty());
+        let absent =
+            (403, "The channel does not exist, and subscribers may not create it.".to_owned());
+        for headers in ["", EVENTS, HANDSHAKE] {
+            assert_eq!(refused(&gateway, "/sub?id=1", headers), absent);
         }
         assert_eq!(gateway.request("GET", "/pub?id=1", "", "").status, 404);
         gateway.request("PUT", "/pub?id=1", "", "");
@@ -164,5 +195,7 @@ fn only_channels_that_exist_may_be_listened_to_where_that_is_asked() {
         wait(&gateway, 1);
         gateway.publish("/pub?id=1", "x");
         assert_eq!(poll.response().text(), "x");
+        let mut socket = open(&gateway, "/sub?id=1", "");
+        assert_eq!(text(&mut socket), "x");
     }
 }

@@ -6,9 +6,13 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    time::Instant,
 };
 
-use crate::{harness::Client, site::locations};
+use crate::{
+    harness::{Client, PATIENCE, Response},
+    site::locations,
+};
 
 /// A running program; killed when it is dropped.
 pub struct Daemon {
@@ -20,15 +24,25 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn start(config: &Path) -> Self {
-        Self::run(&mut command(config))
+        Self::run(command(config))
     }
 
     /// As [`Daemon::start`], with `RUST_LOG`.
     pub fn start_logging(config: &Path, level: &str) -> Self {
-        Self::run(command(config).env("RUST_LOG", level))
+        let mut command = command(config);
+        command.env("RUST_LOG", level);
+        Self::run(command)
     }
 
-    fn run(command: &mut Command) -> Self {
+    /// As [`Daemon::start`], by another program that becomes it.
+    pub fn start_in(around: &[&str], config: &Path) -> Self {
+        let inner = command(config);
+        let mut outer = Command::new(around[0]);
+        outer.args(&around[1..]).arg(inner.get_program()).args(inner.get_args());
+        Self::run(outer)
+    }
+
+    fn run(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -39,6 +53,26 @@ impl Daemon {
 
     pub fn connect(&self) -> Client {
         Client::new(TcpStream::connect(&self.address).unwrap())
+    }
+
+    /// One request on a connection of its own.
+    pub fn request(&self, method: &str, target: &str, headers: &str, body: &str) -> Response {
+        let mut client = self.connect();
+        client.request(method, target, headers, body);
+        client.response()
+    }
+
+    /// Waits for so many subscribers, as `GET publisher` tells them.
+    pub fn wait_for_subscribers(&self, publisher: &str, number: usize) {
+        let wanted = format!("\"subscribers\": {number}");
+        let start = Instant::now();
+        loop {
+            let info = self.request("GET", publisher, "Accept: application/json\r\n", "");
+            if info.text().contains(&wanted) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "never {number}: {info:?}");
+        }
     }
 
     pub fn signal(&self, name: &str) {

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     app::{App, asked, ok},
-    harness::{Client, Gateway, Response},
+    harness::{Client, Gateway, PATIENCE, Response},
 };
 
 /// The answer to a GET where the application sends these bytes and ends.
@@ -207,18 +207,30 @@ fn an_application_that_takes_no_connections_is_504() {
 
 #[test]
 fn an_answer_may_come_in_drops() {
-    let app = App::start(|client, _| {
+    // Longer than the timeout in all; each as soon as the one before has arrived.
+    let span = Duration::from_millis(1500);
+    let (arrived, news) = mpsc::channel();
+    let news = Mutex::new(news);
+    let app = App::start(move |client, _| {
         asked(client);
-        client.drip("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
-        for byte in b"drops" {
-            // Longer than the timeout in all, and never between two of them.
-            std::thread::sleep(Duration::from_millis(250));
-            client.send([*byte]);
+        client.drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let begun = Instant::now();
+        while begun.elapsed() < span {
+            client.send("1\r\n.\r\n");
+            news.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         }
+        client.send("0\r\n\r\n");
     });
     let gateway = app.gateway("proxy_read_timeout = \"1s\"");
-    let answer = gateway.request("GET", "/", "", "");
-    assert_eq!((answer.status, answer.text()), (200, "drops"));
+    let mut client = gateway.connect();
+    client.get("/", "");
+    assert!(client.head().starts_with("HTTP/1.1 200 OK\r\n"));
+    let begun = Instant::now();
+    while let Some(drop) = client.chunk() {
+        assert_eq!(drop, b".");
+        arrived.send(()).unwrap();
+    }
+    assert!(begun.elapsed() > Duration::from_secs(1));
 }
 
 #[test]

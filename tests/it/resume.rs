@@ -1,6 +1,8 @@
 //! Where a client left off, however it says so: SPEC section 7.
 
 use crate::{
+    client::Way,
+    faults::{self, hear, run, waiting},
     harness::{Gateway, Response},
     site::{DATE, MODES, NOW, event, listen, start, wait},
 };
@@ -55,30 +57,55 @@ fn a_date_without_tag_has_seen_its_whole_second() {
     }
 }
 
+/// A subscriber of each of these transports says that it has had message 3, in each of these places:
+/// arguments and headers. It gets the next one, and if its response goes on all others.
+fn assert_resumes(hold: &str, keys: &str, ways: &[Way], places: &[(&str, &str)]) {
+    let gateway = faults::start("workers = 2", hold, keys);
+    for number in 0..10 {
+        gateway.publish("/pub?c=1", &format!("m{number}"));
+    }
+    run(async {
+        for way in ways {
+            for (target, headers) in places {
+                let at_first = ((*target).to_owned(), (*headers).to_owned());
+                let mut listener = waiting(gateway.address, *way, "1", at_first).await;
+                for number in 4..if way.polls() { 5 } else { 10 } {
+                    let text = hear(&mut listener).await;
+                    assert_eq!(text, format!("m{number}"), "{hold} {way:?} {target} {headers}");
+                }
+                assert_eq!(listener.gaps, 0, "{way:?}");
+            }
+        }
+    });
+}
+
 #[test]
 fn an_explicit_id_resumes_every_transport() {
+    let header = format!("Last-Event-ID: {NOW}:3\r\n");
+    let [argument, encoded] = [":", "%3A"].map(|colon| format!("&last_event_id={NOW}{colon}3"));
     for hold in MODES {
-        let gateway = ten(hold, "push_last_message_id = [\"$arg_from\", \"$cookie_seen\"]");
-        let id = format!("{NOW}:3");
-        let places = [
-            ("", format!("Last-Event-ID: {id}\r\n")),
-            (&*format!("&last_event_id={id}"), String::new()),
-            (&format!("&last_event_id={NOW}%3A3"), String::new()),
-            (&format!("&from={id}"), String::new()),
-            ("", format!("Cookie: seen={id}\r\n")),
-            (&format!("&from={id}&last_event_id={NOW}:7"), String::new()),
-        ];
-        for (target, headers) in &places {
-            assert_eq!(poll(&gateway, target, headers).text(), "m4", "{target}, {headers}");
-            let mut events = gateway.connect();
-            events.get(&format!("/sub?id=1{target}"), &format!("{EVENTS}{headers}"));
-            events.head();
-            events.chunk();
-            let wanted: Vec<u8> = (4..10).flat_map(|tag| event(tag, &format!("m{tag}"))).collect();
-            assert_eq!(events.exactly_chunked(wanted.len()), wanted);
-        }
-        assert_eq!(poll(&gateway, &format!("&last_event_id={NOW}"), "").text(), "m0");
+        assert_resumes(hold, "", &Way::ALL, &[("", &header), (&argument, ""), (&encoded, "")]);
     }
+}
+
+#[test]
+fn an_id_in_a_place_of_ones_own_resumes_every_transport() {
+    let (from, cookie) = (format!("&from={NOW}:3"), format!("Cookie: seen={NOW}:3\r\n"));
+    let both = format!("&from={NOW}:3&last_event_id={NOW}:7");
+    let keys = "push_last_message_id = [\"$arg_from\", \"$cookie_seen\"]";
+    let others: Vec<Way> = Way::ALL.into_iter().filter(|way| *way != Way::Json).collect();
+    for hold in MODES {
+        let places = [(&*from, ""), ("", &*cookie), (&*both, "")];
+        assert_resumes(hold, keys, &others, &places);
+        // The location of the JSON poll has a place of its own.
+        assert_resumes(hold, keys, &[Way::Json], &[(&format!("&since={NOW}:3"), "")]);
+    }
+}
+
+#[test]
+fn a_second_without_tag_has_seen_nothing_of_it_where_an_id_is_asked_for() {
+    let gateway = ten("hall", "");
+    assert_eq!(poll(&gateway, &format!("&last_event_id={NOW}"), "").text(), "m0");
 }
 
 #[test]
@@ -153,6 +180,8 @@ fn gaps_are_no_events_unless_asked_for() {
 fn a_malformed_id_is_400_with_the_reason() {
     for hold in MODES {
         let gateway = ten(hold, "push_last_message_id = \"$arg_from\"");
+        let everywhere =
+            faults::start("workers = 2", hold, "push_last_message_id = \"$arg_since\"");
         let sentence = "A message id is `time:tag` or a time in seconds.";
         let malformed = [
             ("&last_event_id=zork", String::new(), sentence),
@@ -173,6 +202,12 @@ fn a_malformed_id_is_400_with_the_reason() {
             assert_eq!((answer.status, answer.text()), (400, sentence), "{target}, {headers}");
             let answer = poll(&gateway, target, &format!("{EVENTS}{headers}"));
             assert_eq!((answer.status, answer.text()), (400, sentence));
+            for way in Way::ALL {
+                let (path, own) = way.request("1");
+                let target = path + &target.replace("from", "since");
+                let answer = everywhere.request("GET", &target, &(own + &headers), "");
+                assert_eq!((answer.status, answer.text()), (400, sentence), "{way:?} {target}");
+            }
         }
         let long = format!("&last_event_id={}", "1".repeat(65));
         assert_eq!(poll(&gateway, &long, "").text(), "The message id is too long.");

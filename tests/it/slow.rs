@@ -5,7 +5,6 @@ use socket2::{Domain, Socket, Type};
 use crate::{
     harness::{Client, Gateway},
     site::{MODES, NOW, event, listen, start_root, wait},
-    websocket::{CLOSE, HANDSHAKE, TEXT, read},
 };
 
 const ROOM: &str = "push_max_reserved_memory = \"256M\"";
@@ -17,20 +16,14 @@ fn text(number: u64) -> String {
     format!("{number}-{}", "x".repeat(60_000))
 }
 
-/// A request of a client with next to no room for what is not read, and the head of the answer.
-fn narrow_with(gateway: &Gateway, target: &str, headers: &str) -> Client {
+/// Begins to listen with next to no room for what is not read.
+fn narrow(gateway: &Gateway, target: &str) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(128 << 10).unwrap();
     socket.connect(&gateway.address.into()).unwrap();
     let mut client = Client::new(socket);
-    client.get(target, headers);
+    client.get(target, "Accept: text/event-stream\r\n");
     client.head();
-    client
-}
-
-/// Begins to listen with next to no room for what is not read.
-fn narrow(gateway: &Gateway, target: &str) -> Client {
-    let mut client = narrow_with(gateway, target, "Accept: text/event-stream\r\n");
     client.chunk();
     client
 }
@@ -67,36 +60,6 @@ fn a_late_reader_gets_everything_and_delays_nobody() {
         assert_events(&mut late, MESSAGES..MESSAGES + 1);
         drop(silent);
         wait(&gateway, 2);
-    }
-}
-
-#[test]
-fn who_is_left_behind_is_sent_away_with_the_reason_where_that_is_asked_for() {
-    for hold in MODES {
-        let keep = "push_message_buffer_length = 2";
-        let gateway = start_root(ROOM, hold, keep, "push_slow_subscriber = \"close\"");
-        let mut events = narrow(&gateway, "/sub?id=1");
-        let mut socket = narrow_with(&gateway, "/sub?id=1", HANDSHAKE);
-        let mut prompt = listen(&gateway, "");
-        wait(&gateway, 3);
-        for number in 0..MESSAGES {
-            gateway.publish("/pub?id=1", &text(number));
-            assert_events(&mut prompt, number..number + 1);
-        }
-        let all: Vec<u8> = std::iter::from_fn(|| events.chunk()).flatten().collect();
-        assert!(all.starts_with(&event(0, &text(0))), "{hold}");
-        assert!(all.ends_with(b"event: close\ndata: lagging\n\n"), "{hold}");
-        let mut next = 0;
-        let (first, reason) = loop {
-            let (first, payload) = read(&mut socket);
-            if first & 0x0f != TEXT {
-                break (first, payload);
-            }
-            assert_eq!(payload, text(next).into_bytes());
-            next += 1;
-        };
-        assert!((1..MESSAGES).contains(&next));
-        assert_eq!((first, &reason[..]), (0x80 | CLOSE, &b"\x03\xf0lagging"[..]), "{hold}");
     }
 }
 

@@ -88,12 +88,17 @@ fn the_text_has_the_words_of_nchan_and_then_its_own() {
              total waits ended by deleted: 0\ntotal waits ended by slow: 0\n\
              total waits ended by shutdown: 0\ntotal waits ended by timeout: 0\n\
              total waits ended by silent: 0\ntotal polls answered: 1\ntotal gaps: 0\n\
+             total compressions: …\n\
              waiting requests: 0\nquestions: 0\ntotal questions turned away: 0\nqueued notices: 0\n\
              total told notices: 0\ntotal failed notices: 0\ntotal lost notices: 0\n\
              total lost log lines: 0\nworkers: 1\nuptime: …\npushgate version: {}\n",
             env!("CARGO_PKG_VERSION")
         );
-        let blotted = blot(answer.text(), &["shared memory used: ", "uptime: "], "\n");
+        let blotted = blot(
+            answer.text(),
+            &["shared memory used: ", "total compressions: ", "uptime: "],
+            "\n",
+        );
         assert_eq!(blotted, expected, "{hold}");
     }
 }
@@ -117,12 +122,13 @@ fn json_is_one_document_in_one_line() {
              \"interval-poll\":0,\"stream\":0,\"event-source\":1,\"chunked\":0,\"multipart\":0,\
              \"raw\":0,\"websocket\":0}},\"ended\":{{\"conflict\":0,\"deleted\":0,\"slow\":0,\
              \"shutdown\":0,\"timeout\":0,\"silent\":0}},\"polls_answered\":1,\"gaps\":0,\
+             \"compressions\":…,\
              \"application\":{{\"questions\":0,\"questions_turned_away\":0,\"waiting\":0,\"notices\":\
              {{\"queued\":0,\"told\":0,\"failed\":0,\"lost\":0}},\"upstreams\":{{}}}},\
              \"lost_log_lines\":0}}\n",
             env!("CARGO_PKG_VERSION")
         );
-        let names = ["\"uptime\":", "\"started\":", "\"memory\":{\"used\":"];
+        let names = ["\"uptime\":", "\"started\":", "\"memory\":{\"used\":", "\"compressions\":"];
         assert_eq!(blot(answer.text(), &names, ","), expected, "{hold}");
     }
 }
@@ -135,8 +141,9 @@ fn prometheus_reads_its_own_format() {
         let answer = ask(&mut client, "/status", PROMETHEUS);
         let content_type = "text/plain; version=0.0.4; charset=utf-8";
         assert_eq!(answer.header("content-type"), Some(content_type));
-        let known = ["start_time_seconds ", "uptime_seconds ", "memory_used_bytes "]
-            .map(|name| format!("pushgate_{name}"));
+        let known =
+            ["start_time_seconds ", "uptime_seconds ", "memory_used_bytes ", "compressions_total "]
+                .map(|name| format!("pushgate_{name}"));
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let expected =
             include_str!("status/scene.prom").replace("VERSION", env!("CARGO_PKG_VERSION"));

@@ -1,6 +1,9 @@
 //! WebSocket: handshakes, frames both ways, ends.
 
+use std::{io::Write, thread};
+
 use crate::{
+    frames,
     harness::{Client, Gateway},
     site::{MODES, NOW, start, wait},
 };
@@ -201,6 +204,43 @@ fn what_breaks_the_protocol_is_told_and_ends_the_connection() {
         client.send(&bytes);
         assert_eq!(closed(&mut client).0, code, "{bytes:?}");
         client.assert_closed();
+    }
+}
+
+#[test]
+fn a_message_may_have_a_mebibyte_and_no_byte_more_unless_the_location_says_otherwise() {
+    const MOST: usize = 1 << 20;
+    let gateway = echo("");
+    let packed = |length| frame(0xc0 | TEXT, &frames::deflate(&vec![b'x'; length]));
+    for offer in ["", frames::DEFLATE] {
+        let mut client = open(&gateway, "/echo", offer);
+        let whole = "x".repeat(MOST);
+        let halves = [frame(TEXT, &vec![b'x'; MOST / 2]), frame(0x80, &vec![b'x'; MOST / 2])];
+        let mut sent = vec![message(TEXT, whole.as_bytes()), halves.concat()];
+        let mut above = vec![
+            message(TEXT, &vec![b'x'; MOST + 1]),
+            [&frame(TEXT, &vec![b'x'; MOST])[..], &frame(0x80, b"x")].concat(),
+        ];
+        if !offer.is_empty() {
+            sent.push(packed(MOST));
+            above.push(packed(MOST + 1));
+        }
+        for bytes in sent {
+            client.send(bytes);
+            let (first, payload) = read(&mut client);
+            let plain = if first & 0x40 > 0 { frames::inflate(&payload) } else { payload };
+            assert!(plain == whole.as_bytes());
+        }
+        for bytes in above {
+            let mut client = open(&gateway, "/echo", offer);
+            let mut writer = client.stream.try_clone().unwrap();
+            // It is refused while it is being sent.
+            let sending = thread::spawn(move || drop(writer.write_all(&bytes)));
+            assert_eq!(closed(&mut client).0, 1009);
+            client.assert_closed();
+            drop(client);
+            sending.join().unwrap();
+        }
     }
 }
 

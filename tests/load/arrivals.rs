@@ -67,6 +67,7 @@ arrivals! {
     streams_as_bodies_see_everything: Stream, "body", "oldest", 250;
     interval_polls_see_everything: Json, "hall", "oldest", 250;
     interval_polls_beside_bodies_see_everything: Json, "body", "oldest", 250;
+    interval_polls_of_a_message_each_see_everything: Interval, "hall", "oldest", 60;
     event_sources_for_the_newest_miss_nothing_once_they_are_on: Events, "hall", "newest", 250;
     batches_in_documents_see_everything: BatchJson, "hall", "oldest", 60;
     batches_in_documents_as_bodies_see_everything: BatchJson, "body", "oldest", 60;
@@ -91,6 +92,54 @@ arrivals! {
     polls_without_a_cursor_for_the_newest_miss_nothing_once_they_are_on:
         Cursorless, "hall", "newest", 40;
     long_polls_for_the_newest_miss_nothing_once_they_are_on: LongPoll, "body", "newest", 60;
+}
+
+/// Clients of all transports come while messages flow, and those that can go and come back, in the
+/// words of a dialect.
+fn arrive_speaking(dialect: &str, hold: &str) {
+    const MESSAGES: usize = 250;
+    let _turn = turn();
+    let keys = format!("{STORE}\npush_dialect = \"{dialect}\"\npush_first_message = \"oldest\"");
+    let gateway = Gateway::start_root(ROOT, &locations(hold, &keys));
+    let address = gateway.address;
+    let channels = vec!["c0".into(), "c1".into()];
+    let publisher = Publisher { channels, name: 0, numbers: 0..MESSAGES, every: EVERY, size: 0 };
+    play(&gateway, vec![publisher], async {
+        let mut audience = JoinSet::new();
+        for number in 0..2 * Way::ALL.len() {
+            let way = Way::ALL[number % Way::ALL.len()];
+            let ledger = Ledger::new(format!("{dialect} {way:?} {number}"));
+            let ledger = ledger.all("c0", 0, MESSAGES).all("c1", 0, MESSAGES);
+            // The number of a message, which the push stream module calls its id, says no place.
+            let stays = !way.resumes() || (way, dialect) == (Way::Stream, "push_stream");
+            let dice = if stays { Dice::never() } else { Dice::new(number, 1..100) };
+            audience.spawn(async move {
+                sleep(EVERY * u32::try_from(4 * number).unwrap()).await;
+                attend(Listener::new(address, way, "c0,c1"), ledger, dice).await
+            });
+        }
+        all(audience).await;
+    });
+}
+
+#[test]
+fn clients_of_nchan_see_everything() {
+    arrive_speaking("nchan", "hall");
+}
+
+#[test]
+fn clients_of_nchan_see_everything_as_bodies() {
+    arrive_speaking("nchan", "body");
+}
+
+#[test]
+fn clients_of_push_stream_see_everything() {
+    arrive_speaking("push_stream", "hall");
+}
+
+#[test]
+fn clients_of_push_stream_see_everything_as_bodies() {
+    arrive_speaking("push_stream", "body");
 }
 
 /// Clients that send back what browsers send back, at 500 messages a second.

@@ -30,7 +30,7 @@ fn carry(ways: &[Way], hold: &str) {
     let texts: &'static [String] =
         Box::leak(Box::new([String::new(), large(), String::new(), "end".into()]));
     let address = gateway.address;
-    let waiting = ways.iter().filter(|way| **way != Way::Json).count();
+    let waiting = ways.iter().filter(|way| way.waits()).count();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             gateway.wait_for_subscribers("/pub?c=c", waiting);

@@ -52,10 +52,12 @@ pub enum Way {
     Bare,
     /// The JSON poll, with `since`.
     Json,
+    /// A message a poll, or 304; `Last-Modified` and `Etag` go back as they came.
+    Interval,
 }
 
 impl Way {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LongPoll,
         Self::Events,
         Self::Socket,
@@ -72,11 +74,12 @@ impl Way {
         Self::Raw,
         Self::Jsonp,
         Self::BatchRaw,
+        Self::Interval,
     ];
 
     /// Those that wait for messages.
     pub fn held() -> Vec<Self> {
-        Self::ALL.into_iter().filter(|way| *way != Self::Json).collect()
+        Self::ALL.into_iter().filter(|way| way.waits()).collect()
     }
 
     /// Those whose answer goes on.
@@ -103,6 +106,7 @@ impl Way {
             Self::Stream => "/stream",
             Self::Raw => "/raw",
             Self::Json => "/json",
+            Self::Interval => "/interval",
             // By what they ask for.
             Self::Multipart | Self::Chunked | Self::Socket | Self::Deflate | Self::Bare => "/any",
         }
@@ -130,6 +134,11 @@ impl Way {
         (format!("{}?c={channels}{callback}", self.path()), self.headers())
     }
 
+    /// Whether it waits for messages.
+    pub fn waits(self) -> bool {
+        !matches!(self, Self::Json | Self::Interval)
+    }
+
     /// Whether each answer ends.
     pub fn polls(self) -> bool {
         match self {
@@ -139,7 +148,8 @@ impl Way {
             | Self::BatchRaw
             | Self::Jsonp
             | Self::Cursorless
-            | Self::Json => true,
+            | Self::Json
+            | Self::Interval => true,
             Self::Events
             | Self::Gzip
             | Self::Stream
@@ -334,6 +344,10 @@ impl Listener {
     async fn answer(&mut self) -> Result<(), End> {
         self.asked = false;
         let (head, body) = self.conn().await?.response().await?;
+        if (self.way, head.status) == (Way::Interval, 304) {
+            sleep(INTERVAL).await;
+            return Ok(());
+        }
         if head.status != 200 {
             return Err(End::Status(head.status));
         }
@@ -414,7 +428,8 @@ impl Listener {
             Way::Raw => (None, block.to_owned()),
             Way::Stream => {
                 let (name, text) = block.split_once(' ').unwrap();
-                (Some(formats::id(name)), text.to_owned())
+                // In the push stream module's dialect it is a number, which is no id.
+                (name.contains(':').then(|| formats::id(name)), text.to_owned())
             }
             Way::Multipart => formats::part(block),
             _ => match formats::event(block) {

@@ -18,6 +18,8 @@ pub fn id(text: &str) -> Id {
 /// The id that `Last-Modified` and `Etag` make up.
 pub fn cursor(date: &str, tag: &str) -> Id {
     let time = httpdate::parse_http_date(date).unwrap();
+    // As the push stream module writes it.
+    let tag = tag.strip_prefix("W/").unwrap_or(tag);
     (time.duration_since(UNIX_EPOCH).unwrap().as_secs(), tag.parse().unwrap())
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// The locations of all [`crate::client::Way`]s, and one to publish from a WebSocket: path,
 /// transports, keys.
-const LOCATIONS: [(&str, &str, &str); 13] = [
+const LOCATIONS: [(&str, &str, &str); 14] = [
     ("/poll", "[\"long-poll\"]", ""),
     ("/events", "[\"event-source\"]", "push_gap_events = true"),
     ("/gzip", "[\"event-source\"]", "push_gap_events = true\ngzip = true"),
@@ -17,6 +17,7 @@ const LOCATIONS: [(&str, &str, &str); 13] = [
     ("/batch-raw", "[\"long-poll\"]", "push_longpoll_batch = \"raw\""),
     ("/jsonp", "[\"long-poll\"]", "push_jsonp_callback = \"$arg_callback\""),
     ("/cursorless", "[\"long-poll\"]", "push_cursorless = true"),
+    ("/interval", "[\"interval-poll\"]", ""),
     (
         "/json",
         "[\"interval-poll\"]",
@@ -24,12 +25,14 @@ const LOCATIONS: [(&str, &str, &str); 13] = [
     ),
 ];
 
-/// `/pub`, and a location for each transport; `?c=a,b` names the channels. `keys` are for all.
+/// `/pub`, and a location for each transport; `?c=a,b` names the channels. `keys` are for all; only
+/// what `/pub` answers is in one dialect, that of those who ask it here.
 pub fn locations(hold: &str, keys: &str) -> String {
     let mut toml = format!(
         "push_hold = \"{hold}\"\npush_channel_id = \"$arg_c\"\n\
          push_channel_id_split_delimiter = \",\"\n{keys}\n\
-         [[server.location]]\npath = \"/pub\"\npush_publisher = true\n"
+         [[server.location]]\npath = \"/pub\"\npush_publisher = true\n\
+         push_dialect = \"push_module\"\n"
     );
     for (path, transports, more) in LOCATIONS {
         write!(

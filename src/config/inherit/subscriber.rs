@@ -95,7 +95,7 @@ impl Build<'_> {
             (Some(own), None) => (own.value && offered, None),
             (None, None) => {
                 let dialect = or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE);
-                (*dialect == dialect::PUSH_MODULE && offered && self.speaks_json(), None)
+                (dialect.cursorless && offered && self.speaks_json(), None)
             }
         }
     }

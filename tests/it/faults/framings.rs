@@ -5,14 +5,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use super::request;
+use super::{HOUSES, request, spoken};
 use crate::{
     client::Way,
     formats,
     frames::inflate,
     harness::{Client, Gateway},
     locations::locations,
-    site::{MODES, NOW},
+    site::NOW,
     websocket::read,
 };
 
@@ -58,8 +58,8 @@ const TEXTS: [&str; 34] = [
 const IFRAME: &str = "[[server.location]]\npath = \"/iframe\"\n\
                       push_subscriber = [\"stream\"]\npush_stream_preset = \"iframe\"\n";
 
-fn gateway(hold: &str) -> Gateway {
-    let locations = format!("{}{IFRAME}", locations(hold, ""));
+fn gateway(hold: &str, dialect: &str) -> Gateway {
+    let locations = format!("{}{IFRAME}", locations(hold, &spoken(dialect)));
     Gateway::start_with("", &locations, |settings| settings.clock = Box::new(|| NOW))
 }
 
@@ -152,10 +152,12 @@ struct Endless {
     boundary: String,
     packed: Vec<u8>,
     read: usize,
+    /// `~id~` is the number of a message.
+    numbered: bool,
 }
 
 impl Endless {
-    fn open(gateway: &Gateway, way: Way) -> Self {
+    fn open(gateway: &Gateway, dialect: &str, way: Way) -> Self {
         let mut client = gateway.connect();
         client.send(request(way, "GET", "1", ""));
         let head = client.head();
@@ -163,7 +165,14 @@ impl Endless {
             line.strip_prefix("Content-Type: multipart/mixed; boundary=").map(str::to_owned)
         });
         let boundary = format!("--{}", boundary.unwrap_or_default());
-        let mut opened = Self { way, client, boundary, packed: Vec::new(), read: 0 };
+        let mut opened = Self {
+            way,
+            client,
+            boundary,
+            packed: Vec::new(),
+            read: 0,
+            numbered: dialect == "push_stream",
+        };
         if matches!(way, Way::Events | Way::Gzip | Way::Multipart) {
             opened.chunk();
         }
@@ -194,6 +203,9 @@ impl Endless {
             Way::Chunked if text.is_empty() => {}
             Way::Chunked => assert_eq!(self.chunk(), text),
             Way::Raw => assert_eq!(self.chunk(), format!("{text}\n")),
+            Way::Stream if self.numbered => {
+                assert_eq!(self.chunk(), format!("{} {text}\n", tag + 1));
+            }
             Way::Stream => assert_eq!(self.chunk(), format!("{id} {text}\n")),
             Way::Multipart => {
                 let part = self.chunk();
@@ -216,8 +228,8 @@ impl Endless {
 
 #[test]
 fn texts_that_look_like_a_frame_are_texts_in_every_answer() {
-    for hold in MODES {
-        let gateway = gateway(hold);
+    for (hold, dialect) in HOUSES {
+        let gateway = gateway(hold, dialect);
         for (tag, text) in TEXTS.into_iter().enumerate() {
             let waiting = Way::held().into_iter().filter(|way| way.polls());
             let mut polls: Vec<_> = waiting
@@ -245,10 +257,10 @@ fn texts_that_look_like_a_frame_are_texts_in_every_answer() {
 
 #[test]
 fn texts_that_look_like_a_frame_are_texts_in_every_stream() {
-    for hold in MODES {
-        let gateway = gateway(hold);
+    for (hold, dialect) in HOUSES {
+        let gateway = gateway(hold, dialect);
         let mut streams: Vec<_> =
-            Way::endless().into_iter().map(|way| Endless::open(&gateway, way)).collect();
+            Way::endless().into_iter().map(|way| Endless::open(&gateway, dialect, way)).collect();
         gateway.wait_for_subscribers("/pub?c=1", streams.len());
         let find = |stream: &&Endless| stream.way == Way::Multipart;
         let boundary = streams.iter().find(find).unwrap().boundary.clone();
@@ -266,8 +278,8 @@ fn texts_that_look_like_a_frame_are_texts_in_every_stream() {
 
 #[test]
 fn texts_that_look_like_a_script_are_arguments_in_the_iframe() {
-    for hold in MODES {
-        let gateway = gateway(hold);
+    for (hold, dialect) in HOUSES {
+        let gateway = gateway(hold, dialect);
         let mut page = gateway.connect();
         page.get("/iframe?c=1", "");
         page.head();

@@ -1,10 +1,10 @@
 //! Methods that a location does not take, and pages of other origins.
 
-use super::{request, start};
+use super::{HOUSES, request, spoken, start};
 use crate::{
     client::Way,
     harness::{Client, Gateway},
-    site::{MODES, stable},
+    site::stable,
 };
 
 const EVIL: &str = "Origin: http://evil.example\r\n";
@@ -22,8 +22,8 @@ fn assert_usable(client: &mut Client, after: &str) {
 
 #[test]
 fn head_is_answered_without_a_body_by_all_transports() {
-    for hold in MODES {
-        let gateway = start("", hold, "");
+    for (hold, dialect) in HOUSES {
+        let gateway = start("", hold, &spoken(dialect));
         for (channel, status) in [("1", "200 OK"), ("none", "")] {
             gateway.publish("/pub?c=1", "hello");
             for way in Way::ALL {
@@ -41,7 +41,12 @@ fn head_is_answered_without_a_body_by_all_transports() {
 
 #[test]
 fn a_head_says_what_the_get_says() {
-    let gateway = start("", "hall", "");
+    for (hold, dialect) in HOUSES {
+        assert_head_is_get(&start("", hold, &spoken(dialect)));
+    }
+}
+
+fn assert_head_is_get(gateway: &Gateway) {
     gateway.publish("/pub?c=1", "hello");
     for way in Way::ALL.into_iter().filter(|way| !way.is_socket()) {
         let [mut head, get] = ["HEAD", "GET"].map(|method| {
@@ -65,8 +70,8 @@ fn a_head_says_what_the_get_says() {
 
 #[test]
 fn patch_is_405_and_names_what_is_taken_on_all_transports() {
-    for hold in MODES {
-        let gateway = start("", hold, "");
+    for (hold, dialect) in HOUSES {
+        let gateway = start("", hold, &spoken(dialect));
         gateway.publish("/pub?c=1", "hello");
         for way in Way::ALL {
             for method in ["PATCH", "POST", "DELETE", "PROPFIND"] {
@@ -108,9 +113,9 @@ fn assert_silent(head: &str, what: &str) {
 
 #[test]
 fn a_foreign_origin_is_allowed_nothing_by_any_transport() {
-    for hold in MODES {
+    for (hold, dialect) in HOUSES {
         for keys in ["", LISTED] {
-            let gateway = start("", hold, keys);
+            let gateway = start("", hold, &(spoken(dialect) + keys));
             gateway.publish("/pub?c=1", "hello");
             for way in Way::ALL {
                 let what = format!("{hold} {keys:?} {way:?}");
@@ -134,8 +139,8 @@ fn a_foreign_origin_is_allowed_nothing_by_any_transport() {
 
 #[test]
 fn a_foreign_origin_that_waits_is_allowed_nothing_when_it_is_sent_away() {
-    for hold in MODES {
-        let gateway = start("", hold, LISTED);
+    for (hold, dialect) in HOUSES {
+        let gateway = start("", hold, &(spoken(dialect) + LISTED));
         for way in Way::held().into_iter().filter(|way| !way.is_socket()) {
             let mut clients = [EVIL, GOOD].map(|origin| {
                 let mut client = gateway.connect();

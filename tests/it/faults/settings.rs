@@ -1,8 +1,17 @@
-//! Settings belong to the request that they came with, however late its body comes.
+//! Settings belong to the request that they came with, however late its body comes, and whoever
+//! publishes to the same channel meanwhile.
 
+use std::thread;
+
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{HOUSES, ROOM, run, spoken, start, waiting};
 use crate::{
+    client::Way,
+    formats,
     frames::{FIN, HANDSHAKE, PING, PONG, TEXT, frame},
-    harness::{Client, Gateway},
+    harness::{Client, Gateway, PATIENCE},
+    ledger::{self, Ledger},
     websocket::read,
 };
 
@@ -118,5 +127,108 @@ fn messages_go_when_their_own_publisher_says_so() {
             std::thread::yield_now();
         }
         assert_eq!(kept(&gateway, "many"), 2, "{late:?}");
+    }
+}
+
+/// Two publishers that differ in what a channel keeps, beside [`crate::locations`].
+const SIZES: [usize; 2] = [3, 50];
+/// Connections to each of them, and messages by each connection.
+const CONNECTIONS: usize = 2;
+const EACH: usize = 150;
+
+/// What one publish was answered: its tag, the limit of its location, messages kept.
+type Answer = (u64, usize, usize);
+
+/// All publish at once to one channel; their answers in the order of the messages.
+fn contend(gateway: &Gateway) -> Vec<Answer> {
+    let publisher = |number: usize| {
+        let (limit, mut client) = (SIZES[number % SIZES.len()], gateway.connect());
+        let publish = move |message| {
+            let text = ledger::text("c", number, message, 20);
+            let target = format!("/keeps{limit}?c=c");
+            client.request("POST", &target, "Accept: application/json\r\n", &text);
+            let info: serde_json::Value = serde_json::from_str(client.response().text()).unwrap();
+            let (_, tag) = formats::id(info["last_message_id"].as_str().unwrap());
+            (tag, limit, usize::try_from(info["messages"].as_u64().unwrap()).unwrap())
+        };
+        (0..EACH).map(publish).collect::<Vec<_>>()
+    };
+    let mut answers = thread::scope(|scope| {
+        let numbers = 0..SIZES.len() * CONNECTIONS;
+        let threads: Vec<_> =
+            numbers.map(|number| scope.spawn(move || publisher(number))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    answers.sort_unstable();
+    answers
+}
+
+/// The rule: how many messages are kept is up to the latest one. It makes the channel forget those
+/// above the limit of its own location, which no later one brings back.
+fn assert_rule(answers: &[Answer], exact: bool) {
+    assert_eq!(answers.len(), SIZES.len() * CONNECTIONS * EACH);
+    let mut kept = 0;
+    for (number, (tag, limit, messages)) in answers.iter().enumerate() {
+        assert_eq!(*tag, number as u64, "an id was given twice, or none");
+        kept = (*limit).min(kept + 1);
+        // What somebody has not had yet is not forgotten.
+        let range = if exact || *limit == SIZES[0] { kept..=kept } else { kept..=*limit };
+        assert!(range.contains(messages), "{messages} are kept behind {tag}, and not {range:?}");
+    }
+}
+
+fn contended(hold: &str, dialect: &str) -> Gateway {
+    let publisher = |limit| {
+        format!(
+            "[[server.location]]\npath = \"/keeps{limit}\"\npush_publisher = true\n\
+             push_message_buffer_length = {limit}\npush_dialect = \"push_module\"\n"
+        )
+    };
+    start(ROOM, hold, &(spoken(dialect) + &SIZES.map(publisher).concat()))
+}
+
+#[test]
+fn each_publisher_of_a_channel_has_its_own_limit_kept_however_they_race() {
+    let gateway = contended("hall", "push_module");
+    assert_rule(&contend(&gateway), true);
+    for (limit, more) in [(50, 60), (3, 1), (50, 1)] {
+        for _ in 0..more {
+            gateway.publish(&format!("/keeps{limit}?c=c"), "x");
+        }
+        assert_eq!(kept(&gateway, "c"), if more > 1 { 50 } else { 3 + usize::from(limit == 50) });
+    }
+}
+
+#[test]
+fn nobody_who_waits_loses_a_message_when_publishers_with_other_limits_race() {
+    for (hold, dialect) in HOUSES {
+        let gateway = contended(hold, dialect);
+        thread::scope(|scope| {
+            let publishers = scope.spawn(|| {
+                gateway.wait_for_subscribers("/pub?c=c", Way::endless().len());
+                contend(&gateway)
+            });
+            run(async {
+                let mut audience = JoinSet::new();
+                for way in Way::endless() {
+                    let mut listener = waiting(gateway.address, way, "c", Default::default()).await;
+                    audience.spawn(async move {
+                        let mut ledger = Ledger::new(format!("{way:?}"));
+                        for publisher in 0..SIZES.len() * CONNECTIONS {
+                            ledger = ledger.all("c", publisher, EACH);
+                        }
+                        while !ledger.done() {
+                            let next = timeout(PATIENCE, listener.next()).await;
+                            let next = next.unwrap_or_else(|_| panic!("nothing for {ledger:?}"));
+                            let (id, text) = next.unwrap();
+                            ledger.take(id, &text);
+                        }
+                        assert_eq!(listener.gaps, 0, "{way:?}");
+                    });
+                }
+                audience.join_all().await;
+            });
+            assert_rule(&publishers.join().unwrap(), false);
+        });
     }
 }
