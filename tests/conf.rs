@@ -44,13 +44,14 @@ fn values(config: &Config) -> String {
     // A router has no order of its own, and says no more than the paths of the locations.
     let locations = &server.locations;
     format!(
-        "{:#?} {:#?} {:?} {:?} {:?} {:?} {:?} {:?} {locations:#?}",
+        "{:#?} {:#?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {locations:#?}",
         config.process,
         server.listen,
         server.names,
         server.header_timeout,
         server.keepalive_timeout,
         server.max_header_size,
+        server.user_timeout,
         server.proxy_protocol,
         server.real_ip,
     )

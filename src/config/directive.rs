@@ -164,6 +164,7 @@ directives! {
     client_header_timeout: Duration = some_time, Outer;
     keepalive_timeout: Duration = duration, Outer;
     client_max_header_size: usize = some_size, Outer;
+    tcp_user_timeout: Option<Duration> = user_timeout, Outer;
     proxy_protocol: bool = flag, Outer;
 
     path: Pattern = pattern, Location;

@@ -33,6 +33,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 /// nginx's four large buffers of 8k.
 const MAX_HEADER_SIZE: usize = 32 << 10;
+/// Short enough to notice who is gone, long enough for a phone between two networks.
+const USER_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A `[[server]]`.
 #[derive(Debug)]
@@ -51,6 +53,9 @@ pub struct Server {
     pub keepalive_timeout: Duration,
     /// `client_max_header_size` in bytes: the whole head of a request.
     pub max_header_size: usize,
+    /// `tcp_user_timeout` (RFC 5482): how long sent bytes may go unacknowledged, or a client that
+    /// reads nothing may refuse more, before it counts as vanished; none: as the kernel has it.
+    pub user_timeout: Option<Duration>,
     /// `proxy_protocol`: every connection begins with a PROXY header. It is believed only from
     /// proxies that `real_ip` names, of which there is at least one.
     pub proxy_protocol: bool,
@@ -179,6 +184,7 @@ pub(super) fn build(
         header_timeout: or(block.client_header_timeout.as_ref(), HEADER_TIMEOUT),
         keepalive_timeout: or(block.keepalive_timeout.as_ref(), KEEPALIVE_TIMEOUT),
         max_header_size: or(block.client_max_header_size.as_ref(), MAX_HEADER_SIZE),
+        user_timeout: or(block.tcp_user_timeout.as_ref(), Some(USER_TIMEOUT)),
         proxy_protocol: or(block.proxy_protocol.as_ref(), false),
         real_ip: inherit::real_ip(&block),
     }

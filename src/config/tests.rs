@@ -92,6 +92,7 @@ fn the_process_and_its_servers_have_defaults() {
     assert_eq!(server.listen, [Listen::Tcp("127.0.0.1:8080".parse().unwrap())]);
     assert_eq!((server.header_timeout, server.keepalive_timeout), (seconds(60), seconds(75)));
     assert_eq!((server.max_header_size, server.name()), (32 << 10, ""));
+    assert_eq!(server.user_timeout, Some(seconds(120)));
     assert!(server.locations.is_empty() && !server.proxy_protocol);
 }
 
@@ -101,7 +102,9 @@ fn the_root_says_what_concerns_the_process() {
                 error_log = '/var/log/x'\naccess_log = 'stdout'\nshutdown_timeout = 0\nshutdown_delay = '2s'\n\
                 push_max_reserved_memory = '1g'\npush_max_channels = 5\npush_max_subscribers = 6\n\
                 push_hook_queue = 7\n\
-                client_header_timeout = '5s'\n[[server]]\nkeepalive_timeout = 0\n";
+                client_header_timeout = '5s'\ntcp_user_timeout = '24d'\n\
+                [[server]]\nkeepalive_timeout = 0\n\
+                [[server]]\nlisten = ['1']\ntcp_user_timeout = 0\n";
     let Config { process, servers, .. } = parse(text);
     let expected = Process {
         workers: 3,
@@ -121,6 +124,10 @@ fn the_root_says_what_concerns_the_process() {
     assert_eq!(process, expected);
     assert_eq!(servers[0].header_timeout, seconds(5));
     assert_eq!(servers[0].keepalive_timeout, Duration::ZERO);
+    let user_timeouts = [&servers[0], &servers[1]].map(|server| server.user_timeout);
+    assert_eq!(user_timeouts, [Some(seconds(24 * 24 * 3600)), None]);
+    let errors = errors("tcp_user_timeout = '25d'\n[[server]]\n");
+    assert_eq!(errors, ["f:1:20: tcp_user_timeout: must be at most 24 days"]);
 }
 
 #[test]

@@ -44,9 +44,6 @@ pub struct BindError {
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 65_535;
-/// How long sent bytes may go unacknowledged, or a client that reads nothing may refuse more, before
-/// it counts as vanished (RFC 5482).
-const USER_TIMEOUT: Duration = Duration::from_mins(2);
 /// Silence after which the kernel asks whether the client still exists, and how often it asks.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
@@ -62,7 +59,9 @@ impl Bound {
             files: SocketFiles::default(),
         };
         for (listen, servers) in config.listeners() {
-            bound.add(&listen)?;
+            // As the other times of a connection: it has no host yet, and so the first server's.
+            let first = servers.first().and_then(|n| config.servers.get(*n));
+            bound.add(&listen, first.and_then(|server| server.user_timeout))?;
             bound.by_listener.push(servers);
         }
         Ok(bound)
@@ -84,11 +83,11 @@ impl Bound {
         self.by_listener.iter().filter_map(first).map(listening).collect()
     }
 
-    fn add(&mut self, listen: &Listen) -> Result<(), BindError> {
+    fn add(&mut self, listen: &Listen, user_timeout: Option<Duration>) -> Result<(), BindError> {
         let failed = |reason| BindError { address: name(listen), reason };
         match listen {
             Listen::Tcp(address) => {
-                let address = self.add_tcp(*address).map_err(failed)?;
+                let address = self.add_tcp(*address, user_timeout).map_err(failed)?;
                 self.urls.push(format!("http://{address}"));
             }
             Listen::Unix(path) => {
@@ -101,13 +100,17 @@ impl Bound {
     }
 
     /// One socket for each worker: the kernel spreads connections over them.
-    fn add_tcp(&mut self, mut address: SocketAddr) -> io::Result<SocketAddr> {
+    fn add_tcp(
+        &mut self,
+        mut address: SocketAddr,
+        user_timeout: Option<Duration>,
+    ) -> io::Result<SocketAddr> {
         if address.port() != 0 {
             // With SO_REUSEPORT alone a second daemon would silently take half of the connections.
-            tcp(address, false)?;
+            tcp(address, false, user_timeout)?;
         }
         for listeners in &mut self.workers {
-            let socket = tcp(address, true)?;
+            let socket = tcp(address, true, user_timeout)?;
             socket.listen(BACKLOG)?;
             address = socket.local_addr()?.as_socket().unwrap_or(address);
             listeners.push(Listener::new(socket));
@@ -137,7 +140,7 @@ impl Drop for SocketFiles {
 }
 
 /// A bound socket; what is set here, the connections inherit.
-fn tcp(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+fn tcp(address: SocketAddr, shared: bool, user_timeout: Option<Duration>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
@@ -145,7 +148,7 @@ fn tcp(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    socket.set_tcp_user_timeout(user_timeout)?;
     if address.is_ipv6() {
         // As nginx: `[::]` is IPv6 alone, so that `0.0.0.0` can stand beside it.
         socket.set_only_v6(true)?;
@@ -176,15 +179,18 @@ mod tests {
 
     #[test]
     fn connections_inherit_what_is_set_on_the_listening_socket() {
-        let listener = tcp(([127, 0, 0, 1], 0).into(), true).unwrap();
-        listener.set_nonblocking(false).unwrap();
-        listener.listen(1).unwrap();
-        let address = listener.local_addr().unwrap().as_socket().unwrap();
-        let _client = TcpStream::connect(address).unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        assert!(accepted.tcp_nodelay().unwrap() && accepted.keepalive().unwrap());
-        assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
-        let (time, interval) = (accepted.tcp_keepalive_time(), accepted.tcp_keepalive_interval());
-        assert_eq!((time.unwrap(), interval.unwrap()), (KEEPALIVE, KEEPALIVE_INTERVAL));
+        for user_timeout in [Some(Duration::from_mins(2)), None] {
+            let listener = tcp(([127, 0, 0, 1], 0).into(), true, user_timeout).unwrap();
+            listener.set_nonblocking(false).unwrap();
+            listener.listen(1).unwrap();
+            let address = listener.local_addr().unwrap().as_socket().unwrap();
+            let _client = TcpStream::connect(address).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            assert!(accepted.tcp_nodelay().unwrap() && accepted.keepalive().unwrap());
+            assert_eq!(accepted.tcp_user_timeout().unwrap(), user_timeout);
+            let (time, interval) =
+                (accepted.tcp_keepalive_time(), accepted.tcp_keepalive_interval());
+            assert_eq!((time.unwrap(), interval.unwrap()), (KEEPALIVE, KEEPALIVE_INTERVAL));
+        }
     }
 }

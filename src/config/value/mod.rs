@@ -218,6 +218,16 @@ pub(super) fn some_time(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Dura
     }
 }
 
+/// What the kernel takes of milliseconds, 0 standing for its own choice.
+pub(super) fn user_timeout(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Option<Duration>> {
+    match timeout(reader, value)? {
+        Some(time) if i32::try_from(time.as_millis()).is_err() => {
+            reader.refuse(value, Reason::Range("at most 24 days"))
+        }
+        time => Ok(time),
+    }
+}
+
 /// A duration, 0 standing for never.
 pub(super) fn timeout(reader: &mut Reader<'_>, value: &Value<'_>) -> Read<Option<Duration>> {
     duration(reader, value).map(|time| (!time.is_zero()).then_some(time))
