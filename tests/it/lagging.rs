@@ -1,7 +1,7 @@
 //! Who reads so slowly that history leaves it behind, on every transport whose answer goes on, byte
 //! for byte: `push_slow_subscriber`.
 
-use std::io::Read;
+use std::{io::Read, ops::Range};
 
 use flate2::read::GzDecoder;
 use socket2::{Domain, Socket, Type};
@@ -17,9 +17,12 @@ use crate::{
     websocket::read,
 };
 
-/// More than the buffers of a connection take, and when they are compressed.
-const MESSAGES: u64 = 100;
-const COMPRESSED: u64 = 200;
+/// Messages that are published before it is asked who still takes them, more than are kept; how often
+/// it is asked at most, which is more than a gigabyte.
+const ROUND: u64 = 20;
+const ROUNDS: u64 = 1000;
+/// Rounds in a row in which nobody took anything.
+const FULL: u64 = 2;
 const SIZE: usize = 60_000;
 /// Messages that the channel keeps.
 const KEPT: u64 = 2;
@@ -42,7 +45,7 @@ fn start(hold: &str, dialect: &str, slow: &str) -> Gateway {
     // Where subscribers are counted in the same words in every dialect.
     let count = "[[server.location]]\npath = \"/count\"\npush_publisher = true\n\
                  push_dialect = \"push_module\"\n";
-    let locations = locations(hold, &keys) + count;
+    let locations = locations(hold, &keys) + count + CHANNELS;
     Gateway::start_with(
         "workers = 1\npush_max_reserved_memory = \"256M\"",
         &locations,
@@ -139,37 +142,66 @@ impl Slow {
     }
 }
 
+/// Tells of a channel how its subscribers keep up.
+const CHANNELS: &str = "[[server.location]]\npath = \"/channels\"\npush_channels_status = true\n";
+
+/// How many subscribers of the channel take what is published.
+fn keeping_up(gateway: &Gateway) -> u64 {
+    let answer = gateway.request("GET", "/channels?id=c", "", "");
+    let document: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+    let rows = document["transports"].as_array().unwrap();
+    let number = |row: &serde_json::Value, key: &str| row[key].as_u64().unwrap();
+    rows.iter().map(|row| number(row, "subscribers") - number(row, "slow")).sum()
+}
+
+/// Publishes each message when this client has the one before.
+fn publish(gateway: &Gateway, prompt: &mut Client, numbers: Range<u64>) {
+    let mut publisher = gateway.connect();
+    for number in numbers {
+        publisher.request("POST", "/pub?c=c", "", &text(number));
+        assert!(matches!(publisher.response().status, 200 | 201));
+        assert!(read(prompt) == (FIN | TEXT, text(number).into_bytes()));
+    }
+}
+
+/// Publishes until the buffers of all others are full, or they are sent away; returns up to where.
+fn publish_until_full(gateway: &Gateway, prompt: &mut Client, from: u64) -> u64 {
+    let mut full = 0;
+    for round in 0..ROUNDS {
+        let next = from + round * ROUND;
+        publish(gateway, prompt, next..next + ROUND);
+        full = if keeping_up(gateway) > 1 { 0 } else { full + 1 };
+        if full == FULL {
+            return next + ROUND;
+        }
+    }
+    panic!("{} messages fit", ROUNDS * ROUND);
+}
+
 /// Lets somebody listen by each transport, of whom nobody reads what is published; then `after`
-/// happens, and they read everything: which messages came, and what else.
+/// happens, and they read everything: which messages came, and what else. First of all, how many
+/// messages there were.
 fn left_behind(
     gateway: &Gateway,
     dialect: &str,
     ways: &[Way],
     after: impl FnOnce(),
-) -> Vec<(Slow, Vec<u64>, String)> {
-    let packed = ways.iter().any(|way| PACKED.contains(way));
-    let messages = if packed { COMPRESSED } else { MESSAGES };
+) -> (u64, Vec<(Slow, Vec<u64>, String)>) {
     let mut clients: Vec<_> = ways.iter().map(|way| Slow::open(gateway, dialect, *way)).collect();
     // Whoever has a message before the next is published shows that the gateway keeps pace.
     let mut prompt = gateway.connect();
     prompt.get("/any?c=c", HANDSHAKE);
     prompt.head();
     gateway.wait_for_subscribers("/count?c=c", clients.len() + 1);
-    let mut publisher = gateway.connect();
-    for number in 0..messages {
-        publisher.request("POST", "/pub?c=c", "", &text(number));
-        assert!(matches!(publisher.response().status, 200 | 201));
-        assert!(read(&mut prompt) == (FIN | TEXT, text(number).into_bytes()));
-        if number == 0 {
-            // It comes to everyone before others displace it.
-            for client in &mut clients {
-                let wanted = client.dressed(0).len() / 3;
-                while client.client.seen().len() < wanted {
-                    assert!(client.client.fill());
-                }
-            }
+    publish(gateway, &mut prompt, 0..1);
+    // It comes to everyone before others displace it.
+    for client in &mut clients {
+        let wanted = client.dressed(0).len() / 3;
+        while client.client.seen().len() < wanted {
+            assert!(client.client.fill());
         }
     }
+    let messages = publish_until_full(gateway, &mut prompt, 1);
     after();
     let read = |mut client: Slow| {
         let (seen, other) = client.read_all();
@@ -179,7 +211,7 @@ fn left_behind(
         assert!((seen.len() as u64) < messages, "{way:?} was to be slow");
         (client, seen, other)
     };
-    clients.into_iter().map(read).collect()
+    (messages, clients.into_iter().map(read).collect())
 }
 
 /// What comes before and behind the messages, when the wait ends for this reason.
@@ -206,7 +238,7 @@ fn around(client: &Slow, dialect: &str, reason: &str) -> [String; 2] {
 
 fn assert_sent_away(hold: &str, dialect: &str, ways: &[Way]) {
     let gateway = start(hold, dialect, "close");
-    for (client, seen, other) in left_behind(&gateway, dialect, ways, || {}) {
+    for (client, seen, other) in left_behind(&gateway, dialect, ways, || {}).1 {
         let way = client.way;
         assert_eq!(other, around(&client, dialect, "lagging").concat(), "{hold} {dialect} {way:?}");
         // Nothing is missing in front of the end.
@@ -240,10 +272,10 @@ fn who_is_left_behind_is_sent_away_behind_what_was_compressed() {
 fn assert_told(hold: &str, ways: &[Way]) {
     let gateway = start(hold, "push_module", "skip");
     let delete = || drop(gateway.request("DELETE", "/pub?c=c", "", ""));
-    for (client, seen, other) in left_behind(&gateway, "push_module", ways, delete) {
+    let (messages, clients) = left_behind(&gateway, "push_module", ways, delete);
+    for (client, seen, other) in clients {
         let way = client.way;
-        let last = if PACKED.contains(&way) { COMPRESSED } else { MESSAGES };
-        assert!(seen.ends_with(&[last - 2, last - 1]), "{hold} {way:?} {seen:?}");
+        assert!(seen.ends_with(&[messages - 2, messages - 1]), "{hold} {way:?} {seen:?}");
         let jumps = seen.windows(2).filter(|pair| pair[1] != pair[0] + 1);
         let gap =
             |pair: &[u64]| format!("event: gap\ndata: {{\"after\":\"{NOW}:{}\"}}\n\n", pair[0]);
