@@ -11,6 +11,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, Hash, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,7 +20,11 @@ use crate::channel::MessageId;
 
 /// The browsers whose tabs are known to be several, by a number of their own.
 #[derive(Debug, Default)]
-pub struct Browsers(Mutex<HashMap<u64, Arc<Tabs>>>);
+pub struct Browsers {
+    by_number: Mutex<HashMap<u64, Arc<Tabs>>>,
+    /// Nobody else knows it.
+    key: RandomState,
+}
 
 /// The tabs of one browser.
 #[derive(Debug, Default)]
@@ -75,10 +80,15 @@ const FORGET: Duration = Duration::from_mins(1);
 const LOOK: usize = 1024;
 
 impl Browsers {
+    /// A number that only this process makes of the value, always the same.
+    pub fn keyed(&self, value: &impl Hash) -> u64 {
+        self.key.hash_one(value)
+    }
+
     /// The tabs of a browser; they are counted from now on if they were not before, and `unknown` of
     /// them wait already.
     pub fn tabs(&self, number: u64, unknown: usize, now: Instant) -> Arc<Tabs> {
-        let mut browsers = locked(&self.0);
+        let mut browsers = locked(&self.by_number);
         if browsers.len() % LOOK == LOOK - 1 {
             browsers.retain(|_, tabs| Arc::strong_count(tabs) > 1 || !tabs.is_forgotten(now));
         }
@@ -370,7 +380,7 @@ mod tests {
         for number in 5001..7000 {
             browsers.tabs(number, 0, now + 2 * FORGET);
         }
-        let left = locked(&browsers.0).len();
+        let left = locked(&browsers.by_number).len();
         assert!(left <= 2001, "{left}");
         assert!(Arc::ptr_eq(&browsers.tabs(0, 0, now), &waits.tabs));
     }

@@ -16,7 +16,7 @@ use std::{fmt, sync::Arc, time::Instant};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
-    channel::{MessageId, Subscription},
+    channel::{ChannelId, MessageId, Subscription},
     framing::http1::http_date,
     hold::{Browsers, Tabs},
 };
@@ -26,21 +26,30 @@ use crate::{
 pub(super) struct Tag {
     /// After which the poll waits.
     pub(super) position: MessageId,
-    /// Which process was asked: another one does not know how that poll ended.
-    pub(super) process: u32,
+    /// Tells that this process has made the tag, for these channels: another one does not know how that
+    /// poll ended, and what a client has made up is not to touch what others wait for.
+    check: u64,
     /// Makes the tag a validator of this one answer.
-    pub(super) poll: u32,
+    poll: u32,
     /// The browser, if several of its tabs have the tag: the poll of the first that is known.
-    pub(super) browser: Option<u32>,
+    browser: Option<u32>,
 }
 
 impl Tag {
-    /// The tag of a request's id.
-    pub(super) fn new(position: MessageId, request_id: u128, browser: Option<u32>) -> Self {
+    /// The tag of a poll, which the request's id tells from others.
+    pub(super) fn new(
+        position: MessageId,
+        request_id: u128,
+        browser: Option<u32>,
+        made: (&Browsers, &Subscription),
+    ) -> Self {
         let [.., a, b, c, d] = request_id.to_be_bytes();
-        let poll = u32::from_be_bytes([a, b, c, d]);
-        let [a, b, c, d, ..] = request_id.to_be_bytes();
-        Self { position, process: u32::from_be_bytes([a, b, c, d]), poll, browser }
+        let tag = Self { position, check: 0, poll: u32::from_be_bytes([a, b, c, d]), browser };
+        Self { check: tag.checked(made), ..tag }
+    }
+
+    fn checked(self, (browsers, subscription): (&Browsers, &Subscription)) -> u64 {
+        browsers.keyed(&(names(subscription), self.position, self.poll, self.browser))
     }
 
     /// The tag that a request brings back.
@@ -50,18 +59,14 @@ impl Tag {
         let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         let mut parts = value?.strip_prefix('p')?.split('.');
         let position = parts.next()?.parse().ok()?;
+        let check = u64::from_str_radix(parts.next()?, 16).ok()?;
         let mut number = || parts.next().map(|part| u32::from_str_radix(part, 16).ok());
-        let (process, poll) = (number()??, number()??);
+        let poll = number()??;
         let browser = match number() {
             Some(browser) => Some(browser?),
             None => None,
         };
-        number().is_none().then_some(Self { position, process, poll, browser })
-    }
-
-    /// Whether both are of one process.
-    fn is_ours(self, request_id: u128) -> bool {
-        self.process == Self::new(MessageId::ZERO, request_id, None).process
+        number().is_none().then_some(Self { position, check, poll, browser })
     }
 
     /// The headers of the answer: no cache may keep it, and the browser has to ask.
@@ -82,7 +87,7 @@ impl Tag {
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"p{}.{:x}.{:x}", self.position, self.process, self.poll)?;
+        write!(f, "\"p{}.{:x}.{:x}", self.position, self.check, self.poll)?;
         match self.browser {
             Some(browser) => write!(f, ".{browser:x}\""),
             None => f.write_str("\""),
@@ -101,13 +106,8 @@ pub(super) struct Continued {
 
 /// Goes on where the poll with this tag ended: behind the first message after its position, if that
 /// is known to be the one it was answered with; one of several tabs behind what they have had together.
-pub(super) fn go_on(
-    subscription: &mut Subscription,
-    tag: Tag,
-    request_id: u128,
-    browsers: &Browsers,
-) -> Continued {
-    if !tag.is_ours(request_id) {
+pub(super) fn go_on(subscription: &mut Subscription, tag: Tag, browsers: &Browsers) -> Continued {
+    if tag.check != tag.checked((browsers, subscription)) {
         return Continued::default();
     }
     let now = Instant::now();
@@ -117,7 +117,7 @@ pub(super) fn go_on(
     // Without a message the poll with this tag still waits, and this is another tab's.
     let browser = tag.browser.or_else(|| messages.is_empty().then_some(tag.poll));
     let tabs = browser.map(|number| {
-        let number = u64::from(tag.process) << 32 | u64::from(number);
+        let number = browsers.keyed(&(names(subscription), number));
         let waits = tag.browser.is_none() && others_wait(subscription);
         browsers.tabs(number, usize::from(waits), now)
     });
@@ -128,6 +128,11 @@ pub(super) fn go_on(
     Continued { browser, tabs }
 }
 
+/// What a subscription is of, which its position alone does not tell.
+fn names(subscription: &Subscription) -> Vec<&ChannelId> {
+    subscription.channels().iter().map(|channel| channel.id()).collect()
+}
+
 /// Whether the poll of another tab can be waiting here: it has gone if the page was loaded anew.
 fn others_wait(subscription: &Subscription) -> bool {
     subscription.channels().iter().any(|channel| channel.info().subscribers > 0)
@@ -135,7 +140,10 @@ fn others_wait(subscription: &Subscription) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::channel::{Concurrency, Creation, First, Hub, Request, Settings, Start};
 
     fn read(value: &str) -> Option<Tag> {
         let mut headers = HeaderMap::new();
@@ -143,19 +151,53 @@ mod tests {
         Tag::of(&headers)
     }
 
-    #[test]
-    fn a_tag_comes_back_as_it_went() {
+    async fn subscription(hub: &Hub, names: &[&str]) -> Subscription {
+        let creation = Creation { timeout: Duration::ZERO, group_max_channels: 0 };
+        let request = Request {
+            start: Start::First(First::Newest),
+            concurrency: Concurrency::Broadcast,
+            creation: Some(creation),
+        };
+        let ids: Vec<_> = names.iter().map(|name| ChannelId::new(name.as_bytes())).collect();
+        hub.subscribe(&ids, request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_tag_comes_back_as_it_went() {
+        let (hub, browsers) = (Hub::new(Settings::default()), Browsers::default());
+        let one = subscription(&hub, &["a"]).await;
         let position = MessageId::new(1_450_755_280, 3).unwrap();
-        let tag = Tag::new(position, 0x5f2c_0000_0000_0000_0000_0001_0000_001a_u128, None);
-        let text = tag.to_string();
-        assert_eq!(text, "\"p1450755280:3.5f2c0000.1a\"");
-        assert_eq!(read(&text), Some(tag));
-        assert_eq!(read(&format!("W/{text}")), Some(tag));
-        let shared = Tag { browser: Some(7), ..tag };
-        assert_eq!(shared.to_string(), "\"p1450755280:3.5f2c0000.1a.7\"");
-        assert_eq!(read(&shared.to_string()), Some(shared));
-        assert_eq!(tag.headers()["etag"], text);
-        assert_eq!(tag.headers()["last-modified"], "Tue, 22 Dec 2015 03:34:40 GMT");
+        for browser in [None, Some(7)] {
+            let tag = Tag::new(position, 0x5f2c_0000_0000_001a, browser, (&browsers, &one));
+            let text = tag.to_string();
+            let end = if browser.is_some() { ".1a.7\"" } else { ".1a\"" };
+            assert!(text.starts_with("\"p1450755280:3.") && text.ends_with(end), "{text}");
+            assert_eq!(read(&text), Some(tag));
+            assert_eq!(read(&format!("W/{text}")), Some(tag));
+            assert_eq!(tag.headers()["etag"], text);
+            assert_eq!(tag.headers()["last-modified"], "Tue, 22 Dec 2015 03:34:40 GMT");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tag_is_of_one_process_and_of_its_channels_and_cannot_be_made_up() {
+        let (hub, browsers) = (Hub::new(Settings::default()), Browsers::default());
+        let mut one = subscription(&hub, &["a"]).await;
+        let tag = Tag::new(MessageId::ZERO, 5, Some(7), (&browsers, &one));
+        assert!(go_on(&mut one, tag, &browsers).tabs.is_some());
+        for forged in [
+            Tag { browser: Some(8), ..tag },
+            Tag { browser: None, ..tag },
+            Tag { poll: 6, ..tag },
+            Tag { position: MessageId::new(5, 1).unwrap(), ..tag },
+        ] {
+            assert!(go_on(&mut one, forged, &browsers).tabs.is_none(), "{forged:?}");
+        }
+        for names in [&["b"][..], &["a", "b"]] {
+            let mut other = subscription(&hub, names).await;
+            assert!(go_on(&mut other, tag, &browsers).tabs.is_none(), "{names:?}");
+        }
+        assert!(go_on(&mut one, tag, &Browsers::default()).tabs.is_none());
     }
 
     #[test]

@@ -145,8 +145,7 @@ impl Visit<'_> {
             .map_or(Start::First(self.subscriber.first_message), |tag| Start::After(tag.position));
         let mut subscription = self.start(start).await?;
         let request_id = self.scope.request_id;
-        let continued =
-            tag.map(|tag| cursorless::go_on(&mut subscription, tag, request_id, self.browsers));
+        let continued = tag.map(|tag| cursorless::go_on(&mut subscription, tag, self.browsers));
         let Continued { browser, tabs } = continued.unwrap_or_default();
         for channel in subscription.channels() {
             channel.asked_after(subscription.cursor());
@@ -154,11 +153,13 @@ impl Visit<'_> {
         let waiting = subscription.read();
         if let Some(message) = waiting.first().filter(|_| tabs.is_none()) {
             // It may not be the next after the cursor.
-            let tag = Tag::new(message.id().predecessor(), request_id, browser);
+            let before = message.id().predecessor();
+            let tag = Tag::new(before, request_id, browser, (self.browsers, &subscription));
             return Ok(Answer::Respond(self.early(framing, &subscription, message, tag)));
         }
         let after = waiting.first().map_or(subscription.cursor(), |next| next.id().predecessor());
-        let headers = self.early_headers(Tag::new(after, request_id, browser));
+        let tag = Tag::new(after, request_id, browser, (self.browsers, &subscription));
+        let headers = self.early_headers(tag);
         if self.head.method == Method::HEAD {
             return Ok(headers_alone(headers));
         }

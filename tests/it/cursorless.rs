@@ -173,6 +173,32 @@ fn a_tag_of_another_process_has_been_answered_by_nobody_here() {
 }
 
 #[test]
+fn tags_of_other_channels_or_made_up_take_nothing_from_the_tabs_of_a_browser() {
+    let gateway = start("hall", "", JSON);
+    let (mut one, first) = poll(&gateway, "");
+    let (mut two, head) = poll(&gateway, &tag(&first));
+    wait(&gateway, 2);
+    gateway.publish("/pub?id=1", "1");
+    assert_eq!([body(&mut one), body(&mut two)], ["1", "1"]);
+    gateway.publish("/pub?id=1", "2");
+    gateway.publish("/pub?id=2", "other");
+    let theirs = tag(&head);
+    let browser = theirs.trim_end().trim_end_matches('"').rsplit('.').next().unwrap();
+    let made_up = format!("If-None-Match: \"p0:0.1.0.{browser}\"\r\n");
+    for stranger in [&theirs, &made_up] {
+        for _ in 0..3 {
+            let answer = gateway.request("GET", "/sub?id=2", stranger, "");
+            assert_eq!(answer.text(), "other");
+        }
+    }
+    for tab in [&mut one, &mut two] {
+        tab.get("/sub?id=1", &theirs);
+        tab.head();
+    }
+    assert_eq!([body(&mut one), body(&mut two)], ["2", "2"]);
+}
+
+#[test]
 fn who_names_an_id_polls_as_ever() {
     let gateway = start("hall", "", JSON);
     gateway.publish("/pub?id=1", "1");

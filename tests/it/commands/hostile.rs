@@ -143,7 +143,7 @@ fn a_server_that_says_nothing_can_be_left() {
         app.address
     )));
     running.until_said("listening to");
-    running.signal("-INT");
+    running.signal("-TERM");
     let ended = running.end();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.status), Some(2));
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended.status), Some(15));
 }
