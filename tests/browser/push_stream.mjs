@@ -12,17 +12,21 @@ async function site(t) {
 
 const page = (channels, options = {}) => `/push_stream.html?${new URLSearchParams({ channels, ...options })}`
 
-/** Until the client waits again: it pauses between two polls. */
+/** Until the client waits, for the first time or again: it says that it is open before it is, and pauses between two polls. */
 async function waits(tab, channel) {
   await tab.evaluate(async (channel) => {
-    while ((await (await fetch(`/channel/?cid=${channel}`)).json()).subscribers !== 1);
+    for (;;) {
+      const answer = await fetch(`/channel/?cid=${channel}`)
+      if (answer.ok && (await answer.json()).subscribers === 1) return
+    }
   }, channel)
 }
 
 async function long_polling(t, options) {
   const here = await site(t)
-  const [, got, told] = await open(here, page('one', options), ['got', 'told'])
+  const [tab, got, told] = await open(here, page('one', options), ['got', 'told'])
   await told.until(1)
+  await waits(tab, 'one')
   const sent = numbers(100).map((n) => `message ${n}`)
   for (const text of sent) await here.gateway.publish('one', text)
   const messages = await got.until(sent.length)
@@ -56,8 +60,9 @@ export async function push_stream_client_by_script_asks_again_after_a_poll_that_
 
 export async function push_stream_client_of_two_channels_gets_everything(t) {
   const here = await site(t)
-  const [, got, told] = await open(here, page('one/two'), ['got', 'told'])
+  const [tab, got, told] = await open(here, page('one/two'), ['got', 'told'])
   await told.until(1)
+  await waits(tab, 'two')
   for (const n of numbers(100)) await here.gateway.publish(n % 2 ? 'one' : 'two', String(n))
   const messages = await got.until(100)
   assert.deepEqual(messages.map(({ text }) => Number(text)), numbers(100))
@@ -84,6 +89,7 @@ export async function push_stream_client_is_told_that_a_channel_is_deleted(t) {
   const here = await site(t)
   const [tab, got, told] = await open(here, page('gone'), ['got', 'told'])
   await told.until(1)
+  await waits(tab, 'gone')
   await here.gateway.publish('gone', 'one')
   await got.until(1)
   await waits(tab, 'gone')
