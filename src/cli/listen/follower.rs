@@ -111,7 +111,7 @@ impl<'a> Follower<'a> {
         match question.is_answered(answer) {
             Ok(true) => {
                 if let Some(after) = answer.headers.get(GAP) {
-                    self.gap(&visible::line(after.as_bytes()));
+                    self.gap(&String::from_utf8_lossy(after.as_bytes()));
                 }
                 return None;
             }
@@ -173,7 +173,7 @@ impl<'a> Follower<'a> {
     /// On the standard error, unless it is to be quiet.
     pub(super) fn say(&self, what: &str) {
         if !self.asked.quiet {
-            eprintln!("pushgate: {what}");
+            visible::say(&what);
         }
     }
 }
