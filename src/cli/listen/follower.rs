@@ -39,6 +39,8 @@ pub(super) struct Follower<'a> {
     told: bool,
 }
 
+/// What is over sooner has not waited.
+pub(super) const SOON: Duration = Duration::from_secs(1);
 /// Messages after these are lost: `X-Push-Gap`.
 const GAP: &str = "x-push-gap";
 
@@ -65,10 +67,14 @@ impl<'a> Follower<'a> {
     /// Follows until there is an end that is final.
     pub(super) fn follow(&mut self) -> End {
         loop {
+            let begun = Instant::now();
             let end = self.once();
             let why = match end {
                 End::Over(why) => {
-                    self.backoff.reset();
+                    // Who ends it as soon as it is there has not served anything.
+                    if begun.elapsed() >= SOON {
+                        self.backoff.reset();
+                    }
                     why
                 }
                 End::Lost(why) => why,

@@ -95,7 +95,7 @@ fn an_event_stream_that_breaks_is_asked_for_after_its_last_id_and_when_it_says()
         ));
     });
     let words = format!("listen http://{}/ --from 4:0 --count 3", app.address);
-    super::ran(&words).assert(0, "0\n1\n2\n", "; trying again in 0.0 s");
+    super::ran(&words).assert(0, "0\n1\n2\n", "; trying again in 0.1 s");
     assert_eq!(app.connections(), 3);
 }
 
@@ -130,7 +130,7 @@ fn servers_that_fail_are_asked_again_and_long_polls_name_what_they_had() {
     });
     let words = format!("listen http://{}/ --transport long-poll --count 2", app.address);
     let ended = super::ran(&words);
-    ended.assert(0, "one\ntwo\n", "pushgate: 503 Service Unavailable: Busy; trying again in 0.0 s");
+    ended.assert(0, "one\ntwo\n", "pushgate: 503 Service Unavailable: Busy; trying again in 0.1 s");
     assert_eq!(app.connections(), 4);
 }
 
