@@ -85,7 +85,9 @@ impl<'a> Follower<'a> {
                 End::Done | End::Refused(_) => return end,
             };
             let after = self.backoff.next();
-            self.say(&format!("{why}; trying again in {:.1} s", after.as_secs_f64()));
+            let missed = self.told && self.cursor.is_open();
+            let missed = if missed { "; what comes meanwhile may be missed" } else { "" };
+            self.say(&format!("{why}; trying again in {:.1} s{missed}", after.as_secs_f64()));
             self.told = false;
             if let Some(end) = rest(after) {
                 return end;
