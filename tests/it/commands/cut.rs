@@ -70,7 +70,10 @@ fn severable(gateway: &Gateway) -> (App, impl Fn()) {
         let server = TcpStream::connect(address).unwrap();
         let (mut to, mut from) = (server.try_clone().unwrap(), client.stream.try_clone().unwrap());
         kept.lock().unwrap().extend([server.try_clone().unwrap(), from.try_clone().unwrap()]);
-        let up = thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
+        let up = thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
         let _ = std::io::copy(&mut &server, &mut client.stream);
         let _ = client.stream.shutdown(Shutdown::Both);
         up.join().unwrap();
