@@ -4,7 +4,7 @@
 //! is the last: what would have followed is not sent.
 
 use std::{
-    fmt::Write as _,
+    fmt::{Display, Write as _},
     io::{self, BufRead, IsTerminal, Read, Write},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use clap::Args;
 use super::{
     FAILED, USAGE,
     endpoint::{Endpoint, value},
-    visible::visible,
+    visible::{say, visible},
     wire::{Broken, Wire},
 };
 
@@ -68,7 +68,7 @@ enum Failed {
 pub fn run(asked: &Publish) -> u8 {
     let typed = asked.text.is_none() && io::stdin().is_terminal();
     if typed && !asked.lines {
-        eprintln!("pushgate: TEXT is missing; - reads it from the standard input");
+        say(&"TEXT is missing; - reads it from the standard input");
         return USAGE;
     }
     let mut publisher = Publisher { asked, wire: None };
@@ -81,8 +81,8 @@ pub fn run(asked: &Publish) -> u8 {
     done.map_or_else(|failed| told(&failed), |()| 0)
 }
 
-fn told(failed: &Failed) -> u8 {
-    eprintln!("pushgate: {failed}");
+fn told(failed: &impl Display) -> u8 {
+    say(failed);
     FAILED
 }
 
@@ -110,8 +110,7 @@ fn each_line(publisher: &mut Publisher<'_>, input: &mut impl BufRead, out: &mut 
             Err(error) => Err(error.into()),
         };
         if let Err(failed) = done {
-            eprintln!("pushgate: line {number}: {failed}");
-            return FAILED;
+            return told(&format!("line {number}: {failed}"));
         }
     }
     0

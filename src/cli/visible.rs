@@ -3,7 +3,10 @@
 //! A terminal obeys control characters: they move, colour and answer. None of C0 and C1 gets there, but
 //! the ends of lines and tabs.
 
-use std::fmt::Write;
+use std::{
+    fmt::{Display, Write as _},
+    io::{self, Write as _},
+};
 
 /// Text as it is; control characters and what is not UTF-8 as `\xXX`, but LF, CRLF and tabs.
 pub(super) fn visible(bytes: &[u8]) -> String {
@@ -28,6 +31,11 @@ pub(super) fn visible(bytes: &[u8]) -> String {
 /// The same on one line: for sentences.
 pub(super) fn line(bytes: &[u8]) -> String {
     visible(bytes).trim().replace(['\r', '\n', '\t'], " ")
+}
+
+/// Says something on the standard error, on one line, whoever's words are in it. Nobody needs to read it.
+pub(super) fn say(what: &impl Display) {
+    let _ = writeln!(io::stderr(), "pushgate: {}", line(what.to_string().as_bytes()));
 }
 
 fn escape(text: &mut String, number: u32) {

@@ -52,6 +52,8 @@ pub(super) enum Broken {
     Unread,
 }
 
+/// So many responses may only inform before the one that counts comes in time.
+const INFORMING: u32 = 8;
 /// One read, in bytes.
 const READ: usize = 64 << 10;
 /// The sentence of a refusal, in bytes.
@@ -70,6 +72,10 @@ impl Wire {
     /// Waits for more input; false: there is none any more.
     pub(super) fn fill(&mut self, until: Option<Instant>) -> Result<Filled, Broken> {
         loop {
+            // Who sends without end is late, too.
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(Filled::Late);
+            }
             match wait(Some(&self.connection), until)? {
                 Waited::Late => return Ok(Filled::Late),
                 Waited::Unread if self.watched => return Err(Broken::Unread),
@@ -87,9 +93,10 @@ impl Wire {
     }
 
     /// The head of the response to come, after those that only inform (RFC 9110 section 15.2). It may
-    /// take for ever if there is no `patience`.
+    /// take for ever if there is no `patience`, kept alive by any number of those.
     pub(super) fn head(&mut self, patience: Option<Duration>) -> Result<Answer, Broken> {
         let until = patience.map(|patience| Instant::now() + patience);
+        let mut informing = 0;
         loop {
             if let Some((head, length)) = Head::parse(&self.input)? {
                 let answer = Answer::new(&head)?;
@@ -98,6 +105,10 @@ impl Wire {
                     || answer.status == StatusCode::SWITCHING_PROTOCOLS
                 {
                     return Ok(answer);
+                }
+                informing += 1;
+                if until.is_some() && informing > INFORMING {
+                    return Err(Malformed::new("responses that only inform, without end").into());
                 }
                 continue;
             }
@@ -195,5 +206,40 @@ impl Answer {
     pub(super) fn status_line(&self) -> String {
         let reason = self.status.canonical_reason().unwrap_or_default();
         format!("{} {reason}", self.status.as_u16()).trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, os::unix::net::UnixStream, thread};
+
+    use super::*;
+
+    /// A wire whose other end sends this over and over.
+    fn flooded(piece: &'static [u8]) -> Wire {
+        let (stream, mut other) = UnixStream::pair().unwrap();
+        thread::spawn(move || while other.write_all(piece).is_ok() {});
+        let (connection, buffer) = (Connection::Unix(stream), vec![0; READ].into());
+        Wire { connection, input: Vec::new(), buffer, watched: false }
+    }
+
+    #[test]
+    fn whoever_sends_without_end_is_late() {
+        let answer = Answer {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            length: Length::UntilClose,
+            keeps: false,
+        };
+        // It is read away as fast as it comes: there is always more, and it never is enough.
+        let body = flooded(b"x").body(&answer, usize::MAX, Some(Duration::from_millis(200)));
+        assert!(matches!(body, Err(Broken::Late(_))));
+    }
+
+    #[test]
+    fn responses_that_only_inform_have_to_come_to_an_end() {
+        let informs = b"HTTP/1.1 103 Early Hints\r\n\r\n";
+        let head = flooded(informs).head(Some(Duration::from_hours(1)));
+        assert!(matches!(head, Err(Broken::Malformed(_))), "{head:?}");
     }
 }

@@ -31,6 +31,9 @@ use crate::{
 /// The methods of a subscriber location.
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
+/// Asks where a stream begins, and says it.
+pub const POSITION: &str = "x-push-position";
+
 /// What answering needs.
 #[derive(Debug)]
 pub struct Visit<'a> {
@@ -181,12 +184,23 @@ impl Visit<'_> {
         if transport == Transport::EventSource && self.subscriber.gzip.is_some() {
             headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
-        let headers = self.streaming(outlet, headers);
+        let mut headers = self.streaming(outlet, headers);
         if self.head.method == Method::HEAD {
             return Ok(headers_alone(headers));
         }
         let subscription = self.sit(subscription).await?;
+        self.tell_position(&subscription, &mut headers);
         Ok(self.hold(subscription, outlet, headers))
+    }
+
+    /// Says after which message a stream begins, if the request has the header `X-Push-Position`: who is
+    /// cut off before the first message can go on there.
+    fn tell_position(&self, subscription: &Subscription, headers: &mut HeaderMap) {
+        if self.head.headers.contains_key(POSITION)
+            && let Ok(id) = HeaderValue::from_str(&subscription.cursor().to_string())
+        {
+            headers.insert(POSITION, id);
+        }
     }
 
     async fn subscribe(&self) -> Result<Subscription, Refusal> {

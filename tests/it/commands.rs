@@ -1,6 +1,7 @@
 //! `pushgate publish` and `pushgate listen`: the program itself, with real gateways and bad ones.
 
 mod cut;
+mod hasty;
 mod hostile;
 mod listen;
 mod publish;

@@ -17,7 +17,9 @@ pub(super) struct Backoff {
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait, unless the first is longer.
 const LONGEST: Duration = Duration::from_secs(30);
-/// No first wait is longer, whatever an event stream says.
+/// No first wait is shorter, whatever an event stream says, ...
+const LEAST: Duration = Duration::from_millis(100);
+/// ... and none is longer.
 const MOST: Duration = Duration::from_hours(1);
 
 impl Backoff {
@@ -25,9 +27,14 @@ impl Backoff {
         Self { first: FIRST, failures: 0 }
     }
 
+    /// Waits from the shortest first one on.
+    pub(super) fn shortest() -> Self {
+        Self { first: LEAST, failures: 0 }
+    }
+
     /// The gateway says how long the first wait is.
     pub(super) fn begin_with(&mut self, first: Duration) {
-        self.first = first.min(MOST);
+        self.first = first.clamp(LEAST, MOST);
     }
 
     /// It works again.
@@ -80,6 +87,10 @@ mod tests {
         backoff.begin_with(Duration::MAX);
         assert!(backoff.next() <= MOST);
         backoff.begin_with(Duration::ZERO);
-        assert_eq!(backoff.next(), Duration::ZERO);
+        backoff.reset();
+        for most in [100, 200, 400] {
+            let (most, wait) = (Duration::from_millis(most), backoff.next());
+            assert!(most / 2 <= wait && wait <= most, "{wait:?} of {most:?}");
+        }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Cursor {
 
 /// An id later than any message; a gateway takes it for its newest.
 const LATER: &str = "253402300799:0";
+/// Asks after which message a stream begins, and says it.
+const POSITION: &str = "x-push-position";
 /// An id before any message.
 pub(super) const EARLIER: &str = "0:0";
 
@@ -42,8 +44,8 @@ impl Cursor {
     /// The header lines that ask for what follows.
     pub(super) fn lines(&self) -> String {
         match self {
-            Self::Unsaid => String::new(),
-            Self::Newest => format!("Last-Event-ID: {LATER}\r\n"),
+            Self::Unsaid => format!("{POSITION}: ?\r\n"),
+            Self::Newest => format!("Last-Event-ID: {LATER}\r\n{POSITION}: ?\r\n"),
             Self::Id(id) => format!("Last-Event-ID: {id}\r\n"),
             Self::Polled { since, tag } => {
                 let line = |name, value: &Option<String>| {
@@ -70,13 +72,25 @@ impl Cursor {
         }
     }
 
-    /// A connection is there, and nothing has come: from now on the newest is what follows this second.
+    /// A connection is there, and nothing has come: from now on it is what the gateway says, or the newest
+    /// is what follows this second.
     pub(super) fn pin(&mut self, answer: &Answer) {
-        if *self == Self::Newest
+        if !self.is_open() {
+            return;
+        }
+        let position = answer.text(POSITION);
+        if position.parse::<MessageId>().is_ok() {
+            *self = Self::Id(position.to_owned());
+        } else if *self == Self::Newest
             && let Some(second) = seconds(answer.text(header::DATE))
         {
             *self = Self::Id(second.to_string());
         }
+    }
+
+    /// Whether it names no message: what is published between two requests may be missed.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Unsaid | Self::Newest)
     }
 
     /// The message it names, in words.
@@ -113,11 +127,11 @@ mod tests {
 
     #[test]
     fn each_cursor_is_said_in_its_way() {
-        assert_eq!(Cursor::Unsaid.lines(), "");
+        assert_eq!(Cursor::Unsaid.lines(), "x-push-position: ?\r\n");
         assert_eq!(Cursor::parse("5:3").unwrap().lines(), "Last-Event-ID: 5:3\r\n");
         assert_eq!(Cursor::parse("oldest").unwrap().lines(), "Last-Event-ID: 0:0\r\n");
         let newest = Cursor::parse("newest").unwrap().lines();
-        assert_eq!(newest, format!("Last-Event-ID: {LATER}\r\n"));
+        assert_eq!(newest, format!("Last-Event-ID: {LATER}\r\nx-push-position: ?\r\n"));
         let polled = Cursor::Polled { since: Some(DATE.into()), tag: Some("W/3".into()) };
         assert_eq!(polled.lines(), format!("If-Modified-Since: {DATE}\r\nIf-None-Match: W/3\r\n"));
         assert_eq!(polled.told().unwrap(), "1450755280:3");

@@ -39,6 +39,8 @@ pub(super) struct Follower<'a> {
     told: bool,
 }
 
+/// What is over sooner has not waited.
+pub(super) const SOON: Duration = Duration::from_secs(1);
 /// Messages after these are lost: `X-Push-Gap`.
 const GAP: &str = "x-push-gap";
 
@@ -65,10 +67,14 @@ impl<'a> Follower<'a> {
     /// Follows until there is an end that is final.
     pub(super) fn follow(&mut self) -> End {
         loop {
+            let begun = Instant::now();
             let end = self.once();
             let why = match end {
                 End::Over(why) => {
-                    self.backoff.reset();
+                    // Who ends it as soon as it is there has not served anything.
+                    if begun.elapsed() >= SOON {
+                        self.backoff.reset();
+                    }
                     why
                 }
                 End::Lost(why) => why,
@@ -79,7 +85,9 @@ impl<'a> Follower<'a> {
                 End::Done | End::Refused(_) => return end,
             };
             let after = self.backoff.next();
-            self.say(&format!("{why}; trying again in {:.1} s", after.as_secs_f64()));
+            let missed = self.told && self.cursor.is_open();
+            let missed = if missed { "; what comes meanwhile may be missed" } else { "" };
+            self.say(&format!("{why}; trying again in {:.1} s{missed}", after.as_secs_f64()));
             self.told = false;
             if let Some(end) = rest(after) {
                 return end;
@@ -111,7 +119,7 @@ impl<'a> Follower<'a> {
         match question.is_answered(answer) {
             Ok(true) => {
                 if let Some(after) = answer.headers.get(GAP) {
-                    self.gap(&visible::line(after.as_bytes()));
+                    self.gap(&String::from_utf8_lossy(after.as_bytes()));
                 }
                 return None;
             }
@@ -173,7 +181,7 @@ impl<'a> Follower<'a> {
     /// On the standard error, unless it is to be quiet.
     pub(super) fn say(&self, what: &str) {
         if !self.asked.quiet {
-            eprintln!("pushgate: {what}");
+            visible::say(&what);
         }
     }
 }

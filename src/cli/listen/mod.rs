@@ -27,7 +27,7 @@ use clap::{
 };
 
 use self::{cursor::Cursor, ending::End, follower::Follower, message::Message};
-use super::{FAILED, USAGE, endpoint::Endpoint};
+use super::{FAILED, USAGE, endpoint::Endpoint, visible::say};
 use crate::config::Transport;
 
 const JSON_HELP: &str =
@@ -108,15 +108,13 @@ pub fn run(asked: &Listen) -> u8 {
     let otherwise = if websocket { Transport::WebSocket } else { Transport::EventSource };
     let transport = asked.transport.unwrap_or(otherwise);
     if websocket && transport != Transport::WebSocket {
-        eprintln!(
-            "pushgate: ws:// is for the transport websocket; {} needs http://",
-            transport.name()
-        );
+        let name = transport.name();
+        say(&format!("ws:// is for the transport websocket; {name} needs http://"));
         return USAGE;
     }
     match Follower::new(asked, transport).follow() {
         End::Refused(why) => {
-            eprintln!("pushgate: {why}");
+            say(&why);
             FAILED
         }
         _ => 0,

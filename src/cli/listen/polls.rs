@@ -6,8 +6,9 @@ use http::{StatusCode, header};
 
 use super::{
     LONGEST,
+    backoff::Backoff,
     cursor::id_of,
-    follower::{Follower, Stop, rest},
+    follower::{Follower, SOON, Stop, rest},
     message::Message,
     question::Question,
 };
@@ -19,30 +20,49 @@ use crate::{
     config::Transport,
 };
 
-/// A long poll that says sooner that there is nothing has not waited.
-const SOON: Duration = Duration::from_secs(1);
+/// What a poll has come to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Polled {
+    /// Messages; the next poll asks after them.
+    Moved,
+    /// A message, and the next poll asks the same again.
+    Stuck,
+    Nothing,
+}
 
 impl Follower<'_> {
     /// Polls until something ends it.
     pub(super) fn poll(&mut self) -> Stop {
+        let interval = Duration::from_secs(self.asked.interval);
+        let mut pauses = Backoff::shortest();
         loop {
             let begun = Instant::now();
-            let waits = self.transport == Transport::LongPoll;
-            match self.ask() {
-                Ok(true) => {}
-                Ok(false) if waits && begun.elapsed() >= SOON => {}
-                Ok(false) => {
-                    if let Some(end) = rest(Duration::from_secs(self.asked.interval)) {
+            let polled = match self.ask() {
+                Ok(polled) => polled,
+                Err(stop) => return stop,
+            };
+            let long = self.transport == Transport::LongPoll;
+            let pause = match polled {
+                Polled::Moved => None,
+                _ if long && begun.elapsed() >= SOON => None,
+                // Without a place to ask after it may be a new message, or a page that is no channel.
+                Polled::Stuck if long => Some(pauses.next().min(interval)),
+                Polled::Stuck | Polled::Nothing => Some(interval),
+            };
+            match pause {
+                None => pauses.reset(),
+                Some(pause) => {
+                    if let Some(end) = rest(pause) {
                         return Stop::End(end);
                     }
                 }
-                Err(stop) => return stop,
             }
         }
     }
 
-    /// Asks once; returns whether there was a message.
-    fn ask(&mut self) -> Result<bool, Stop> {
+    /// Asks once.
+    fn ask(&mut self) -> Result<Polled, Stop> {
+        let before = self.cursor.clone();
         let question = Question::new(&self.asked.endpoint, self.transport, &self.cursor);
         let (mut wire, answer) = self.answer(&question)?;
         let nothing =
@@ -66,7 +86,14 @@ impl Follower<'_> {
         }
         self.cursor.polled(&answer);
         self.cursor.pin(&answer);
-        self.flush().map_or(Ok(!messages.is_empty()), |end| Err(Stop::End(end)))
+        if let Some(end) = self.flush() {
+            return Err(Stop::End(end));
+        }
+        Ok(match messages.is_empty() {
+            true => Polled::Nothing,
+            false if self.cursor == before => Polled::Stuck,
+            false => Polled::Moved,
+        })
     }
 
     /// The head of an answer, and what it comes over. A connection that is there may be closed just when it

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     cli::{
         response::{Body, Malformed, Mark},
-        visible,
         wire::{Answer, Broken, Filled, Wire},
     },
     config::Transport,
@@ -91,7 +90,7 @@ impl Follower<'_> {
                         return Ok(Some(end));
                     }
                 }
-                Item::Gap(after) => self.gap(&visible::line(after.as_bytes())),
+                Item::Gap(after) => self.gap(&after),
                 Item::Retry(first) => self.backoff.begin_with(first),
                 Item::Ping(payload) => {
                     let pong = encode_masked(Opcode::Pong, &payload, random());

@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -61,6 +61,75 @@ fn messages_come_once_and_in_order_wherever_connections_are_cut() {
     }
 }
 
+/// A relay to a gateway, and what cuts all of its connections.
+fn severable(gateway: &Gateway) -> (App, impl Fn()) {
+    let address = gateway.address;
+    let streams = Arc::new(Mutex::new(Vec::new()));
+    let kept = streams.clone();
+    let relay = App::start(move |client, _| {
+        let server = TcpStream::connect(address).unwrap();
+        let (mut to, mut from) = (server.try_clone().unwrap(), client.stream.try_clone().unwrap());
+        kept.lock().unwrap().extend([server.try_clone().unwrap(), from.try_clone().unwrap()]);
+        let up = thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+        let _ = std::io::copy(&mut &server, &mut client.stream);
+        let _ = client.stream.shutdown(Shutdown::Both);
+        up.join().unwrap();
+    });
+    let sever = move || {
+        for stream in streams.lock().unwrap().drain(..) {
+            let _: std::io::Result<()> = stream.shutdown(Shutdown::Both);
+        }
+    };
+    (relay, sever)
+}
+
+#[test]
+fn who_is_cut_off_before_the_first_message_has_what_comes_meanwhile_and_nothing_else() {
+    for (transport, from, first) in [
+        ("event-source", "", "newest"),
+        ("websocket", "", "newest"),
+        ("multipart", "", "newest"),
+        ("event-source", "--from newest", "oldest"),
+        ("websocket", "--from newest", "oldest"),
+    ] {
+        let gateway = start("hall", KEPT, &format!("push_first_message = \"{first}\""));
+        let (relay, sever) = severable(&gateway);
+        gateway.publish("/pub?id=1", "old");
+        let url = format!("http://{}/sub?id=1", relay.address);
+        let words = format!("listen {url} --transport {transport} {from} --count 2");
+        let running = Running::start(&mut command(&words));
+        running.until_said("listening to");
+        sever();
+        let said = running.until_said("trying again in ");
+        assert!(!said.contains("missed"), "{said}");
+        gateway.publish("/pub?id=1", "meanwhile");
+        assert_eq!(running.line(), "meanwhile", "{words}");
+        gateway.publish("/pub?id=1", "later");
+        running.end().assert(0, "later\n", ", after 1450755280:0");
+    }
+}
+
+#[test]
+fn a_long_poll_that_names_no_message_says_what_it_may_miss() {
+    let gateway = start("hall", KEPT, "push_first_message = \"newest\"");
+    let (relay, sever) = severable(&gateway);
+    let url = format!("http://{}/sub?id=1", relay.address);
+    let running = Running::start(&mut command(&format!("listen {url} --transport long-poll")));
+    crate::site::wait(&gateway, 1);
+    sever();
+    running.until_said("; what comes meanwhile may be missed");
+    // Nor do other servers say where a stream begins.
+    let app = App::start(|client, _| {
+        asked(client).unwrap();
+        client.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n:\n\n");
+    });
+    let running = Running::start(&mut command(&format!("listen http://{}/", app.address)));
+    running.until_said("; what comes meanwhile may be missed");
+}
+
 #[test]
 fn transports_without_ids_go_on_with_what_is_new() {
     let gateway = start("hall", KEPT, "");
@@ -95,7 +164,7 @@ fn an_event_stream_that_breaks_is_asked_for_after_its_last_id_and_when_it_says()
         ));
     });
     let words = format!("listen http://{}/ --from 4:0 --count 3", app.address);
-    super::ran(&words).assert(0, "0\n1\n2\n", "; trying again in 0.0 s");
+    super::ran(&words).assert(0, "0\n1\n2\n", "; trying again in 0.1 s");
     assert_eq!(app.connections(), 3);
 }
 
@@ -130,7 +199,7 @@ fn servers_that_fail_are_asked_again_and_long_polls_name_what_they_had() {
     });
     let words = format!("listen http://{}/ --transport long-poll --count 2", app.address);
     let ended = super::ran(&words);
-    ended.assert(0, "one\ntwo\n", "pushgate: 503 Service Unavailable: Busy; trying again in 0.0 s");
+    ended.assert(0, "one\ntwo\n", "pushgate: 503 Service Unavailable: Busy; trying again in 0.1 s");
     assert_eq!(app.connections(), 4);
 }
 

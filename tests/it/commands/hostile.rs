@@ -114,6 +114,31 @@ fn websockets_that_break_the_protocol_are_told() {
 }
 
 #[test]
+fn what_a_server_says_reaches_no_terminal_as_control_characters() {
+    let length = EVENTS.to_owned() + "Content-Length: \u{9b}2J\r\n\r\n";
+    assert_told("event-source", length, "", "\\x9B2J");
+    let ended = EVENTS.to_owned() + "\r\nid: \u{9b}2J\x1b\ndata: x\n\nevent: gap\ndata: ";
+    let gap = ended + "{\"after\":\"\\u009b\"}\n\nevent: close\ndata: conflict\n\n";
+    assert_told("event-source", gap, "x\n", "messages after \\x9B are lost");
+    let app = App::start(|client, number| {
+        asked(client).unwrap();
+        let event = ["retry: 0\n\nid: \u{9b}2J5\ndata: x\n\n", "event: close\ndata: deleted\n\n"];
+        client.send(EVENTS.to_owned() + "\r\n" + event[number]);
+    });
+    ran(&format!("listen http://{}/", app.address)).assert(0, "x\n", ", after \\x9B2J5\n");
+    let app = App::start(|client, _| {
+        let key = asked(client).unwrap().header("sec-websocket-key").unwrap().parse().unwrap();
+        let accept = pushgate::websocket::accept_key(&key).unwrap();
+        let head = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: ";
+        client.send(format!("{head}{}\r\n\r\n", accept.to_str().unwrap()));
+        client.send(b"\x88\x0b\x03\xf0\x1b[2J\xc2\x9bc\r\n");
+        drain(client);
+    });
+    let ended = ran(&format!("listen ws://{}/", app.address));
+    ended.assert(1, "", "the WebSocket was closed: 1008 \\x1B[2J\\x9Bc\n");
+}
+
+#[test]
 fn a_websocket_answers_pings_and_goodbyes_with_masked_frames() {
     let app = App::start(|client, _| {
         let request = asked(client).unwrap();

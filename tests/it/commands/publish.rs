@@ -15,6 +15,9 @@ use crate::{
     site::{locations, plain, start},
 };
 
+/// An answer that says nothing yet.
+const INFORMS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+
 /// Publishes to channel 1, with more arguments.
 fn publish(gateway: &Gateway, words: &str) -> std::process::Command {
     command(&format!("publish http://{}/pub?id=1 {words}", gateway.address))
@@ -198,10 +201,13 @@ fn a_gateway_that_is_not_there_or_talks_nonsense_is_told() {
         ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "Content-Length: x"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "the connection was closed"),
         ("", "the connection was closed"),
+        (&INFORMS.repeat(9), "responses that only inform, without end"),
+        (&(INFORMS.repeat(8) + "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), "403 Forbidden"),
     ] {
+        let answer = answer.to_owned();
         let app = App::start(move |client, _| {
             if crate::app::asked(client).is_some() {
-                client.send(answer);
+                client.send(&answer);
             }
         });
         ran(&format!("publish http://{}/ x", app.address)).assert(1, "", why);
