@@ -114,7 +114,10 @@ fn nobody_whom_nginx_keeps_out_gets_in() {
     let app = App::answering(|_| ok(b"the application"));
     let application = app.address.to_string();
     let listen: Vec<_> = PORTS.map(|port| format!("127.0.0.1:{port}")).collect();
-    let mut replace: Vec<_> = listen.iter().map(|one| (one.as_str(), "127.0.0.1:0")).collect();
+    // An address for each, so that none is taken.
+    let own: Vec<_> = (11..).take(PORTS.len()).map(|host| format!("127.0.0.{host}:0")).collect();
+    let pairs = listen.iter().zip(&own);
+    let mut replace: Vec<_> = pairs.map(|(one, own)| (one.as_str(), own.as_str())).collect();
     replace.push((APPLICATION, &application));
     let imported = Imported::start("access.conf", PORTS.len(), &replace);
     for case in CASES {

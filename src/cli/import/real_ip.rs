@@ -35,7 +35,9 @@ impl Build<'_, '_> {
     /// for addresses are worth nothing then.
     pub(super) fn forged(&mut self) {
         let recursive = self.chain.part(Part::RealIpRecursive).map(|(directive, _)| directive);
-        recursive.into_iter().for_each(|directive| self.report.carry(directive));
+        if let Some(directive) = recursive {
+            self.report.carry(directive);
+        }
         let followed = recursive.is_some_and(|directive| directive.arg() == "on");
         let Some((found, _)) = self.chain.nearest(&[Slot::Part(Part::RealIpFrom)]) else { return };
         let Some(first) = found.first() else { return };

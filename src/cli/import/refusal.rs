@@ -37,9 +37,9 @@ pub(super) fn refusal<'t>(
 fn keeper<'t>(names: &Names, levels: &[Rc<Level<'t>>]) -> Option<&'t Directive> {
     let mut outer: HashSet<&str> = HashSet::new();
     for level in levels.iter().rev() {
-        let own = level.all.iter().filter(|directive| !outer.contains(directive.name.as_str()));
+        let mut own = level.all.iter().filter(|directive| !outer.contains(directive.name.as_str()));
         let known = |directive: &Directive| names.get(&directive.name).is_some();
-        let found = own.filter(|directive| guard::keeps_out(directive, known(directive))).next();
+        let found = own.find(|directive| guard::keeps_out(directive, known(directive)));
         if found.is_some() {
             return found;
         }
@@ -63,13 +63,13 @@ fn is_harmless(inner: &Directive, levels: &[Rc<Level<'_>>]) -> bool {
     let name = inner.arg().trim_start_matches('$').to_ascii_lowercase();
     let (plain, braced) = (format!("${name}"), format!("${{{name}}}"));
     let mut others = levels.iter().flat_map(|level| level.all).filter(|other| other.name != "if");
-    let uses = |text: &String| {
+    let mentions = |text: &String| {
         let text = text.to_ascii_lowercase();
         text.contains(&plain) || text.contains(&braced)
     };
     let used = others.any(|other| {
         let args = if other.name == "set" { other.args.get(1..) } else { Some(&other.args[..]) };
-        args.unwrap_or_default().iter().any(uses)
+        args.unwrap_or_default().iter().any(mentions)
     });
     !used && name != CHANNEL_ID
 }
