@@ -16,28 +16,32 @@ use crate::{
     websocket::{HANDSHAKE, message, text},
 };
 
-fn pushgate() -> Command {
+pub fn pushgate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
     command.env_remove("RUST_LOG");
     command
 }
 
-fn conf(name: &str) -> String {
+pub fn conf(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(name);
     fs::read_to_string(path).unwrap()
 }
 
+/// nginx and Nchan as Debian has them.
+pub const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
+pub const NGINX: &str = "/usr/sbin/nginx";
+
 /// A folder with an nginx.conf.
-struct Folder(tempfile::TempDir);
+pub struct Folder(pub tempfile::TempDir);
 
 impl Folder {
-    fn new(nginx: impl AsRef<[u8]>) -> Self {
+    pub fn new(nginx: impl AsRef<[u8]>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("nginx.conf"), nginx).unwrap();
         Self(folder)
     }
 
-    fn nginx(&self) -> PathBuf {
+    pub fn nginx(&self) -> PathBuf {
         self.0.path().join("nginx.conf")
     }
 
@@ -58,21 +62,21 @@ impl Folder {
     }
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// The program with the result of an import; killed when it is dropped.
-struct Imported {
+pub struct Imported {
     child: Child,
-    addresses: Vec<SocketAddr>,
+    pub addresses: Vec<SocketAddr>,
     _stdout: BufReader<ChildStdout>,
     _folder: Folder,
 }
 
 impl Imported {
     /// Serves an nginx.conf with so many addresses, in which these texts are replaced.
-    fn start(name: &str, addresses: usize, replace: &[(&str, &str)]) -> Self {
+    pub fn start(name: &str, addresses: usize, replace: &[(&str, &str)]) -> Self {
         let mut nginx = conf(name);
         for (from, to) in replace {
             assert!(nginx.contains(from), "{from}");
@@ -329,8 +333,6 @@ fn a_file_that_cannot_be_carried_over_is_status_1_and_writes_nothing() {
 
 #[test]
 fn nginx_itself_takes_the_file_with_nchan() {
-    const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
-    const NGINX: &str = "/usr/sbin/nginx";
     if !Path::new(MODULE).exists() || !Path::new(NGINX).exists() {
         eprintln!("SKIPPED: nginx with Nchan is not installed, see tests/run");
         return;

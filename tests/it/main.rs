@@ -48,6 +48,7 @@ mod hooked;
 mod hooks;
 mod http;
 mod import;
+mod import_access;
 mod interval_poll;
 mod lagging;
 mod limits;

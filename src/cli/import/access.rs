@@ -2,10 +2,12 @@
 
 use super::{
     hooks::Hook,
-    level::{Level, Origin, Slot},
+    level::{Origin, Slot},
     location::Build,
+    lost::Reach,
     names::guard,
     read::Directive,
+    refusal::refusal,
     report::Kind,
     role::Role,
     sense::{Part, Roles},
@@ -15,6 +17,8 @@ use super::{
 use crate::access::Rule;
 
 const OPEN: &str = "who may use it is not limited: say so with access";
+const ALONE: &str = "the addresses decide alone: who had another way in has none";
+const ALL: &str = "all that guards the location has to hold";
 
 impl<'t> Build<'_, 't> {
     pub(super) fn access(&mut self, role: &Role<'t>) {
@@ -54,37 +58,45 @@ impl<'t> Build<'_, 't> {
 
     /// What else is in the way of a request.
     fn guards(&mut self, limited: bool) {
-        let any = self.chain.part(Part::Satisfy).filter(|(satisfy, _)| satisfy.arg() == "any");
-        if let Some((satisfy, _)) = any.filter(|_| limited) {
-            let why = "the addresses decide alone: who had another way in has none";
-            self.report.say(satisfy, Kind::Differs, why);
-            return;
-        }
-        if let Some((satisfy, _)) = self.chain.part(Part::Satisfy) {
-            self.report.carry(satisfy);
-        }
-        for part in [Part::AuthBasic, Part::LimitExcept, Part::SecureLink, Part::If] {
+        let alone = limited && self.satisfied();
+        let parts = [Part::AuthBasic, Part::LimitExcept, Part::SecureLink];
+        for part in parts.into_iter().filter(|part| !alone || *part != Part::AuthBasic) {
             let found = match part {
-                // These are for the block in which they stand alone.
-                Part::If | Part::LimitExcept => self.chain.own(part),
+                // It is for the block in which it stands alone.
+                Part::LimitExcept => self.chain.own(part),
                 _ => self.chain.part(part).map(|(directive, _)| directive),
             };
             let Some(directive) = found else { continue };
-            if part == Part::If && !self.refuses() {
-                continue;
-            }
             if directive.arg() == "off" {
                 self.report.carry(directive);
             } else {
                 self.close(directive, guard::why(part));
             }
         }
-        self.auth_request();
+        let path = self.out.path.clone();
+        let refusal = refusal(self.names, &self.chain.levels, Reach::of(&path), |_| true);
+        if let Some(directive) = refusal {
+            self.close(directive, guard::instead(directive));
+        }
+        if !alone {
+            self.auth_request();
+        }
     }
 
-    /// Whether a condition of the location turns requests away.
-    fn refuses(&self) -> bool {
-        self.chain.levels.last().is_some_and(|level| refuses(level))
+    /// Whether the addresses may decide alone, because one way in is enough: where they turn away
+    /// whoever they do not name. Where they do not, nginx asks on, and so all has to hold here.
+    fn satisfied(&mut self) -> bool {
+        let Some((satisfy, _)) = self.chain.part(Part::Satisfy) else { return false };
+        if satisfy.arg() != "any" {
+            self.report.carry(satisfy);
+            return false;
+        }
+        let rules = self.chain.nearest(&[Slot::Part(Part::Allow), Slot::Part(Part::Deny)]);
+        let last = rules.and_then(|(rules, _)| rules.last().copied());
+        let alone = last.is_some_and(|last| last.name == "deny" && last.arg() == "all");
+        let why = if alone { ALONE } else { ALL };
+        self.report.say(satisfy, Kind::Differs, why);
+        alone
     }
 
     /// nginx's own question to an application, before anything else.
@@ -122,20 +134,4 @@ impl<'t> Build<'_, 't> {
 pub(super) fn close(location: &mut Location, directive: &Directive, why: &str) {
     location.entries.set("access", Value::list(&["deny all"]), Origin::Location, Roles::ANY);
     location.notes.push(format!("Closed, because of {}: {why}.", directive.name));
-}
-
-/// Whether a block turns requests away that it does not like.
-fn refuses(level: &Level<'_>) -> bool {
-    let returns =
-        |inner: &Directive| inner.name == guard::REFUSAL && guard::STATUSES.contains(&inner.arg());
-    level.parts(Part::If).any(|(_, condition)| condition.inner().iter().any(returns))
-}
-
-/// What kept somebody out of a location that is not carried over, so that its requests may not go to a
-/// location around it.
-pub(super) fn guard<'t>(level: &Level<'t>) -> Option<&'t Directive> {
-    let parts = [Part::Deny, Part::Internal, Part::AuthBasic, Part::AuthRequest, Part::SecureLink];
-    let mut found = parts.iter().filter_map(|part| level.part(*part));
-    let found = found.find(|directive| directive.arg() != "off");
-    found.or_else(|| level.part(Part::If).filter(|_| refuses(level)))
 }

@@ -16,7 +16,11 @@ pub(super) enum Slot {
 
 /// The directives of one block, by what they mean.
 #[derive(Debug)]
-pub(super) struct Level<'t>(HashMap<Slot, Vec<(Family, &'t Directive)>>);
+pub(super) struct Level<'t> {
+    slots: HashMap<Slot, Vec<(Family, &'t Directive)>>,
+    /// All of them, in the order of the file.
+    pub(super) all: &'t [Directive],
+}
 
 impl<'t> Level<'t> {
     pub(super) fn new(names: &Names, directives: &'t [Directive]) -> Self {
@@ -30,12 +34,12 @@ impl<'t> Level<'t> {
             };
             slots.entry(slot).or_default().push((family, directive));
         }
-        Self(slots)
+        Self { slots, all: directives }
     }
 
     /// The directives of a part, of all families, in the order of the file.
     pub(super) fn parts(&self, part: Part) -> impl Iterator<Item = (Family, &'t Directive)> {
-        self.0.get(&Slot::Part(part)).into_iter().flatten().copied()
+        self.slots.get(&Slot::Part(part)).into_iter().flatten().copied()
     }
 
     pub(super) fn part(&self, part: Part) -> Option<&'t Directive> {
@@ -65,7 +69,7 @@ impl<'t> Chain<'t> {
     pub(super) fn nearest(&self, slots: &[Slot]) -> Option<(Vec<&'t Directive>, Origin)> {
         self.levels.iter().enumerate().rev().find_map(|(depth, level)| {
             let fits = |family| family == self.family || family == Family::Nginx;
-            let found = slots.iter().filter_map(|slot| level.0.get(slot)).flatten();
+            let found = slots.iter().filter_map(|slot| level.slots.get(slot)).flatten();
             let found = found.filter(|(family, _)| fits(*family));
             let mut found: Vec<_> = found.map(|(_, directive)| *directive).collect();
             found.sort_by_key(|directive| directive.place);

@@ -90,6 +90,7 @@ impl<'a, 't> Build<'a, 't> {
         self.keys();
         self.real_ip();
         self.access(&role);
+        self.forged();
         match (self.fatal, asked) {
             (Some(why), _) => Outcome::Not(why),
             (None, Some(url)) => Outcome::Asked(url, self.out),
@@ -177,20 +178,6 @@ impl<'a, 't> Build<'a, 't> {
         let unlimited = size.is_some_and(|entry| entry.value == Value::Number(0));
         if unlimited && !self.out.roles.meet(Roles::PROXY) {
             self.set("client_max_body_size", Value::text("1g"));
-        }
-    }
-
-    /// Who is trusted to say whose requests they pass on.
-    fn real_ip(&mut self) {
-        let slots = [Slot::Part(Part::RealIpFrom)];
-        if let Some((found, origin)) = self.chain.nearest(&slots) {
-            let networks = found.iter().map(|directive| directive.arg().to_owned()).collect();
-            self.report.carry_all(&found);
-            self.out.entries.set("real_ip_from", Value::List(networks), origin, Roles::ANY);
-        }
-        let header = self.out.entries.get("real_ip_header");
-        if header.is_some_and(|entry| entry.value == Value::text("proxy_protocol")) {
-            self.out.entries.remove("real_ip_header");
         }
     }
 

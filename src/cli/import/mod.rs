@@ -13,12 +13,15 @@ mod level;
 mod lex;
 mod listen;
 mod location;
+mod lost;
 mod names;
 mod nchan;
 mod proxy;
 mod push;
 mod push_stream;
 mod read;
+mod real_ip;
+mod refusal;
 mod report;
 mod role;
 mod root;
@@ -44,7 +47,7 @@ pub use error::ReadError;
 use report::Report;
 use write::File;
 
-use crate::config::Config;
+use crate::{cli::visible, config::Config};
 
 /// The exit status when a configuration is written, and something of nginx.conf is not in it or not the
 /// same: the report says what.
@@ -71,16 +74,17 @@ pub fn run(asked: &Import, out: &mut impl Write, log: &mut impl Write) -> io::Re
     let imported = match import(&asked.file) {
         Ok(imported) => imported,
         Err(error) => {
-            writeln!(log, "pushgate: {error}")?;
+            writeln!(log, "pushgate: {}", visible::line(error.to_string().as_bytes()))?;
             return Ok(FAILED);
         }
     };
     write!(log, "{}", imported.report)?;
     if imported.locations == 0 {
-        let file = asked.file.display();
+        let file = asked.file.display().to_string();
         writeln!(
             log,
-            "pushgate: {file} has no location of the push modules that could be carried over"
+            "pushgate: {} has no location of the push modules that could be carried over",
+            visible::line(file.as_bytes())
         )?;
         return Ok(FAILED);
     }
@@ -131,7 +135,8 @@ fn import(path: &Path) -> Result<Imported, ReadError> {
     let faults = if locations > MAX_CHECKED {
         Some("too many locations to check them here: `pushgate -t` does".to_owned())
     } else {
-        Config::parse("the configuration", &toml, &[]).err().map(|faults| faults.to_string())
+        let faults = Config::parse("the configuration", &toml, &[]).err();
+        faults.map(|faults| visible::visible(faults.to_string().as_bytes()))
     };
     Ok(Imported { toml, report, servers: servers.len(), locations, faults })
 }

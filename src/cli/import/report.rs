@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::read::{Directive, Place};
+use crate::cli::visible;
 
 /// How something was carried over, if it was.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -131,7 +132,8 @@ impl fmt::Display for Report {
         lines.sort_by_cached_key(|(remark, places)| order(remark, places));
         for ((name, kind, why), places) in lines {
             let places = self.places(places.iter().copied());
-            writeln!(f, "{places}: {name}: {}: {why}", kind.word())?;
+            let line = format!("{places}: {name}: {}: {why}", kind.word());
+            writeln!(f, "{}", visible::line(line.as_bytes()))?;
         }
         Ok(())
     }

@@ -122,6 +122,7 @@ pub(super) enum Part {
     Credentials,
     AddHeader,
     RealIpFrom,
+    RealIpRecursive,
     // The application.
     Authorize,
     PublishHook,

@@ -3,21 +3,20 @@
 use std::rc::Rc;
 
 use super::{
-    access,
     hooks::{self, Asked, Hook},
-    level::{Chain, Level, Origin},
+    level::{Chain, Level},
     location::{self, Build, Outcome},
+    lost::{Lost, lose},
     read::Directive,
     report::{Kind, Report},
-    role::{IDLE, PUSH},
-    sense::{Family, Names, Part, Roles},
-    sweep,
-    value::Value,
+    role::PUSH,
+    sense::{Family, Names, Part},
     write::{Entries, Location, Server},
 };
-use crate::router::{Pattern, Router};
+use crate::router::Pattern;
 
 const NO_PUSH: &str = "it has no location of the push modules";
+const QUESTIONS: &str = "an URL with variables is for questions alone";
 const NAMED: &str = "only nginx itself leads to a location without a path";
 const NESTED: &str =
     "its expression is tried for every path of the server, and not only in the location around it";
@@ -38,8 +37,7 @@ pub(super) struct Site<'a, 't> {
     pub(super) http: Rc<Level<'t>>,
     carried: Vec<(Location, Vec<Hook<'t>>)>,
     asked: Vec<Asked<'t>>,
-    /// What is not carried over, and why; and how many locations are before it that are.
-    lost: Vec<(&'t Directive, Rc<Level<'t>>, String, usize)>,
+    lost: Vec<Lost<'t>>,
 }
 
 impl<'a, 't> Site<'a, 't> {
@@ -63,7 +61,7 @@ impl<'a, 't> Site<'a, 't> {
             self.location(spot);
         }
         hooks::resolve(&mut self.carried, &self.asked, self.report);
-        self.lose();
+        lose(self.names, self.report, &mut self.carried, self.lost);
         let chain = Chain { levels: around, family: Family::Nginx };
         let mut entries = Entries::default();
         super::listen::listen(&chain, &mut entries, self.names, self.report);
@@ -87,9 +85,13 @@ impl<'a, 't> Site<'a, 't> {
         }
     }
 
+    fn lose(&mut self, spot: &Spot<'t>, why: String) {
+        let (directive, levels) = (spot.directive, spot.levels.clone());
+        self.lost.push(Lost { directive, levels, why, before: self.carried.len() });
+    }
+
     fn location(&mut self, spot: &Spot<'t>) {
         let directive = spot.directive;
-        let own = spot.levels.last().cloned();
         let path = location::path(directive).ok_or_else(|| NAMED.to_owned());
         let pattern = path.and_then(|path| Pattern::parse(&path).map_err(|why| why.to_string()));
         let outcome = pattern.map(|pattern| {
@@ -109,70 +111,11 @@ impl<'a, 't> Site<'a, 't> {
             }
             Ok((Outcome::Asked(url, location), pattern)) => {
                 self.asked.push(Asked { directive, pattern, url, location });
+                self.lose(spot, QUESTIONS.to_owned());
             }
-            Ok((Outcome::Not(why), _)) | Err(why) => {
-                let before = self.carried.len();
-                self.lost.extend(own.map(|own| (directive, own, why, before)));
-            }
+            Ok((Outcome::Not(why), _)) | Err(why) => self.lose(spot, why),
         }
     }
-
-    /// Says what is not carried over; where requests would now get to a location that somebody was kept
-    /// out of, that place is shut.
-    fn lose(&mut self) {
-        let unasked = self.asked.iter().filter(|asked| !self.report.knows(asked.directive));
-        let unasked: Vec<_> = unasked.map(|asked| asked.directive).collect();
-        for directive in unasked {
-            self.report.say(
-                directive,
-                Kind::Dropped,
-                "an URL with variables is for questions alone",
-            );
-        }
-        let parsed = |(location, _): &(Location, _)| Pattern::parse(&location.path).ok();
-        let patterns: Vec<_> = self.carried.iter().filter_map(parsed).collect();
-        let router = Router::new(&patterns);
-        // From the last on, so that the places of the others stay.
-        for (directive, level, why, before) in std::mem::take(&mut self.lost).into_iter().rev() {
-            let why = match sweep::dropped(self.names, directive.inner()) {
-                Some((inner, more)) if why == IDLE => format!("{}: {more}", inner.name),
-                _ => why,
-            };
-            let path = location::path(directive).unwrap_or_default();
-            let pattern = Pattern::parse(&path).ok();
-            let around = pattern.as_ref().and_then(Pattern::path);
-            let around = around.and_then(|path| router.find(path.as_bytes()));
-            let around = around.and_then(|found| patterns.get(found.location));
-            let regex = pattern.as_ref().is_some_and(|pattern| pattern.path().is_none());
-            match (access::guard(&level), pattern) {
-                (Some(guard), Some(pattern)) if around.is_some() || regex => {
-                    self.report.say(directive, Kind::Closed, why);
-                    let shut = shut(directive, guard, &pattern);
-                    self.carried.insert(before, (shut, Vec::new()));
-                }
-                _ => {
-                    let now = around.map(|to| format!("; its requests now belong to {to}"));
-                    let why = why + &now.unwrap_or_default();
-                    self.report.say(directive, Kind::Dropped, why);
-                }
-            }
-        }
-    }
-}
-
-/// A location that admits nobody.
-fn shut(directive: &Directive, guard: &Directive, pattern: &Pattern) -> Location {
-    let mut location = Location {
-        place: directive.place,
-        path: pattern.to_string(),
-        roles: Roles::STATUS,
-        entries: Entries::default(),
-        notes: Vec::new(),
-    };
-    access::close(&mut location, guard, "nothing else of the location is carried over");
-    let health = Value::text("live");
-    location.entries.set("push_health", health, Origin::Location, Roles::STATUS);
-    location
 }
 
 fn is_push(spot: &Spot<'_>) -> bool {

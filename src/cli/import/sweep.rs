@@ -3,11 +3,14 @@
 use super::{
     read::Directive,
     report::{Kind, Report},
-    sense::{Family, Names, Part, Sense},
+    sense::{Family, Form, Names, Part, Sense},
 };
 
 const UNKNOWN: &str = "pushgate does not know it";
 const UNUSED: &str = "no location that is carried over looks at it";
+const COMPUTED: &str = "pushgate does not compute it for each request: say one value";
+/// What a part that guards may say, and guards nothing.
+const OFF: &str = "off";
 const ROLE: &str = "it does not stand in a location";
 const ONE_LOG: &str = "one file is for the whole process";
 const CONDITION: &str = "pushgate has no conditions";
@@ -39,7 +42,12 @@ fn rest(names: &Names, directive: &Directive) -> (Kind, &'static str) {
         Sense::Idle(why) => (Kind::Idle, why),
         Sense::Unless(value, why) if directive.arg() == value => (Kind::Idle, why),
         Sense::Dropped(why) | Sense::Unless(_, why) => (Kind::Dropped, why),
+        // Nchan works it out for each request, whatever the location is for.
+        Sense::Key(_, form, _) if form != Form::Text && is_computed(directive) => {
+            (Kind::Dropped, COMPUTED)
+        }
         Sense::Key(..) => (Kind::Idle, UNUSED),
+        Sense::Part(part) if guards(part) && directive.arg() != OFF => (Kind::Dropped, UNUSED),
         Sense::Part(part) => match part {
             Part::Publisher | Part::Subscriber | Part::Pubsub | Part::Status | Part::Statistics => {
                 (Kind::Dropped, ROLE)
@@ -57,6 +65,28 @@ fn rest(names: &Names, directive: &Directive) -> (Kind, &'static str) {
             _ => (Kind::Idle, UNUSED),
         },
     }
+}
+
+fn is_computed(directive: &Directive) -> bool {
+    directive.args.iter().any(|arg| arg.contains('$'))
+}
+
+/// Whether a part says who may: then it is never said that nobody needs it.
+fn guards(part: Part) -> bool {
+    matches!(
+        part,
+        Part::Allow
+            | Part::Deny
+            | Part::Satisfy
+            | Part::AuthBasic
+            | Part::AuthRequest
+            | Part::LimitExcept
+            | Part::SecureLink
+            | Part::Internal
+            | Part::Authorize
+            | Part::PublishHook
+            | Part::RealIpFrom
+    )
 }
 
 /// The directive of a block that is missed most, and why it is not carried over: one of a push module

@@ -276,7 +276,7 @@ fn what_was_guarded_is_guarded_or_closed() {
         assert!(body.contains("access = [\"deny all\"]"), "{guard}: {body}");
         assert!(report.contains(&format!(": {reason}: closed: ")), "{report}");
     }
-    for open in ["auth_basic off;", "if ($arg_x) { return 204; }", "auth_request off;"] {
+    for open in ["auth_basic off;", "if ($arg_x) { add_header X-A b; }", "auth_request off;"] {
         let (body, report) = location(&format!("{channel} {open}"));
         assert!(!body.contains("access"), "{open}: {body}");
         assert!(!report.contains("closed"), "{report}");
@@ -516,4 +516,133 @@ proptest! {
             prop_assert!(imported.toml.parse::<toml::Table>().is_ok());
         }
     }
+}
+
+const CHANNEL: &str = "nchan_subscriber longpoll; nchan_channel_id $arg_id; nchan_access_control_allow_origin https://a.b;";
+const CLOSED: &str = "access = [\"deny all\"]";
+
+#[test]
+fn whatever_turned_requests_away_closes() {
+    for guard in [
+        "return 403;",
+        "return 301 https://a.b;",
+        "if ($arg_x) { return 204; }",
+        "if ($arg_x) { return 302 /login; }",
+        "if ($arg_x) { rewrite ^ /login redirect; }",
+        "if ($arg_x) { proxy_pass http://127.0.0.1:1; }",
+        "set $own a; if ($arg_x) { set $own b; } set $other $own;",
+        "rewrite ^ /login last;",
+        "rewrite ^/x https://a.b;",
+        "auth_jwt realm;",
+        "auth_ldap on;",
+        "access_by_lua_file a.lua;",
+        "secure_link_secret x;",
+        "satisfy any; deny 1.2.3.4; auth_basic x;",
+        "satisfy any; allow 127.0.0.1; deny all; if ($arg_t = '') { return 403; }",
+        "satisfy any; allow 127.0.0.1; deny all; limit_except GET { deny all; }",
+    ] {
+        let (body, report) = location(&format!("{CHANNEL} {guard}"));
+        assert!(body.contains(CLOSED), "{guard}: {body}");
+        assert!(report.contains(": closed: "), "{guard}: {report}");
+    }
+    for guard in [
+        "if ($http_x_secret != a) { return 403; }",
+        "return 301 https://a.b;",
+        "rewrite ^/(x|y) /z;",
+        "ssl_verify_client on;",
+        "auth_jwt realm;",
+        "auth_pam x;",
+    ] {
+        let (toml, _) = http(&format!("server {{ {guard} location /x {{ {CHANNEL} }} }}"));
+        assert!(toml.contains(CLOSED), "{guard}: {toml}");
+    }
+    for open in [
+        "rewrite ^/a/(.*)$ /$1 break;",
+        "auth_ldap off;",
+        "auth_jwt off;",
+        "if ($arg_x) { set $nobody a; }",
+    ] {
+        let (body, _) = location(&format!("{CHANNEL} {open}"));
+        assert!(!body.contains("access"), "{open}: {body}");
+    }
+    let (toml, _) = http(&format!("server {{ rewrite ^/old/ /new; location /x {{ {CHANNEL} }} }}"));
+    assert!(!toml.contains("access"), "{toml}");
+}
+
+#[test]
+fn addresses_that_nginx_does_not_look_at_open_nothing() {
+    let rules = "allow 10.0.0.1; deny all;";
+    let wide = "set_real_ip_from 10.0.0.0/8;";
+    let header = "real_ip_header X-Forwarded-For;";
+    let (body, report) = location(&format!("{CHANNEL} {rules} {wide} {header}"));
+    assert!(body.contains(CLOSED), "{body}");
+    assert!(report.contains(": set_real_ip_from: closed: "), "{report}");
+    for (fine, remark) in [
+        (format!("{rules} {wide} {header} real_ip_recursive on;"), false),
+        (format!("{rules} {wide}"), false),
+        (format!("{rules} set_real_ip_from 10.0.0.1/32; {header}"), false),
+        (format!("{rules} set_real_ip_from 10.0.0.1; set_real_ip_from ::1; {header}"), true),
+        (format!("{wide} {header}"), true),
+    ] {
+        let (body, report) = location(&format!("{CHANNEL} {fine}"));
+        assert!(!body.contains(CLOSED), "{fine}: {body}");
+        assert_eq!(report.contains(": set_real_ip_from: differs: "), remark, "{fine}: {report}");
+    }
+    // It is another header where nothing is said.
+    let (body, _) = location(&format!("{CHANNEL} {rules} {wide}"));
+    assert!(body.contains("real_ip_header = \"X-Real-IP\""), "{body}");
+}
+
+#[test]
+fn nobody_gets_by_another_location_to_one_that_is_lost() {
+    let channel = "push_subscriber; set $push_channel_id 1; allow all;";
+    for (lost, others) in [
+        ("/admin/ { return 403; }", "location / { CHANNEL }"),
+        ("/x/y { root /x; }", "deny all; location /x { CHANNEL }"),
+        ("^~ /chat/admin/ { deny all; }", "location ~ ^/chat/(.+)/sub$ { CHANNEL }"),
+        ("= /a { auth_basic x; root /x; }", "location ~ a$ { CHANNEL }"),
+        ("/a/ { deny all; proxy_pass http://127.0.0.1:1/$arg_x; }", "location / { CHANNEL }"),
+        ("/a/ { location /a/b { root /x; } auth_basic x; root /x; }", "location / { CHANNEL }"),
+        ("/a/ { nchan_group_location; nchan_authorize_request /x; }", "location / { CHANNEL }"),
+    ] {
+        let others = others.replace("CHANNEL", channel);
+        let (toml, report) = http(&format!("server {{ {others} location {lost} }}"));
+        assert!(toml.contains(CLOSED) && toml.contains("push_health"), "{lost}: {toml}");
+        assert!(report.contains(": location: closed: "), "{lost}: {report}");
+    }
+    let neighbour = format!("location /pub/ {{ {channel} }} location /other {{ {channel} }}");
+    let lost = "location ~ ^/pub/(?=secret) { deny all; }";
+    let (toml, report) = http(&format!("server {{ {neighbour} {lost} }}"));
+    assert_eq!(toml.matches(CLOSED).count(), 1, "{toml}");
+    assert!(report.contains(": location: closed: "), "{report}");
+    let (toml, _) = http(&format!("server {{ {neighbour} location ~ (?!a) {{ deny all; }} }}"));
+    assert_eq!(toml.matches(CLOSED).count(), 2, "{toml}");
+    // Where no other one is in the way there is nothing to shut.
+    let (toml, _) = http(&format!("server {{ {neighbour} location /files {{ deny all; }} }}"));
+    assert!(!toml.contains(CLOSED), "{toml}");
+}
+
+#[test]
+fn what_is_missed_is_not_said_to_be_unneeded() {
+    let (_, report) = location(&format!(
+        "{CHANNEL} nchan_message_buffer_length $arg_len; nchan_message_timeout $arg_t;"
+    ));
+    for name in ["nchan_message_buffer_length", "nchan_message_timeout"] {
+        let line = format!("4: {name}: not carried over: pushgate does not compute it");
+        assert!(report.contains(&line), "{report}");
+    }
+    let rules = "allow 10.0.0.1; deny all;";
+    let (_, report) = http(&format!("{rules} server {{ location /x {{ {CHANNEL} allow all; }} }}"));
+    assert!(report.contains("3: deny: not carried over: "), "{report}");
+}
+
+#[test]
+fn names_of_others_neither_break_the_file_nor_reach_the_terminal() {
+    let (toml, _) = http(&format!(
+        "server {{ location /x {{ {CHANNEL} allow \"1.2.3.4\naccess = []\"; }}
+         location / {{ proxy_pass http://127.0.0.1:1; proxy_set_header X!A b; proxy_set_header 'X#B' c; }} }}"
+    ));
+    assert!(toml.contains("\"X!A\" = \"b\"") && toml.contains("\"X#B\" = \"c\""), "{toml}");
+    let (_, report) = location(&format!("{CHANNEL} \u{1b}[2Jevil on;"));
+    assert!(report.contains("4: \\x1B[2Jevil: not carried over"), "{report}");
 }

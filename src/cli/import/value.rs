@@ -1,6 +1,9 @@
 //! Values as nginx writes them, in pushgate's way.
 
-use std::fmt::{self, Write as _};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write as _},
+};
 
 /// A value of the file that is written.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -35,12 +38,19 @@ impl fmt::Display for Value {
                 write!(f, "[{}]", entries.join(", "))
             }
             Self::Table(entries) => {
-                let entry = |(name, text): &(String, String)| format!("{name} = {}", quoted(text));
+                let entry =
+                    |(name, text): &(String, String)| format!("{} = {}", key(name), quoted(text));
                 let entries: Vec<_> = entries.iter().map(entry).collect();
                 write!(f, "{{ {} }}", entries.join(", "))
             }
         }
     }
+}
+
+/// A key: bare where it may be.
+fn key(name: &str) -> Cow<'_, str> {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !name.is_empty() && name.bytes().all(bare) { name.into() } else { quoted(name).into() }
 }
 
 /// A string on one line: in the kind of quotes that needs no escapes, if there is one.
@@ -168,6 +178,11 @@ mod tests {
         assert_eq!(Value::list(&["a", "b"]).to_string(), r#"["a", "b"]"#);
         let table = Value::Table(vec![("Host".into(), "a".into())]);
         assert_eq!(table.to_string(), r#"{ Host = "a" }"#);
+        for name in ["X-A_1", "X!A", "X.Foo", "X#B", "", "'", "\""] {
+            let toml = format!("key = {}", Value::Table(vec![(name.into(), "b".into())]));
+            let read: toml::Table = toml.parse().unwrap();
+            assert_eq!(read["key"][name].as_str(), Some("b"), "{toml}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{level::Origin, read::Place, sense::Roles, value::Value};
-use crate::config::KEYS;
+use crate::{cli::visible, config::KEYS};
 
 /// A key, and the level that its value comes from.
 #[derive(Clone, Debug)]
@@ -84,7 +84,9 @@ pub(super) struct File {
 impl File {
     /// As TOML; `whence` tells of a place where it is.
     pub(super) fn to_toml(&self, name: &str, whence: impl Fn(Place) -> String) -> String {
-        let mut text = format!("# Made of {name} by `pushgate import`. ");
+        let shown = |text: &str| visible::line(text.as_bytes());
+        let whence = |place: Place| shown(&whence(place));
+        let mut text = format!("# Made of {} by `pushgate import`. ", shown(name));
         text += "Every key stands in conf/reference.toml, with its default.\n";
         let root = self.entries.to_string();
         if !root.is_empty() {
@@ -99,7 +101,7 @@ impl File {
             for location in locations {
                 let _ = write!(text, "\n# {}\n", whence(location.place));
                 for note in &location.notes {
-                    let _ = writeln!(text, "# {note}");
+                    let _ = writeln!(text, "# {}", shown(note));
                 }
                 let path = Value::text(&location.path);
                 let _ = write!(text, "[[server.location]]\npath = {path}\n{}", location.entries);

@@ -38,6 +38,7 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("secure_link", P(Part::SecureLink)),
     ("add_header", P(Part::AddHeader)),
     ("set_real_ip_from", P(Part::RealIpFrom)),
+    ("real_ip_recursive", P(Part::RealIpRecursive)),
     ("real_ip_header", Key("real_ip_header", Word, Roles::ANY)),
     ("proxy_pass", P(Part::ProxyPass)),
     ("proxy_set_header", P(Part::ProxySetHeader)),

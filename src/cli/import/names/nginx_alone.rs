@@ -77,7 +77,6 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("log_subrequest", Idle(TUNING)),
     ("open_file_cache*", Idle(FILES)),
     ("open_log_file_cache", Idle(TUNING)),
-    ("real_ip_recursive", Idle("addresses are always followed to the first that is not trusted")),
     ("resolver*", Idle(OTHER_HOSTS)),
     ("gzip", Unless("off", GZIP)),
     ("gzip_min_length", Dropped(GZIP)),
