@@ -244,13 +244,13 @@ fn answers_that_nobody_reads_end_their_socket() {
 
 #[test]
 fn a_message_is_seen_once_by_an_application_that_leaves_over_it() {
-    let (seen, sees) = mpsc::channel();
-    let seen = Mutex::new(seen);
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
     let app = App::start(move |client, _| {
         // Each connection stays after the first question, and ends over the second.
         for left in [true, false] {
             let Some(question) = asked(client) else { return };
-            seen.lock().unwrap().send(question.body).unwrap();
+            tell.lock().unwrap().send(question.body).unwrap();
             if left {
                 client.send("HTTP/1.1 304 Not Modified\r\n\r\n");
             }
@@ -261,5 +261,5 @@ fn a_message_is_seen_once_by_an_application_that_leaves_over_it() {
     assert_eq!((publish("first"), publish("second")), (202, 502));
     drop(gateway);
     drop(app);
-    assert_eq!(sees.iter().collect::<Vec<_>>(), [&b"first"[..], b"second"]);
+    assert_eq!(told.iter().collect::<Vec<_>>(), [&b"first"[..], b"second"]);
 }

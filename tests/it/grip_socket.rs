@@ -376,15 +376,15 @@ fn an_application_that_restarts_is_waited_for() {
 
 #[test]
 fn an_event_is_told_once_to_an_application_that_leaves_over_it() {
-    let (seen, sees) = mpsc::channel();
-    let seen = Mutex::new(seen);
+    let (tell, hears) = mpsc::channel();
+    let tell = Mutex::new(tell);
     let app = App::start(move |client, _| {
         let Some(opens) = asked(client) else { return };
-        seen.lock().unwrap().send(opens.body).unwrap();
+        tell.lock().unwrap().send(opens.body).unwrap();
         client.send(opening(""));
         // The connection ends over what is told next.
         if let Some(told) = asked(client) {
-            seen.lock().unwrap().send(told.body).unwrap();
+            tell.lock().unwrap().send(told.body).unwrap();
         }
     });
     let location = format!(
@@ -401,6 +401,6 @@ fn an_event_is_told_once_to_an_application_that_leaves_over_it() {
     drop(gateway);
     drop(app);
     let told = event("TEXT", "once");
-    let times = sees.iter().filter(|body| *body == told.as_bytes()).count();
+    let times = hears.iter().filter(|body| *body == told.as_bytes()).count();
     assert_eq!(times, 1);
 }
