@@ -37,11 +37,13 @@ const MAX_WAITERS: usize = 1024;
 /// What a worker speaks to the servers of all upstreams with.
 #[derive(Clone, Debug)]
 pub struct Client {
-    groups: Arc<[Group]>,
+    pub(super) groups: Arc<[Group]>,
     pools: Rc<[Rc<Pool>]>,
     waiters: Permits,
     pub(super) counts: Arc<Counts>,
-    pub(super) questions: Turns,
+    /// Of each upstream: the turns of questions, and of who is held and asks again.
+    pub(super) questions: Rc<[Turns]>,
+    pub(super) repeats: Rc<[Turns]>,
 }
 
 /// Why an attempt failed.
@@ -61,12 +63,13 @@ impl From<UpstreamError> for Failure {
 }
 
 impl Client {
-    /// The client of one worker, which keeps connections of its own; `questions` may be under way at a
+    /// The client of one worker, with connections of its own and so many `questions` an upstream at a
     /// time.
     pub fn new(groups: Arc<[Group]>, questions: usize, counts: Arc<Counts>) -> Self {
         let pools = groups.iter().map(|group| Rc::new(Pool::new(group.keepalive))).collect();
-        let (waiters, questions) = (Permits::new(MAX_WAITERS), Turns::new(questions));
-        Self { groups, pools, waiters, counts, questions }
+        let turns = || groups.iter().map(|_| Turns::new(questions)).collect();
+        let (waiters, questions, repeats) = (Permits::new(MAX_WAITERS), turns(), turns());
+        Self { groups, pools, waiters, counts, questions, repeats }
     }
 
     /// Sends a request to an upstream, by its number, and waits for the head of the answer. The URI is
