@@ -42,7 +42,7 @@ pub struct Process {
     pub max_subscribers: usize,
     /// `push_hook_queue`: notices that each worker keeps for the application.
     pub hook_queue: usize,
-    /// `push_hook_requests`: questions to the application that each worker has under way at a time.
+    /// `push_hook_requests`: questions to each upstream that each worker has under way at a time.
     pub hook_requests: usize,
 }
 

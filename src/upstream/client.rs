@@ -37,17 +37,19 @@ const MAX_WAITERS: usize = 1024;
 /// What a worker speaks to the servers of all upstreams with.
 #[derive(Clone, Debug)]
 pub struct Client {
-    groups: Arc<[Group]>,
+    pub(super) groups: Arc<[Group]>,
     pools: Rc<[Rc<Pool>]>,
     waiters: Permits,
     pub(super) counts: Arc<Counts>,
-    pub(super) questions: Turns,
+    /// Of each upstream: the turns of questions, and of who is held and asks again.
+    pub(super) questions: Rc<[Turns]>,
+    pub(super) repeats: Rc<[Turns]>,
 }
 
 /// Why an attempt failed.
 struct Failure {
     error: UpstreamError,
-    /// Something of the request may have been sent.
+    /// Something of the request was written.
     sent: bool,
     /// Something of an answer has come.
     received: bool,
@@ -61,12 +63,13 @@ impl From<UpstreamError> for Failure {
 }
 
 impl Client {
-    /// The client of one worker, which keeps connections of its own; `questions` may be under way at a
+    /// The client of one worker, with connections of its own and so many `questions` an upstream at a
     /// time.
     pub fn new(groups: Arc<[Group]>, questions: usize, counts: Arc<Counts>) -> Self {
         let pools = groups.iter().map(|group| Rc::new(Pool::new(group.keepalive))).collect();
-        let (waiters, questions) = (Permits::new(MAX_WAITERS), Turns::new(questions));
-        Self { groups, pools, waiters, counts, questions }
+        let turns = || groups.iter().map(|_| Turns::new(questions)).collect();
+        let (waiters, questions, repeats) = (Permits::new(MAX_WAITERS), turns(), turns());
+        Self { groups, pools, waiters, counts, questions, repeats }
     }
 
     /// Sends a request to an upstream, by its number, and waits for the head of the answer. The URI is
@@ -150,7 +153,7 @@ impl Client {
                 return Err(error);
             }
             group.failed(peer, &error);
-            let again = !sent || (head.method.is_idempotent() && upload.is_whole());
+            let again = (!sent || head.method.is_idempotent()) && upload.is_whole();
             if !again || !error.goes_on() {
                 return Err(error);
             }
@@ -180,7 +183,8 @@ impl Client {
     /// Asks one server, over a connection that is there or over a new one.
     ///
     /// A connection that is there may be closed just when it is used. If it ends without a byte of an
-    /// answer, the request is sent once more over a new one, provided that nothing of its body is gone.
+    /// answer, the request is sent once more over a new one, provided that nothing of it was written or
+    /// that the method is idempotent (RFC 9110 section 9.2.2).
     async fn ask(
         &self,
         upstream: usize,
@@ -191,12 +195,11 @@ impl Client {
     ) -> Result<Response<Download>, Failure> {
         let pool = &self.pools[upstream];
         if let Some(link) = pool.take(peer) {
+            link.meter.rested();
             let lease = Lease { link, pool: pool.clone(), peer };
             match attempt(lease, head, upload.again(), timeouts).await {
                 Err(Failure { error: UpstreamError::Closed, sent, received: false })
-                    if !sent
-                        || upload.is_untouched()
-                        || (head.method.is_idempotent() && upload.is_whole()) => {}
+                    if (!sent || head.method.is_idempotent()) && upload.is_whole() => {}
                 done => return done,
             }
         }
@@ -223,13 +226,13 @@ async fn attempt(
     *request.uri_mut() = head.uri.clone();
     *request.headers_mut() = head.headers.clone();
     let meter = lease.link.meter.clone();
-    let before = meter.received();
+    let (written, before) = (meter.written(), meter.received());
     let sending = lease.link.sender.try_send_request(request);
     let answer = in_time(sending, &upload, &meter, timeouts).await;
     let received = meter.received() != before;
     let answer = answer.map_err(|error| Failure { error, sent: true, received })?;
     let answer = answer.map_err(|mut failed| {
-        let sent = failed.take_message().is_none();
+        let sent = failed.take_message().is_none() && meter.written() != written;
         Failure { error: explain(failed.error(), &upload), sent, received }
     })?;
     let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;

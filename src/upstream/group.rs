@@ -11,18 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::StatusCode;
 use tracing::warn;
 
 use super::{
     UpstreamError,
     counts::{Counted, GroupFigures},
+    quiet::Quiet,
 };
 use crate::config::{Address, Upstream};
 
 /// Between two look-ups of one name.
 const LOOK_UP: Duration = Duration::from_secs(1);
-/// Between two lines of the log about one server that cannot be reached.
-const QUIET: Duration = Duration::from_secs(1);
 
 /// An `[[upstream]]`, or the one address of a `proxy_pass`.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Group {
     requests: AtomicU64,
     failures: AtomicU64,
     connections: Arc<AtomicUsize>,
+    /// What the log is told of answers that are failures.
+    quiet: Quiet,
 }
 
 /// A server.
@@ -45,6 +47,8 @@ pub struct Group {
 pub(super) struct Peer {
     pub(super) address: Address,
     state: Mutex<State>,
+    /// Its failures in the log.
+    quiet: Quiet,
 }
 
 #[derive(Debug, Default)]
@@ -56,8 +60,6 @@ struct State {
     fails: usize,
     since: Option<Instant>,
     last: Option<Instant>,
-    /// When the log was last told that it cannot be reached.
-    complained: Option<Instant>,
 }
 
 impl Group {
@@ -74,6 +76,7 @@ impl Group {
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             connections: Arc::default(),
+            quiet: Quiet::default(),
         }
     }
 
@@ -124,13 +127,23 @@ impl Group {
         order
     }
 
-    /// A server has failed. Of one that cannot be reached the log is not told for each who tries it.
+    /// A server has failed. The log is not told for each who asks it: there is a line a second, with the
+    /// number of failures since the last one.
     pub(super) fn failed(&self, peer: usize, error: &UpstreamError) {
         let (own, now) = (&self.peers[peer], Instant::now());
         own.failed(self, now);
         self.failures.fetch_add(1, Ordering::Relaxed);
-        if !matches!(error, UpstreamError::Connect(_)) || own.may_complain(now) {
-            warn!(upstream = %self.name, server = %own.address, ?error, "{error}");
+        if let Some(times) = own.quiet.speaks(now) {
+            warn!(upstream = %self.name, server = %own.address, times, ?error, "{error}");
+        }
+    }
+
+    /// Who is held asks for what follows, and it answers this; the log is told as of other failures.
+    pub(super) fn fails(&self, status: StatusCode) {
+        if let Some(times) = self.quiet.speaks(Instant::now()) {
+            let (upstream, status) = (&*self.name, status.as_u16());
+            let what = "the application fails where it is asked for what follows";
+            warn!(upstream, status, times, "{what}");
         }
     }
 
@@ -150,7 +163,7 @@ impl Peer {
                 Err(error) => warn!(%address, %error, "cannot look up a server, trying later"),
             }
         }
-        Self { address: address.clone(), state: Mutex::new(state) }
+        Self { address: address.clone(), state: Mutex::new(state), quiet: Quiet::default() }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -187,16 +200,6 @@ impl Peer {
         }
         state.fails += 1;
         state.last = Some(now);
-    }
-
-    /// Whether the log is told once more that it cannot be reached.
-    fn may_complain(&self, now: Instant) -> bool {
-        let mut state = self.state();
-        let may = state.complained.is_none_or(|last| now.duration_since(last) >= QUIET);
-        if may {
-            state.complained = Some(now);
-        }
-        may
     }
 
     fn is_down(&self, group: &Group, now: Instant) -> bool {

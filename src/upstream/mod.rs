@@ -21,6 +21,7 @@ mod notices;
 mod permits;
 mod pool;
 mod proxy;
+mod quiet;
 mod socket;
 mod upload;
 mod verdicts;

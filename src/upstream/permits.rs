@@ -65,6 +65,11 @@ impl Turns {
         let _waiting = self.waiting.take()?;
         timeout(patience, self.turns.acquire()).await.ok()?.ok()
     }
+
+    /// A turn, whenever it comes: for those whose number is bounded otherwise.
+    pub(super) async fn any_time(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
+    }
 }
 
 #[cfg(test)]

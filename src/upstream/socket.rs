@@ -5,13 +5,17 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv},
+};
 use tokio::net::{TcpStream, UnixStream};
 
 /// One read, in bytes.
@@ -38,11 +42,16 @@ pub(super) struct Meter {
     begun: Instant,
     /// Milliseconds from `begun` to the last write.
     sent: AtomicU64,
+    /// Bytes that the kernel has taken.
+    written: AtomicU64,
     received: AtomicU64,
+    /// The connection has been idle: what is written next begins a request.
+    rested: AtomicBool,
 }
 
 impl Meter {
-    fn wrote(&self) {
+    fn wrote(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
         let passed = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.sent.store(passed, Ordering::Relaxed);
     }
@@ -50,6 +59,17 @@ impl Meter {
     /// When the server took something last.
     pub(super) fn sent(&self) -> Instant {
         self.begun + Duration::from_millis(self.sent.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that have been written to the socket.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// The connection is to be used again: before anything is written it is looked at, and nothing is
+    /// if the server has ended it meanwhile or has said what nobody asked for.
+    pub(super) fn rested(&self) {
+        self.rested.store(true, Ordering::Relaxed);
     }
 
     /// Bytes that the server has sent.
@@ -61,8 +81,9 @@ impl Meter {
 impl Socket {
     pub(super) fn new(stream: Stream) -> (Self, Arc<Meter>) {
         let begun = Instant::now();
-        let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
-        let meter = Arc::new(Meter { begun, sent, received });
+        let (sent, written, received) = <(AtomicU64, AtomicU64, AtomicU64)>::default();
+        let meter = Meter { begun, sent, written, received, rested: AtomicBool::new(false) };
+        let meter = Arc::new(meter);
         (Self { stream, meter: meter.clone(), broken: false }, meter)
     }
 }
@@ -102,6 +123,17 @@ impl Stream {
                 return Poll::Ready(written);
             }
         }
+    }
+
+    /// Whether the other side has said nothing and has not ended the connection, as the kernel knows
+    /// it now: the runtime may not have been told yet.
+    fn is_silent(&self) -> bool {
+        let (mut byte, flags) = ([0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        let peeked = match self {
+            Self::Tcp(stream) => recv(stream, &mut byte, flags),
+            Self::Unix(stream) => recv(stream, &mut byte, flags),
+        };
+        matches!(peeked, Err(Errno::AGAIN | Errno::INTR))
     }
 
     fn finish(&self) -> io::Result<()> {
@@ -147,8 +179,11 @@ impl Write for Socket {
         if self.broken {
             return Poll::Ready(Ok(bytes.len()));
         }
+        if self.meter.rested.swap(false, Ordering::Relaxed) && !self.stream.is_silent() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         if let Ok(written) = ready!(self.stream.poll_write(cx, bytes)) {
-            self.meter.wrote();
+            self.meter.wrote(written);
             return Poll::Ready(Ok(written));
         }
         self.broken = true;

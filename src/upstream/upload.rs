@@ -124,11 +124,6 @@ impl Upload {
         !inner.lost && inner.failure.is_none()
     }
 
-    /// Whether nothing of it has been read.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.inner.borrow().taken == 0
-    }
-
     /// Who keeps it waiting.
     pub(super) fn stage(&self) -> Stage {
         let inner = self.inner.borrow();

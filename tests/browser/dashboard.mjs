@@ -39,6 +39,11 @@ export async function the_dashboard_plots_what_happens_and_says_when_it_is_over(
   assert.equal(await page.locator('#upstreams').isVisible(), false)
   assert.ok(await page.evaluate(() => getComputedStyle(document.querySelector('path')).fill === 'none'))
   assert.deepEqual([complaints, elsewhere.filter((url) => !url.endsWith('/favicon.ico'))], [[], []])
+  // A gateway that hangs is told from one that is quiet.
+  gateway.signal('SIGSTOP')
+  await page.waitForSelector('#state.lost', { timeout: 30_000 })
+  gateway.signal('SIGCONT')
+  await page.waitForFunction(() => document.getElementById('state').textContent === 'live', null, { timeout: 30_000 })
   assert.equal(await gateway.stop(), 0)
   await page.waitForSelector('#state.lost', { timeout: 30_000 })
 }

@@ -38,7 +38,7 @@ export async function startGateway(configuration) {
     await rm(folder, { recursive: true })
     return status
   }
-  return { port: Number(new URL(url).port), publish: publisher(url), stop }
+  return { port: Number(new URL(url).port), publish: publisher(url), signal: (name) => daemon.kill(name), stop }
 }
 
 function listening(daemon) {

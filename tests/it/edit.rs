@@ -1,9 +1,12 @@
 //! `push_publisher_upstream_request`: the application decides what is published.
 
-use std::net::{SocketAddr, TcpListener};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{Mutex, mpsc},
+};
 
 use crate::{
-    app::ok,
+    app::{App, asked, ok},
     harness::Gateway,
     hooked::{Judge, handshake, start},
     site::{MODES, listen, wait},
@@ -237,4 +240,26 @@ fn answers_that_nobody_reads_end_their_socket() {
     let why = b"Too many answers are not read.";
     assert!(rest.ends_with(why), "{:?}", &rest[rest.len().saturating_sub(60)..]);
     assert!(rest.len() < 1000 * 50_000);
+}
+
+#[test]
+fn a_message_is_seen_once_by_an_application_that_leaves_over_it() {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let app = App::start(move |client, _| {
+        // Each connection stays after the first question, and ends over the second.
+        for left in [true, false] {
+            let Some(question) = asked(client) else { return };
+            tell.lock().unwrap().send(question.body).unwrap();
+            if left {
+                client.send("HTTP/1.1 304 Not Modified\r\n\r\n");
+            }
+        }
+    });
+    let gateway = start(app.address, "hall", EDIT, "");
+    let publish = |body| gateway.request("POST", "/pub?id=1", "", body).status;
+    assert_eq!((publish("first"), publish("second")), (202, 502));
+    drop(gateway);
+    drop(app);
+    assert_eq!(told.iter().collect::<Vec<_>>(), [&b"first"[..], b"second"]);
 }

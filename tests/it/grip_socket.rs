@@ -1,6 +1,9 @@
 //! GRIP: WebSocket for an application that speaks HTTP.
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    sync::{Mutex, mpsc},
+};
 
 use crate::{
     app::{App, asked, ok},
@@ -369,4 +372,35 @@ fn an_application_that_restarts_is_waited_for() {
     assert_eq!(text(&mut client), "back");
     drop(client);
     drop(gateway);
+}
+
+#[test]
+fn an_event_is_told_once_to_an_application_that_leaves_over_it() {
+    let (tell, hears) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let app = App::start(move |client, _| {
+        let Some(opens) = asked(client) else { return };
+        tell.lock().unwrap().send(opens.body).unwrap();
+        client.send(opening(""));
+        // The connection ends over what is told next.
+        if let Some(told) = asked(client) {
+            tell.lock().unwrap().send(told.body).unwrap();
+        }
+    });
+    let location = format!(
+        "[[server.location]]\npath = \"/\"\nproxy_pass = \"http://{}\"\npush_grip = true\n\
+         push_grip_websocket = \"over_http\"\n",
+        app.address
+    );
+    let gateway = Gateway::start_root("workers = 1", &location);
+    let mut client = open(&gateway);
+    client.send(message(TEXT, b"once"));
+    // The conversation ends, as the application's word on it is not known.
+    assert_eq!(closed(&mut client).0, 1011);
+    drop(client);
+    drop(gateway);
+    drop(app);
+    let told = event("TEXT", "once");
+    let times = hears.iter().filter(|body| *body == told.as_bytes()).count();
+    assert_eq!(times, 1);
 }

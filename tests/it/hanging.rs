@@ -6,16 +6,19 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use crate::{
-    harness::{Client, PATIENCE},
-    hooked::{silent, start},
+    app::{App, asked, ok},
+    grip::answer,
+    harness::{Client, Gateway, PATIENCE},
+    hooked::{YES, silent, start},
     process::{Daemon, write},
 };
 
@@ -174,4 +177,71 @@ fn who_stays_or_publishes_is_refused_by_an_application_that_hangs() {
     // Nothing is published, and nobody has a seat.
     assert_eq!(gateway.request("GET", "/pub?id=1", "", "").status, 404);
     drop(gateway);
+}
+
+#[test]
+fn an_application_that_hangs_holds_up_no_question_to_another() {
+    let (hanging, told) = silent();
+    let fine = App::answering(|_| YES.into());
+    let location = |path: &str, app: &App| {
+        format!(
+            "[[server.location]]\npath = \"{path}\"\npush_subscriber = true\n\
+             push_channel_id = \"$arg_id\"\npush_authorize_request = \"http://{}/may\"\n",
+            app.address
+        )
+    };
+    let locations = location("/hangs", &hanging) + &location("/fine", &fine);
+    let gateway = Gateway::start_root("workers = 1\npush_hook_requests = 1", &locations);
+    let mut waits = gateway.connect();
+    waits.get("/hangs?id=1", EVENTS);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("asked"));
+    let mut client = gateway.connect();
+    client.get("/fine?id=1", EVENTS);
+    assert!(client.head().starts_with("HTTP/1.1 200 "));
+    drop((waits, client));
+    drop(gateway);
+}
+
+#[test]
+fn held_requests_take_turns_to_ask_an_application_that_hangs() {
+    const HELD: usize = 6;
+    const TURNS: usize = 2;
+    let keys = "Grip-Keep-Alive: .; timeout=1\r\nGrip-Link: </next>; rel=next\r\n";
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (tell, released) = (Mutex::new(tell), Mutex::new(released));
+    let app = App::start(move |client, _| {
+        while let Some(question) = asked(client) {
+            if question.line().starts_with("GET /next ") {
+                let _ = tell.lock().unwrap().send(());
+                let go = released.lock().unwrap().recv();
+                client.send(if go.is_ok() { ok(b"end") } else { Vec::new() });
+            } else {
+                client.send(answer(keys, "begin"));
+            }
+        }
+    });
+    let root = format!("workers = 1\npush_hook_requests = {TURNS}");
+    let gateway = Gateway::start_root(&root, &app.location("push_grip = true"));
+    let mut clients: Vec<Client> = (0..HELD).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.get("/", "");
+        assert!(client.head().starts_with("HTTP/1.1 200 "));
+    }
+    // Each waits and has a sign of life: it would have asked long ago.
+    for client in &mut clients {
+        for expected in ["begin", ".", "."] {
+            assert_eq!(client.chunk().unwrap(), expected.as_bytes());
+        }
+    }
+    assert_eq!(told.try_iter().count(), TURNS);
+    for _ in 0..HELD {
+        release.send(()).unwrap();
+    }
+    for client in &mut clients {
+        while client.chunk().unwrap() != b"end" {}
+        assert_eq!(client.chunk(), None);
+    }
+    assert_eq!(told.try_iter().count(), HELD - TURNS);
+    drop((clients, gateway));
 }

@@ -1,6 +1,6 @@
 //! What the logs say of requests that have to do with an application, and what no log says.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -233,4 +233,26 @@ fn the_log_of_the_daemon_is_json_too_and_says_as_much_as_it_is_asked_to() {
             assert!(line["timestamp"].is_string() && line["fields"]["message"].is_string());
         }
     }
+}
+
+#[test]
+fn a_server_that_fails_has_a_line_a_second_however_many_ask_it() {
+    const ASKED: u64 = 50;
+    let app = App::start(|client, _| {
+        crate::app::asked(client);
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let mut daemon = start(&app, &directory, "warn");
+    let begun = Instant::now();
+    for _ in 0..ASKED {
+        let mut client = get(&daemon, "/", "");
+        assert_eq!(client.response().status, 502);
+    }
+    let seconds = begun.elapsed().as_secs() + 1;
+    let said = lines(&mut daemon, &directory.path().join("error.log"));
+    let times: Vec<u64> =
+        said.iter().map(|line| line["fields"]["times"].as_u64().unwrap()).collect();
+    assert!((1..=seconds).contains(&(times.len() as u64)), "{seconds} s: {said:?}");
+    assert_eq!(times[0], 1);
+    assert!(times.iter().sum::<u64>() <= ASKED, "{said:?}");
 }

@@ -135,7 +135,14 @@ impl Caller {
         let uri = link::resolve(&self.uri, uri).ok_or_else(|| {
             Refusal::BadGateway("The application's link to what follows is none.".into())
         })?;
-        self.insist(&uri, &self.following(), last, Told::fine).await
+        let judge = |told: Told| {
+            let (status, judged) = (told.status(), told.fine());
+            if let (Err(Trouble::Passing), Some(proxy)) = (&judged, &self.location.proxy) {
+                self.client.groups[proxy.upstream].fails(status);
+            }
+            judged
+        };
+        self.insist(&uri, &self.following(), last, judge).await
     }
 
     /// Asks until there is an answer, as long as somebody waits for it; what can be no better later is
@@ -169,6 +176,11 @@ impl Caller {
                 headers.append(LAST, value);
             }
         }
+        let proxy = self.location.proxy.as_ref();
+        let turns = proxy.and_then(|own| self.client.repeats.get(own.upstream));
+        let Some(turns) = turns else { return Err(UpstreamError::Closed.into()) };
+        // As many as are held may ask: an application that hangs would have a connection of each.
+        let _turn = turns.any_time().await;
         let asked = self.post(Method::GET, uri, headers, Bytes::new()).await?;
         let (parts, body) = asked.into_parts();
         Told::new(parts, body).map_err(Trouble::Lasting)

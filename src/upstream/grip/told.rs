@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, response::Parts};
 use hyper::ext::ReasonPhrase;
-use tracing::warn;
 
 use super::{
     MAX_ANSWER,
@@ -68,7 +67,6 @@ impl Told {
         }
         let status = self.status.as_u16();
         if self.status.is_server_error() {
-            warn!(status, "the application fails where it is asked for what follows");
             return Err(Trouble::Passing);
         }
         let what = format!("The application answers {status} for what follows.");

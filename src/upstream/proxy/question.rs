@@ -45,7 +45,8 @@ impl Passage<'_> {
 }
 
 impl Client {
-    /// As [`Client::inquire`], for somebody who waits for the answer: such questions take turns.
+    /// As [`Client::inquire`], for somebody who waits for the answer: such questions take turns, those to
+    /// each upstream among themselves.
     pub async fn question(
         &self,
         inquiry: &Inquiry,
@@ -54,7 +55,7 @@ impl Client {
     ) -> Result<Response<Bytes>, UpstreamError> {
         let patience = inquiry.timeouts.read;
         let _counted = Counted::among(&self.counts.questions);
-        let Some(_turn) = self.questions.turn(patience).await else {
+        let Some(_turn) = self.questions[inquiry.upstream].turn(patience).await else {
             self.counts.turned_away.fetch_add(1, Relaxed);
             return Err(UpstreamError::Busy);
         };
