@@ -9,7 +9,7 @@ const LIMIT = 60_000
 const MISSED = 1 / 1000
 
 // Where one more tab is opened meanwhile; a tab that is not counted would miss every third message from then on.
-const MISSED_WHEN_OPENED = 1 / 100
+const MISSED_WHEN_OPENED = 1 / 20
 
 const SCRIPTS = ['node_modules/jquery/dist/jquery.js', 'pages/cursorless.js']
 
