@@ -114,11 +114,11 @@ pub(super) fn go_on(subscription: &mut Subscription, tag: Tag, browsers: &Browse
     let messages = subscription.read();
     let next = messages.first().filter(|first| first.previous() <= subscription.cursor());
     let next = next.map(|message| message.id());
-    // Without a message the poll with this tag still waits, and this is another tab's.
-    let browser = tag.browser.or_else(|| messages.is_empty().then_some(tag.poll));
+    // Without a message the poll with this tag still waits, if anybody does, and this is another tab's.
+    let waits = tag.browser.is_none() && messages.is_empty() && others_wait(subscription);
+    let browser = tag.browser.or_else(|| waits.then_some(tag.poll));
     let tabs = browser.map(|number| {
         let number = browsers.keyed(&(names(subscription), number));
-        let waits = tag.browser.is_none() && others_wait(subscription);
         browsers.tabs(number, usize::from(waits), now)
     });
     let latest = tabs.as_ref().and_then(|tabs| tabs.latest(next, now));
