@@ -56,12 +56,8 @@ impl Matter<'_> {
 
     /// Asks whether somebody may; what is no verdict is an error.
     pub(super) async fn ask(&self, inquiry: &Inquiry) -> Result<Verdict, Refusal> {
-        let begun = Instant::now();
-        let answer = self.desk.upstreams.question(inquiry, Bytes::new(), MAX_ANSWER).await;
-        if let Some(entry) = Entry::of(self.head) {
-            entry.upstream(begun.elapsed());
-        }
-        let answer = answer?;
+        let question = self.desk.upstreams.question(inquiry, Bytes::new(), MAX_ANSWER);
+        let answer = Entry::clocked(self.head, question).await?;
         match answer.status() {
             status if status.is_success() => Ok(Verdict::Admitted),
             StatusCode::NOT_MODIFIED => {

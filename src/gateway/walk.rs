@@ -151,10 +151,8 @@ impl Desk {
     ) -> Result<Passed, Refusal> {
         let Stop { location, scope, .. } = stop;
         if let Some(status) = location.status {
-            let response = {
-                let application = || self.gateway.application();
-                self.gateway.monitor.answer(status, head, scope, application).await?
-            };
+            let application = || self.gateway.application();
+            let response = self.gateway.monitor.answer(status, head, scope, application).await?;
             return Ok(Passed::Answer(shared(location, head, response)));
         }
         if let Some(proxy) = &location.proxy {

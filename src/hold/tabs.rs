@@ -68,8 +68,10 @@ pub struct Tab {
 
 /// A tab that is away for longer has been closed, or asks no more.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long tabs are taken to be away before anything is known of it, and at most.
-const TURNAROUND: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(50)];
+/// How long tabs are taken to be away before anything is known of it, ...
+const TURNAROUND: Duration = Duration::from_millis(5);
+/// ... and at most.
+const LONGEST: Duration = Duration::from_millis(50);
 /// So many rounds on end begin late: there is no time to wait for tabs that are not known,
 const LATE: u32 = 8;
 /// but every so often there is.
@@ -92,8 +94,8 @@ impl Browsers {
         if browsers.len() % LOOK == LOOK - 1 {
             browsers.retain(|_, tabs| Arc::strong_count(tabs) > 1 || !tabs.is_forgotten(now));
         }
-        let [turnaround, _] = TURNAROUND;
-        let rounds = Rounds { unknown, at: Some(now), turnaround, ..Rounds::default() };
+        let (at, turnaround) = (Some(now), TURNAROUND);
+        let rounds = Rounds { unknown, at, turnaround, ..Rounds::default() };
         let tabs = || Arc::new(Tabs(Mutex::new(rounds)));
         browsers.entry(number).or_insert_with(tabs).clone()
     }
@@ -149,9 +151,8 @@ impl Rounds {
 
     /// The last tab that is known to have been away is back.
     fn all_back(&mut self, now: Instant) {
-        let [_, most] = TURNAROUND;
-        let away = self.began.map_or(most, |began| now.saturating_duration_since(began));
-        self.turnaround = away.min(most).max(self.turnaround * 7 / 8);
+        let away = self.began.map_or(LONGEST, |began| now.saturating_duration_since(began));
+        self.turnaround = away.min(LONGEST).max(self.turnaround * 7 / 8);
     }
 
     /// Whether the next round may begin, or still waits for tabs that are away, or not known.

@@ -124,9 +124,14 @@ impl Entry {
         self.record().status = Some(status.as_u16());
     }
 
-    /// An application has been waited for, for so long.
-    pub fn upstream(&self, waited: Duration) {
-        *self.record().upstream.get_or_insert_default() += waited;
+    /// Waits for an application, and notes how long that takes in the line of a request, if it has one.
+    pub async fn clocked<T>(head: &request::Parts, answer: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let answer = answer.await;
+        if let Some(entry) = Self::of(head) {
+            *entry.record().upstream.get_or_insert_default() += begun.elapsed();
+        }
+        answer
     }
 
     /// Bytes of the answer have gone out.

@@ -91,11 +91,11 @@ impl Client {
             Err(error) if error.goes_on() => error,
             done => return done,
         };
-        let repeatable = head.method.is_idempotent() && upload.is_whole();
-        match self.waiters.take().filter(|_| repeatable && !timeouts.retry.is_zero()) {
-            Some(_waiter) => self.retry(upstream, &head, &upload, timeouts, error).await,
-            None => Err(error),
+        if timeouts.retry.is_zero() || !upload.may_repeat(true, &head.method) {
+            return Err(error);
         }
+        let Some(_waiter) = self.waiter() else { return Err(error) };
+        self.retry(upstream, &head, &upload, timeouts, error).await
     }
 
     /// Tries again after this error, for a while. An answer that breaks off, as at the end of the
@@ -153,8 +153,7 @@ impl Client {
                 return Err(error);
             }
             group.failed(peer, &error);
-            let again = (!sent || head.method.is_idempotent()) && upload.is_whole();
-            if !again || !error.goes_on() {
+            if !upload.may_repeat(sent, &head.method) || !error.goes_on() {
                 return Err(error);
             }
             last = error;
@@ -199,7 +198,7 @@ impl Client {
             let lease = Lease { link, pool: pool.clone(), peer };
             match attempt(lease, head, upload.again(), timeouts).await {
                 Err(Failure { error: UpstreamError::Closed, sent, received: false })
-                    if (!sent || head.method.is_idempotent()) && upload.is_whole() => {}
+                    if upload.may_repeat(sent, &head.method) => {}
                 done => return done,
             }
         }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
@@ -119,9 +120,14 @@ impl Upload {
     }
 
     /// Whether it can be sent from its beginning.
-    pub(super) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         let inner = self.inner.borrow();
         !inner.lost && inner.failure.is_none()
+    }
+
+    /// Whether its request may go out again, of which something was `sent` (RFC 9110 section 9.2.2).
+    pub(super) fn may_repeat(&self, sent: bool, method: &Method) -> bool {
+        (!sent || method.is_idempotent()) && self.is_whole()
     }
 
     /// Who keeps it waiting.

@@ -5,7 +5,7 @@ pub(super) mod headers;
 mod question;
 mod target;
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc};
 
 pub use headers::{CONDITIONS, strip_hops};
 use http::{Method, Request, Response, StatusCode, header, request};
@@ -85,18 +85,18 @@ impl Passage<'_> {
         });
         let mut head = self.onward(&upload)?;
         let caller = self.caller(&mut head, place);
-        if let Some(caller) = &caller
-            && caller.speaks_over_http()
-            && websocket::is_requested(self.head)
-        {
-            return self.clocked(grip::socket::open(caller.clone(), self.head, &upload)).await;
+        let over_http =
+            |own: &&Rc<Caller>| own.speaks_over_http() && websocket::is_requested(self.head);
+        if let Some(caller) = caller.as_ref().filter(over_http) {
+            let opening = grip::socket::open(caller.clone(), self.head, &upload);
+            return Entry::clocked(self.head, opening).await;
         }
         let mut request = Request::new(upload.again());
         (*request.method_mut(), *request.uri_mut()) = (self.head.method.clone(), head.uri);
         *request.headers_mut() = head.headers;
         let Proxy { upstream, timeouts, .. } = self.proxy;
         let response = self.client.request(*upstream, request, timeouts);
-        let response = self.clocked(response).await?;
+        let response = Entry::clocked(self.head, response).await?;
         if let Some(redirect) = Redirect::of(response.headers(), &upload)? {
             return Ok(Passed::Redirect(redirect));
         }
@@ -107,16 +107,6 @@ impl Passage<'_> {
             return caller.instructed(response).await.map(Passed::Answer);
         }
         Ok(Passed::Answer(self.answer(response)))
-    }
-
-    /// Tells the access log how long the application takes.
-    async fn clocked<T>(&self, answer: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
-        let answer = answer.await;
-        if let Some(entry) = Entry::of(self.head) {
-            entry.upstream(begun.elapsed());
-        }
-        answer
     }
 
     /// Who asks the application again, if it may have the request held.
