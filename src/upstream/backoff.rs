@@ -1,5 +1,5 @@
-//! How long to wait before an application is asked again that could not be reached: longer each time,
-//! up to a bound, and not as long as others who began to wait at the same moment.
+//! How long to wait before somebody is asked again who could not be reached: longer each time, up to a
+//! bound, and not as long as others who began to wait at the same moment.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -8,21 +8,34 @@ use std::{
 
 /// The pauses of one who asks again.
 #[derive(Debug)]
-pub(super) struct Backoff {
-    next: Duration,
+pub struct Backoff {
+    first: Duration,
     most: Duration,
+    failures: u32,
 }
 
 impl Backoff {
     /// Pauses that begin with about this one, double each time, and reach `most`.
-    pub(super) fn new(first: Duration, most: Duration) -> Self {
-        Self { next: first, most }
+    pub fn new(first: Duration, most: Duration) -> Self {
+        Self { first, most, failures: 0 }
+    }
+
+    /// From now on the first pause is about this one, and `most` no shorter.
+    pub fn begin_with(&mut self, first: Duration) {
+        self.first = first;
+    }
+
+    /// It works again.
+    pub fn reset(&mut self) {
+        self.failures = 0;
     }
 
     /// The next pause: between half of its length and all of it.
-    pub(super) fn pause(&mut self) -> Duration {
-        let whole = self.next;
-        self.next = (whole * 2).min(self.most);
+    pub fn pause(&mut self) -> Duration {
+        let doubled =
+            self.first.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        self.failures = (self.failures + 1).min(u32::BITS - 1);
+        let whole = doubled.min(self.most.max(self.first));
         // Of each new state the keys are others.
         let dice = RandomState::new().hash_one(0_u8) >> 32;
         let share = u32::try_from(dice).unwrap_or_default();

@@ -27,6 +27,7 @@ mod upload;
 mod verdicts;
 
 pub use accel_redirect::Redirect;
+pub use backoff::Backoff;
 pub use client::Client;
 pub use counts::{Counts, GroupFigures};
 pub use download::Download;

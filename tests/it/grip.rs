@@ -30,10 +30,11 @@ impl Script {
         let (tell, asked) = channel();
         let (left, tell) = (Mutex::new(answers), Mutex::new(tell));
         let answer = move |asked: Asked| {
+            let mut left = left.lock().unwrap();
+            let next = if left.len() > 1 { left.remove(0) } else { left[0].clone() };
             // Whoever asks late is not listened to any more.
             let _ = tell.lock().unwrap().send(asked);
-            let mut left = left.lock().unwrap();
-            if left.len() > 1 { left.remove(0) } else { left[0].clone() }
+            next
         };
         let app = App::start(move |client, _| {
             while let Some(asked) = app::asked(client) {

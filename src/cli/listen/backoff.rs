@@ -1,17 +1,13 @@
 //! How long to wait before a lost connection is tried again.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
+
+use crate::upstream;
 
 /// Waits double from the first to the longest, and each is drawn from its upper half, so that all who
 /// were cut off at once do not come back at once.
 #[derive(Debug)]
-pub(super) struct Backoff {
-    first: Duration,
-    failures: u32,
-}
+pub(super) struct Backoff(upstream::Backoff);
 
 /// The first wait, unless an event stream says another (`retry`).
 const FIRST: Duration = Duration::from_secs(1);
@@ -24,38 +20,28 @@ const MOST: Duration = Duration::from_hours(1);
 
 impl Backoff {
     pub(super) fn new() -> Self {
-        Self { first: FIRST, failures: 0 }
+        Self(upstream::Backoff::new(FIRST, LONGEST))
     }
 
     /// Waits from the shortest first one on.
     pub(super) fn shortest() -> Self {
-        Self { first: LEAST, failures: 0 }
+        Self(upstream::Backoff::new(LEAST, LONGEST))
     }
 
     /// The gateway says how long the first wait is.
     pub(super) fn begin_with(&mut self, first: Duration) {
-        self.first = first.clamp(LEAST, MOST);
+        self.0.begin_with(first.clamp(LEAST, MOST));
     }
 
     /// It works again.
     pub(super) fn reset(&mut self) {
-        self.failures = 0;
+        self.0.reset();
     }
 
     /// The next wait.
     pub(super) fn next(&mut self) -> Duration {
-        let doubled =
-            self.first.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
-        self.failures = (self.failures + 1).min(u32::BITS - 1);
-        let whole = doubled.min(LONGEST.max(self.first));
-        whole.mul_f64(0.5 + fraction() / 2.0)
+        self.0.pause()
     }
-}
-
-/// A number from 0 to 1 that nobody can foretell: the keys of the hash are random.
-fn fraction() -> f64 {
-    let random = RandomState::new().hash_one(0_u8) >> 32;
-    f64::from(u32::try_from(random).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

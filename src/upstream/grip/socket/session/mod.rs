@@ -93,7 +93,7 @@ impl Session {
             sent: Vec::new(),
             flight: None,
             again: None,
-            backoff: patience(),
+            backoff: Backoff::new(FIRST_PAUSE, MAX_PAUSE),
             asked: now,
             keep_alive: None,
             beat: now,
@@ -189,7 +189,7 @@ impl Session {
                 return Ok(());
             }
             Ok(told) if told.status() == StatusCode::OK && is_events(told.headers()) => {
-                self.backoff = patience();
+                self.backoff.reset();
                 self.exchange.note(told.headers());
                 decode(told.body()).map_err(|error| error.to_string())
             }
@@ -281,11 +281,6 @@ impl Session {
             warn!(%error, "the application is not told that a WebSocket is gone");
         }
     }
-}
-
-/// How an application is waited for that cannot be reached.
-fn patience() -> Backoff {
-    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
 }
 
 /// The answer of the request that is under way.
