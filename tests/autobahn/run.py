@@ -1,6 +1,6 @@
-"""The Autobahn suite against the gateway: run.py [--reference KIND] [CASE]...
+"""The Autobahn suite against the gateway: run.py [--reference KIND] [PART | CASE]...
 
-Without cases, such as 1.1.1 or '9.*', it runs those of SERVER_CASES. `--reference` tries the suite itself, on another
+A part is "protocol" or "compression", a case such as 1.1.1 or '9.*'; without any, it runs both parts. `--reference` tries the suite itself, on another
 server that is sound or has a fault: see reference.mjs.
 """
 
@@ -21,7 +21,10 @@ sys.path.insert(0, str(HERE.parent / "clients"))
 
 from gateway import ROOT, Gateway, Process
 
-SERVER_CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*", "12.*", "13.*"]
+PARTS = {
+    "protocol": ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*"],
+    "compression": ["12.*", "13.*"],
+}
 # A group of these is worth a process of its own; the longest come first.
 LONG = ["13", "12", "9"]
 PROCESSES = 2
@@ -52,11 +55,12 @@ push_websocket_max_message = "32M"
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reference", choices=["sound", "payload", "utf8", "deflate"])
-    parser.add_argument("cases", nargs="*", default=SERVER_CASES)
+    parser.add_argument("cases", nargs="*", default=list(PARTS), metavar="PART | CASE")
     options = parser.parse_args()
 
     known = fuzz("--list").split()
-    wanted = [case for case in known if any(fnmatch.fnmatch(case, pattern) for pattern in options.cases)]
+    patterns = [pattern for asked in options.cases for pattern in PARTS.get(asked, [asked])]
+    wanted = [case for case in known if any(fnmatch.fnmatch(case, pattern) for pattern in patterns)]
     begun = time.monotonic()
     with server(options.reference) as peer, ThreadPoolExecutor(PROCESSES) as pool:
         url = peer.urls[0].replace("http", "ws") + "/echo"
