@@ -111,3 +111,17 @@ fn it_passes_every_load() {
         told.assert_clean(told.report["faults"]["checked"].as_u64().unwrap());
     }
 }
+
+#[test]
+fn hold_counts_memory_and_checks_a_message_at_each() {
+    let daemon = Daemon::start();
+    let words = daemon.words("sub");
+    let load = "hold --subs 20 --channels 3 --messages 2 --seconds 0";
+    let told = report(&format!("{load} {words}"));
+    told.assert_clean(40);
+    assert_eq!(told.report["memory"][1]["when"], "held");
+    let (pss, each) = (told.number("/memory/1/pss"), told.number("/memory/1/pss_each"));
+    let before = told.number("/memory/0/pss");
+    assert!(before > 0.0 && ((pss - before) / 20.0 - each).abs() < 1.0, "{told:#?}");
+    assert!(told.number("/phases/0/server/us") > 0.0, "{told:#?}");
+}

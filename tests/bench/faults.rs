@@ -24,7 +24,7 @@ fn run(server: &Server, transport: &str, path: &str, more: &str) -> Told {
     // The publisher is ahead, so that a message can come before the one it follows.
     report(&format!(
         "fanout {} --transport {transport} --subs {SUBSCRIBERS} --channels {CHANNELS} \
-         --warmup 1 --messages {} --inflight 4 --patience 1 {more}",
+         --warmup 1 --messages {} --inflight 4 --patience 5 {more}",
         server.urls(path),
         ROUNDS - 1
     ))
@@ -124,7 +124,7 @@ fn pings_are_answered_and_are_no_messages() {
 fn faults_in_other_processes_are_told_too() {
     let server = Server::start(Fault::Double, 8);
     let told = report(&format!(
-        "fanout {} --subs 8 --per-process 3 --messages 6 --inflight 4 --patience 1",
+        "fanout {} --subs 8 --per-process 3 --messages 6 --inflight 4 --patience 5",
         server.urls("sub")
     ));
     assert_eq!(told.faults(), [("doubled", 8)], "{told:#?}");

@@ -2,7 +2,6 @@
 
 use std::{
     net::TcpListener,
-    process::id,
     time::{Duration, Instant},
 };
 
@@ -10,22 +9,6 @@ use crate::{
     run::{bench, report},
     server::{Fault, Server},
 };
-
-#[test]
-fn hold_counts_memory_and_checks_a_message_at_each() {
-    let server = Server::start(Fault::None, 0);
-    let told = report(&format!(
-        "hold {} --subs 20 --channels 3 --messages 2 --seconds 0 --pid {}",
-        server.urls("sub"),
-        id()
-    ));
-    told.assert_clean(40);
-    assert_eq!(told.report["memory"][1]["when"], "held");
-    let (pss, each) = (told.number("/memory/1/pss"), told.number("/memory/1/pss_each"));
-    let before = told.number("/memory/0/pss");
-    assert!(before > 0.0 && ((pss - before) / 20.0 - each).abs() < 1.0, "{told:#?}");
-    assert!(told.number("/phases/0/server/us") > 0.0, "{told:#?}");
-}
 
 #[test]
 fn several_processes_hold_what_one_may_not() {
@@ -165,7 +148,7 @@ fn people_get_a_table_and_see_how_far_it_is() {
     assert!(output.status.success());
 
     let server = Server::start(Fault::Drop, 1);
-    let words = format!("fanout {} --subs 5 --quiet --patience 1", server.urls("sub"));
+    let words = format!("fanout {} --subs 5 --quiet --patience 5", server.urls("sub"));
     let output = bench(&words);
     let table = String::from_utf8(output.stdout).unwrap();
     let told = "14 messages checked byte by byte: 1 lost; the run did not come to its end\n  ";
@@ -189,7 +172,7 @@ fn patience_begins_when_something_is_expected() {
     let server = Server::start(Fault::None, 0);
     let urls = server.urls("sub");
     // The silence of the hold is longer.
-    report(&format!("hold {urls} --subs 2 --seconds 2 --patience 1")).assert_clean(2);
+    report(&format!("hold {urls} --subs 2 --seconds 4 --patience 3")).assert_clean(2);
 }
 
 #[test]
