@@ -54,7 +54,7 @@ class Dockerfile(unittest.TestCase):
 
     def test_the_build_is_the_one_the_tests_run_on(self):
         self.assertEqual(" ".join(only(self.building, "RUN")), BUILD)
-        self.assertIn(f"step 'build' {BUILD}\n", (ROOT / "tests/run").read_text())
+        self.assertIn(f"start 'build' {BUILD}\n", (ROOT / "tests/run").read_text())
 
     def test_what_is_copied_suffices_to_build(self):
         with tempfile.TemporaryDirectory() as folder:
