@@ -136,7 +136,7 @@ impl Visit<'_> {
         let outlet = self.outlets.poll(&self.head.headers);
         if matches!(framing.form, Form::Jsonp(_)) {
             // Its function is its own.
-            let own = Arc::new(outlet.with_style(Style::Poll(framing)));
+            let own = Arc::new(outlet.with_poll(framing));
             return Ok(self.hold(subscription, &own, self.cors()));
         }
         Ok(self.hold(subscription, outlet, self.cors()))
