@@ -147,7 +147,8 @@ impl Hub {
             Start::After(id) => id.min(watermark),
             Start::First(_) => oldest.unwrap_or(watermark),
         };
-        Ok(Subscription::new(channels, cursor))
+        let resumes = matches!(request.start, Start::After(_));
+        Ok(Subscription::new(channels, cursor, resumes))
     }
 
     /// Drops what has expired and channels that are idle, a part at each call; `turn` counts the

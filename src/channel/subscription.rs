@@ -73,13 +73,15 @@ pub enum SeatError {
 pub struct Subscription {
     channels: Vec<Arc<Channel>>,
     cursor: MessageId,
+    /// The reader has said itself where it left off.
+    resumes: bool,
     /// One for each channel, once it waits.
     tickets: Vec<u32>,
 }
 
 impl Subscription {
-    pub(super) fn new(channels: Vec<Arc<Channel>>, cursor: MessageId) -> Self {
-        Self { channels, cursor, tickets: Vec::new() }
+    pub(super) fn new(channels: Vec<Arc<Channel>>, cursor: MessageId, resumes: bool) -> Self {
+        Self { channels, cursor, resumes, tickets: Vec::new() }
     }
 
     /// Its channels, at least one.
@@ -100,6 +102,12 @@ impl Subscription {
     /// Everything after the cursor, oldest first.
     pub fn read(&self) -> Vec<Arc<Message>> {
         read(&self.channels, self.cursor)
+    }
+
+    /// Whether messages after the place where the reader has left off are gone. Who has not said where
+    /// that is misses nothing.
+    pub fn has_gap(&self) -> bool {
+        self.resumes && gap(&self.read(), self.cursor)
     }
 
     /// Takes a seat in each channel, or in none.

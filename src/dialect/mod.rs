@@ -305,6 +305,11 @@ mod tests {
             row("the place in arguments", |dialect| {
                 if_so(dialect.cursor_arguments, "`time` and `tag`, or `eventid`")
             }),
+            row("`Last-Event-ID`", |dialect| {
+                let event =
+                    if dialect.cursor_arguments { "a publisher's `Event-Id`, or " } else { "" };
+                format!("{event}a message id")
+            }),
         ]
     }
 
@@ -319,7 +324,7 @@ mod tests {
             }),
             row("`~id~` in templates", |dialect| match dialect.ids {
                 Ids::TimeTag => "`time:tag`".into(),
-                Ids::Number => "the number in its channel, from 1".into(),
+                Ids::Number => "the number in its channel, from 1 (after DELETE again)".into(),
             }),
             row("streams", |dialect| match (dialect.ping_notice, dialect.deleted_notice) {
                 (Some(ping), Some(Notice { id, text })) => {

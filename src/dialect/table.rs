@@ -215,7 +215,8 @@ dialects! {
         "",                           "",                           "W/";
 
     /// Whether the arguments `time` (an HTTP date) and `tag` say where the client left off, as
-    /// `If-Modified-Since` and `If-None-Match` do, or `eventid`, by the `Event-Id` of a message.
+    /// `If-Modified-Since` and `If-None-Match` do, or `eventid` and `Last-Event-ID`, by the `Event-Id`
+    /// of a message.
     cursor_arguments: bool =
         false,                        false,                        true;
 

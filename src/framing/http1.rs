@@ -46,7 +46,7 @@ pub fn response(date: u64, status: StatusCode, headers: &HeaderMap, body: &[u8])
     Frame { bytes: bytes.into(), start, end, plain: Checksum::default() }
 }
 
-/// Says on a poll that messages after this one are lost: `X-Push-Gap`.
+/// Says that messages after this one are lost: `X-Push-Gap`.
 pub fn tell_gap(headers: &mut HeaderMap, after: MessageId) {
     if let Ok(after) = HeaderValue::from_str(&after.to_string()) {
         headers.insert("x-push-gap", after);

@@ -14,7 +14,7 @@ pub mod template;
 mod voice;
 pub mod websocket;
 
-use std::fmt;
+use std::{fmt, io::Write};
 
 use http::HeaderValue;
 pub use voice::Voice;
@@ -135,7 +135,8 @@ pub fn chunk(payload: &[u8]) -> Frame {
         return Frame::default();
     }
     let mut bytes = Vec::with_capacity(payload.len() + 20);
-    bytes.extend_from_slice(format!("{:x}\r\n", payload.len()).as_bytes());
+    // A vector takes everything.
+    let _ = write!(bytes, "{:x}\r\n", payload.len());
     let start = bytes.len();
     bytes.extend_from_slice(payload);
     let end = bytes.len();

@@ -57,7 +57,7 @@ impl Matter<'_> {
     /// Asks whether somebody may; what is no verdict is an error.
     pub(super) async fn ask(&self, inquiry: &Inquiry) -> Result<Verdict, Refusal> {
         let question = self.desk.upstreams.question(inquiry, Bytes::new(), MAX_ANSWER);
-        let answer = Entry::clocked(self.head, question).await?;
+        let answer = Entry::clocked(Entry::of(self.head).cloned(), question).await?;
         match answer.status() {
             status if status.is_success() => Ok(Verdict::Admitted),
             StatusCode::NOT_MODIFIED => {

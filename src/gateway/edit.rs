@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     channel::Draft,
+    log::Entry,
     publish::{self, Edited, Editing},
     response::Refusal,
     subscribe::presence::Event,
@@ -39,6 +40,8 @@ struct Question {
     limit: usize,
     /// The messages have no headers of their own.
     bare: bool,
+    /// Whose line has the time that the application takes.
+    entry: Option<Entry>,
 }
 
 /// The answer is for whoever sent the message, and nobody else.
@@ -62,6 +65,7 @@ impl Matter<'_> {
                 inquiry: self.inquiry(question, Method::POST, !bare)?,
                 limit: self.location().max_body_size.max(MAX_ANSWER),
                 bare,
+                entry: Entry::of(self.head).cloned(),
             }),
         };
         let (events, herald) = (self.events(Happening::Published), self.desk.herald());
@@ -75,6 +79,7 @@ impl publish::Editor for Editor {
             return Box::pin(std::future::ready(Ok(Edited::Published(draft))));
         };
         let (client, limit) = (question.client.clone(), question.limit);
+        let entry = question.entry.clone();
         let mut inquiry = question.inquiry.clone();
         if question.bare {
             let binary = draft.content_type.clone();
@@ -82,7 +87,8 @@ impl publish::Editor for Editor {
             inquiry.headers.insert(header::CONTENT_TYPE, told.unwrap_or(TEXT));
         }
         Box::pin(async move {
-            let answer = client.question(&inquiry, draft.body.clone(), limit).await?;
+            let asking = client.question(&inquiry, draft.body.clone(), limit);
+            let answer = Entry::clocked(entry, asking).await?;
             Ok(decide(draft, answer))
         })
     }

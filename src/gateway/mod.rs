@@ -183,6 +183,10 @@ impl Handler for Desk {
         }
     }
 
+    fn closing(&self) {
+        self.upstreams.close();
+    }
+
     async fn settled(&self) {
         self.herald.settled().await;
         self.notices.settled().await;

@@ -162,16 +162,17 @@ fn write_length(head: &mut Vec<u8>, length: usize) {
 
 /// Where the head of a request ends, if all of it is there: after an empty line. Of `bytes`, the
 /// first `seen` have been searched before.
-pub(super) fn ends(bytes: &[u8], seen: usize) -> bool {
+pub(super) fn end(bytes: &[u8], seen: usize) -> Option<usize> {
     let start = seen.saturating_sub(3);
     let mut rest = &bytes[start..];
     while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
         rest = &rest[at + 1..];
         if rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
-            return true;
+            let blank = if rest.starts_with(b"\n") { 1 } else { 2 };
+            return Some(bytes.len() - rest.len() + blank);
         }
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -196,10 +197,10 @@ mod tests {
     fn a_head_ends_with_an_empty_line_wherever_the_reads_were_cut() {
         let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
         for cut in 0..head.len() {
-            assert!(!ends(&head[..cut], 0), "{cut}");
-            assert!(ends(head, cut), "{cut}");
+            assert_eq!(end(&head[..cut], 0), None, "{cut}");
+            assert_eq!(end(head, cut), Some(head.len()), "{cut}");
         }
-        assert!(ends(b"GET / HTTP/1.0\n\n", 0));
+        assert_eq!(end(b"GET / HTTP/1.0\n\nGET", 0), Some(16));
     }
 
     #[test]

@@ -76,6 +76,9 @@ pub trait Handler: 'static {
         client: Client,
     ) -> impl Future<Output = Answer> + 'static;
 
+    /// The server shuts down: whoever waits for what may not come is answered.
+    fn closing(&self) {}
+
     /// Waits until what nobody waits for is done, too, so far as that can be; nobody comes any more.
     fn settled(&self) -> impl Future<Output = ()> {
         std::future::ready(())

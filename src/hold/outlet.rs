@@ -62,6 +62,8 @@ pub struct Outlet {
     pub transport: Transport,
     /// The wire format.
     pub style: Style,
+    /// What a response that goes on begins with: [`Framing::opening`], made once.
+    pub opening: Frame,
     /// Where messages keep its frames.
     pub slot: FrameSlot,
     /// `push_ping_interval`, where the wire format has something to say.
@@ -84,10 +86,10 @@ pub enum Style {
 }
 
 impl Outlet {
-    /// The same with another wire format.
+    /// The same with another wire format of polls.
     #[must_use]
-    pub fn with_style(&self, style: Style) -> Self {
-        Self { style, ..*self }
+    pub fn with_poll(&self, framing: LongPoll) -> Self {
+        Self { style: Style::Poll(framing), opening: Frame::default(), ..*self }
     }
 
     /// The message as this outlet sends it.

@@ -6,6 +6,7 @@ use std::{
     task::{Context, Waker},
 };
 
+use http::Uri;
 use rustix::event::epoll;
 
 use super::{
@@ -20,8 +21,8 @@ use super::{
 };
 use crate::{log, response::Refusal};
 
-/// A request line and headers that `httparse` looks at before they are complete.
-const HEADERS: usize = 128;
+/// How many header lines a request may have, as many as hyper takes.
+const HEADERS: usize = 100;
 
 impl<H: Handler> Worker<H> {
     /// There is something to read, if only the end.
@@ -139,12 +140,13 @@ impl<H: Handler> Worker<H> {
             }
             return;
         }
-        if head::ends(&input, seen) || (seen == 0 && hopeless(&input)) {
-            drop(hall);
-            return self.exchange(key, input, None);
-        }
-        if input.len() > most {
-            return hall.refuse(key, &Refusal::HeadTooLarge);
+        match is_whole(&input, seen, most) {
+            Ok(true) => {
+                drop(hall);
+                return self.exchange(key, input, None);
+            }
+            Ok(false) => {}
+            Err(refusal) => return hall.refuse(key, &refusal),
         }
         if hall.held[key as usize].eof {
             return hall.close(key);
@@ -284,8 +286,24 @@ impl super::hall::Hall {
     }
 }
 
-/// Whether more bytes cannot make a request of these; then hyper says so.
-fn hopeless(input: &[u8]) -> bool {
+/// Whether the head of a request is all there, or why it cannot be one of at most so many bytes. The
+/// first `seen` bytes have been looked at before.
+fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, Refusal> {
+    let within = |end: &Option<usize>| end.unwrap_or(input.len()) <= most;
+    let end = Some(head::end(input, seen)).filter(within);
+    // What was looked at may be requests that were sent ahead.
+    let end = end.or_else(|| Some(head::end(input, 0)).filter(within));
+    let end = end.ok_or(Refusal::HeadTooLarge)?;
+    if end.is_none() && seen > 0 {
+        // It is not read again at each byte of a client that sends it byte by byte.
+        return Ok(false);
+    }
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    httparse::Request::new(&mut headers).parse(input).is_err()
+    let mut request = httparse::Request::new(&mut headers);
+    let parsed = request.parse(input);
+    match (parsed, request.path.map(str::parse::<Uri>)) {
+        (Ok(_), None | Some(Ok(_))) => Ok(end.is_some()),
+        (Err(httparse::Error::TooManyHeaders), _) => Err(Refusal::HeadTooLarge),
+        _ => Err(Refusal::BadRequest("The request is malformed.".into())),
+    }
 }

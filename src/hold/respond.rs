@@ -26,12 +26,12 @@ pub(super) async fn respond(
     let mut response = Response::new(Either::Left(Full::default()));
     *response.headers_mut() = headers;
     match &outlet.style {
-        Style::Stream(framing) => {
+        Style::Stream(_) => {
             if let Some(entry) = &entry {
                 entry.status(StatusCode::OK);
             }
             streaming.set(true);
-            let stream = Stream::new(wait, framing.opening(), entry, streaming.clone());
+            let stream = Stream::new(wait, outlet.opening.clone(), entry, streaming.clone());
             *response.body_mut() = Either::Right(Either::Right(stream));
         }
         Style::Poll(framing) => {

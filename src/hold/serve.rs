@@ -31,6 +31,7 @@ impl<H: Handler> Worker<H> {
         tasks.spawn_local(async move {
             shutdown.await;
             shared.closing.send_replace(true);
+            shared.handler.closing();
             shared.changed.notify_one();
         });
         tasks.run_until(self.serve_all(patience)).await

@@ -1,6 +1,6 @@
 //! A client's connection that speaks another protocol, as bytes both ways.
 
-use std::{future::poll_fn, io, pin::Pin, task::ready};
+use std::{future::poll_fn, io, os::fd::OwnedFd, pin::Pin, task::ready};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::rt::{Read, ReadBuf, Write};
@@ -11,6 +11,11 @@ use crate::log::Entry;
 
 /// How long a client may take none of the bytes that are there for it.
 const SEND_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long a client may take to end its side, ...
+const LINGER: Duration = Duration::from_secs(5);
+/// ... and what is read of it at once meanwhile, in bytes.
+const LINGERS: usize = 1 << 10;
 
 /// The client's connection.
 #[derive(Debug)]
@@ -35,6 +40,19 @@ impl Talk {
         self.write(&head::switching(StatusCode::SWITCHING_PROTOCOLS, &headers)).await?;
         self.entry = entry;
         Ok(())
+    }
+
+    /// Ends the sending side, and waits for the client to do the same, but not for long: closing at
+    /// once would let the kernel take back what is on its way.
+    pub async fn end(mut self) {
+        let end = |fd: &OwnedFd| rustix::net::shutdown(fd, rustix::net::Shutdown::Write);
+        if !matches!(self.wire.with_fd(end), Some(Ok(()))) {
+            return;
+        }
+        let mut bytes = [0; LINGERS];
+        let ends = async { while self.read(&mut bytes).await.is_ok_and(|length| length > 0) {} };
+        // Whoever does not end it by then is not waited for.
+        let _ = timeout(LINGER, ends).await;
     }
 
     /// Reads what there is, at least one byte; 0 is the end. Nothing is lost if it is dropped.

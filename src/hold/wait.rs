@@ -71,8 +71,8 @@ impl Hall {
                 }
                 Bytes::new()
             }
-            Style::Stream(framing) => {
-                let opening = framing.opening();
+            Style::Stream(_) => {
+                let opening = &holding.outlet.opening;
                 self.tally.answered(holding.status());
                 held.count(opening.plain);
                 let mut lead = head::stream(holding.status(), headers, persistence);

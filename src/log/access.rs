@@ -124,14 +124,11 @@ impl Entry {
         self.record().status = Some(status.as_u16());
     }
 
-    /// Waits for an application, and notes how long that takes in the line of a request, if it has one.
-    pub async fn clocked<T>(head: &request::Parts, answer: impl Future<Output = T>) -> T {
-        let begun = Instant::now();
-        let answer = answer.await;
-        if let Some(entry) = Self::of(head) {
-            *entry.record().upstream.get_or_insert_default() += begun.elapsed();
-        }
-        answer
+    /// Waits for an application, and notes how long that takes in the line of a request, if it has one:
+    /// also where nobody waits any more before there is an answer.
+    pub async fn clocked<T>(entry: Option<Self>, answer: impl Future<Output = T>) -> T {
+        let _clock = entry.map(|entry| Clock { entry, begun: Instant::now() });
+        answer.await
     }
 
     /// Bytes of the answer have gone out.
@@ -146,6 +143,19 @@ impl Entry {
 
     fn record(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The time that an application takes; noted when it is dropped.
+#[derive(Debug)]
+struct Clock {
+    entry: Entry,
+    begun: Instant,
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        *self.entry.record().upstream.get_or_insert_default() += self.begun.elapsed();
     }
 }
 

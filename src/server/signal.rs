@@ -1,17 +1,28 @@
 //! Which signal means what.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::warn;
 
-/// Waits for SIGTERM or SIGINT.
+/// Waits for SIGTERM or SIGINT. SIGHUP is the same where somebody sits at a terminal, which is closed
+/// then; else somebody means nginx's, by which it reads its configuration again, and nobody is sent away.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let attended = io::stdin().is_terminal();
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hangup.recv() => {}
+            }
+            if attended {
+                return;
+            }
+            warn!("SIGHUP: the configuration is read at the start alone, and everything goes on");
         }
     })
 }

@@ -23,7 +23,10 @@ pub use outlets::Outlets;
 use crate::{
     channel::{Hub, Start, Subscription},
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
-    framing::long_poll::{Form, LongPoll},
+    framing::{
+        http1::tell_gap,
+        long_poll::{Form, LongPoll},
+    },
     hold::{Answer, Browsers, Holding, Inbound, Outlet, Style, Tally},
     response::{Refusal, empty},
 };
@@ -111,7 +114,7 @@ impl Visit<'_> {
                     if let Some(tag) = Tag::of(&self.head.headers) {
                         return self.cursorless(&framing, Some(tag)).await;
                     }
-                    if self.asked()?.is_none() {
+                    if !self.names_event() && self.asked()?.is_none() {
                         return self.cursorless(&framing, None).await;
                     }
                 }
@@ -136,7 +139,7 @@ impl Visit<'_> {
         let outlet = self.outlets.poll(&self.head.headers);
         if matches!(framing.form, Form::Jsonp(_)) {
             // Its function is its own.
-            let own = Arc::new(outlet.with_style(Style::Poll(framing)));
+            let own = Arc::new(outlet.with_poll(framing));
             return Ok(self.hold(subscription, &own, self.cors()));
         }
         Ok(self.hold(subscription, outlet, self.cors()))
@@ -189,13 +192,17 @@ impl Visit<'_> {
             return Ok(headers_alone(headers));
         }
         let subscription = self.sit(subscription).await?;
-        self.tell_position(&subscription, &mut headers);
+        self.tell_beginning(&subscription, &mut headers);
         Ok(self.hold(subscription, outlet, headers))
     }
 
-    /// Says after which message a stream begins, if the request has the header `X-Push-Position`: who is
-    /// cut off before the first message can go on there.
-    fn tell_position(&self, subscription: &Subscription, headers: &mut HeaderMap) {
+    /// Says that messages are gone after the one that the client names, and after which message a stream
+    /// begins, if the request has the header `X-Push-Position`: who is cut off before the first message
+    /// can go on there.
+    fn tell_beginning(&self, subscription: &Subscription, headers: &mut HeaderMap) {
+        if subscription.has_gap() {
+            tell_gap(headers, subscription.cursor());
+        }
         if self.head.headers.contains_key(POSITION)
             && let Ok(id) = HeaderValue::from_str(&subscription.cursor().to_string())
         {
@@ -204,10 +211,13 @@ impl Visit<'_> {
     }
 
     async fn subscribe(&self) -> Result<Subscription, Refusal> {
+        if let Some(subscription) = self.after_last_event().await? {
+            return Ok(subscription);
+        }
         if let Some(id) = self.asked()? {
             return self.start(Start::After(id)).await;
         }
-        match self.after_event().await? {
+        match self.after_event_argument().await? {
             Some(subscription) => Ok(subscription),
             None => self.start(self.beginning()).await,
         }

@@ -4,6 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header, request};
 
 use crate::{config::Transport, response::Refusal, websocket};
 
+/// Transports that a header asks for, and what it lists then.
+static ASKED_FOR: [(Transport, HeaderName, &[u8]); 3] = [
+    (Transport::EventSource, header::ACCEPT, b"text/event-stream"),
+    (Transport::Chunked, header::TE, b"chunked"),
+    (Transport::Multipart, header::ACCEPT, b"multipart/mixed"),
+];
+
 /// The transport of a request to a location that offers these, in this order: what the request asks
 /// for if it is offered, else the first that needs no asking. `polls` says that it asks for the JSON
 /// poll in its own way: by naming the message it had last.
@@ -20,30 +27,21 @@ pub(super) fn transport(
             Err(Refusal::Forbidden("The location does not offer WebSocket.".into()))
         };
     }
-    let asked = [
-        (Transport::EventSource, accepts(&head.headers, b"text/event-stream")),
-        (Transport::Chunked, lists(&head.headers, &header::TE, b"chunked")),
-        (Transport::Multipart, accepts(&head.headers, b"multipart/mixed")),
-    ];
-    if let Some((transport, _)) =
-        asked.iter().find(|(transport, asked)| *asked && offers(*transport))
-    {
+    let asks = |(transport, name, wanted): &&(Transport, HeaderName, &[u8])| {
+        offers(*transport) && lists(&head.headers, name, wanted)
+    };
+    if let Some((transport, ..)) = ASKED_FOR.iter().find(asks) {
         return Ok(*transport);
     }
     if polls && offers(Transport::IntervalPoll) {
         return Ok(Transport::IntervalPoll);
     }
     let plain = |transport: &&Transport| {
-        **transport != Transport::WebSocket && asked.iter().all(|asked| asked.0 != **transport)
+        **transport != Transport::WebSocket && ASKED_FOR.iter().all(|asked| asked.0 != **transport)
     };
     let http = |transport: &&Transport| **transport != Transport::WebSocket;
     let first = offered.iter().find(plain).or_else(|| offered.iter().find(http));
     first.copied().ok_or(Refusal::UpgradeRequired)
-}
-
-/// Whether `Accept` names a media type.
-fn accepts(headers: &HeaderMap, wanted: &[u8]) -> bool {
-    lists(headers, &header::ACCEPT, wanted)
 }
 
 /// Whether a header that is a list names something, in whatever weight but none.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 
 use crate::{
-    channel::FrameSlot,
+    channel::{Frame, FrameSlot},
     config::{
         Batch, SlowSubscriber, StreamFormat, Subscriber,
         Transport::{self, self as T},
@@ -129,10 +129,14 @@ impl Build<'_> {
     }
 
     fn outlet(&self, transport: T, style: Style, slot: FrameSlot) -> Outlet {
-        let pings = matches!(&style, Style::Stream(framing) if !framing.ping().is_empty());
+        let (opening, pings) = match &style {
+            Style::Poll(_) => (Frame::default(), false),
+            Style::Stream(framing) => (framing.opening(), !framing.ping().is_empty()),
+        };
         Outlet {
             transport,
             style,
+            opening,
             slot,
             ping: self.subscriber.ping_interval.filter(|_| pings),
             timeout: self.subscriber.timeout,

@@ -41,12 +41,9 @@ impl Visit<'_> {
     fn callback(&self) -> Result<Option<Bytes>, Refusal> {
         let Some(template) = &self.subscriber.jsonp_callback else { return Ok(None) };
         let name = template.expand(self.scope);
-        let sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$.[]".contains(byte);
         match name.len() {
             0 => Ok(None),
-            1..=MAX_CALLBACK if name.iter().all(sound) && !name[0].is_ascii_digit() => {
-                Ok(Some(Bytes::copy_from_slice(&name)))
-            }
+            1..=MAX_CALLBACK if names_function(&name) => Ok(Some(Bytes::copy_from_slice(&name))),
             _ => Err(Refusal::BadRequest("The callback is no name of a function.".into())),
         }
     }
@@ -159,4 +156,38 @@ fn document(framing: &LongPoll, messages: &[Arc<Message>]) -> (HeaderMap, Bytes)
     let entries = messages.iter().rev();
     let entries = entries.map(|message| message.frame(slot::ENTRY, interval_poll::entry).bytes);
     framing.document(interval_poll::document(entries))
+}
+
+/// Whether these are names with dots between them, each with indexes behind it, if any: `a.b[0].c`.
+fn names_function(text: &[u8]) -> bool {
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    text.split(|byte| *byte == b'.').all(|part| {
+        let mut pieces = part.split(|byte| *byte == b'[');
+        let name = pieces.next().unwrap_or_default();
+        let sound = name.first().is_some_and(|first| !first.is_ascii_digit());
+        let index = |piece: &[u8]| {
+            piece
+                .strip_suffix(b"]")
+                .is_some_and(|index| !index.is_empty() && index.iter().all(u8::is_ascii_digit))
+        };
+        sound && name.iter().all(named) && pieces.all(index)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_have_names_that_are_no_scripts() {
+        for name in ["f", "_", "$1", "a.b", "a[0]", "a[12][3].b.c[4]"] {
+            assert!(names_function(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "", ".", ".a", "a.", "a..b", "1", "a.1", "[0]", "a[", "a]", "a[]", "a[b]", "a[0",
+            "a[0]b", "a]0[", "a(b", "a;b", "a b", "ä", "a\0",
+        ] {
+            assert!(!names_function(name.as_bytes()), "{name}");
+        }
+    }
 }

@@ -59,7 +59,7 @@ pub fn asked(
     if let Some(id) = conditional(headers)? {
         return Ok(Some(id));
     }
-    if let Some(value) = headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes).and_then(present) {
+    if let Some(value) = last_event_id(headers) {
         return explicit(value).map(Some);
     }
     for value in named {
@@ -68,6 +68,11 @@ pub fn asked(
         }
     }
     last_event_id_arg.and_then(present).map(explicit).transpose()
+}
+
+/// What the header `Last-Event-ID` says.
+pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes).and_then(present)
 }
 
 /// The id that `If-Modified-Since` and `If-None-Match` name.
@@ -124,7 +129,7 @@ fn seconds(value: &[u8]) -> Result<u64, Malformed> {
 }
 
 /// An id that says it is one.
-fn explicit(value: &[u8]) -> Result<MessageId, Malformed> {
+pub(super) fn explicit(value: &[u8]) -> Result<MessageId, Malformed> {
     if value.len() > MAX_LENGTH {
         return Err(Malformed::TooLong);
     }

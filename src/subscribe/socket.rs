@@ -36,7 +36,7 @@ impl Visit<'_> {
         let outlet = self.outlets.socket(Agreed { dress, deflate }).clone();
         let subscription = self.subscribe().await?;
         let subscription = self.sit(subscription).await?;
-        self.tell_position(&subscription, &mut headers);
+        self.tell_beginning(&subscription, &mut headers);
         let holding = Holding { headers, inbound, ..Holding::new(subscription, outlet) };
         Ok(Answer::Hold(Box::new(holding)))
     }

@@ -12,12 +12,40 @@ use crate::{
 };
 
 impl Visit<'_> {
-    /// Behind the first message whose publisher gave it the `Event-Id` that the request names.
-    pub(super) async fn after_event(&self) -> Result<Option<Subscription>, Refusal> {
+    /// Where clients of the push stream module go on after the event that `Last-Event-ID` names:
+    /// publishers name their events themselves (`Event-Id`). A message id is one as everywhere.
+    pub(super) async fn after_last_event(&self) -> Result<Option<Subscription>, Refusal> {
+        let name = position::last_event_id(&self.head.headers);
+        let Some(name) = name.filter(|_| self.location.dialect.cursor_arguments) else {
+            return Ok(None);
+        };
+        match self.after_event(name).await? {
+            None if position::explicit(name).is_err() => self.from_the_start().await.map(Some),
+            found => Ok(found),
+        }
+    }
+
+    /// Whether the request names an event by what its publisher calls it.
+    pub(super) fn names_event(&self) -> bool {
+        let header = position::last_event_id(&self.head.headers).is_some();
+        self.location.dialect.cursor_arguments
+            && (header || !self.scope.argument("eventid").is_empty())
+    }
+
+    /// The same by the argument `eventid`.
+    pub(super) async fn after_event_argument(&self) -> Result<Option<Subscription>, Refusal> {
         let name = self.scope.argument("eventid");
         if !self.location.dialect.cursor_arguments || name.is_empty() {
             return Ok(None);
         }
+        match self.after_event(&name).await? {
+            None => self.from_the_start().await.map(Some),
+            found => Ok(found),
+        }
+    }
+
+    /// Behind the first message whose publisher gave it this `Event-Id`.
+    async fn after_event(&self, name: &[u8]) -> Result<Option<Subscription>, Refusal> {
         let mut subscription = self.start(Start::First(First::Oldest)).await?;
         let named = |message: &Arc<Message>| message.event_id().is_some_and(|id| *id == *name);
         let Some(id) = subscription.read().into_iter().find(named).map(|message| message.id())
@@ -26,6 +54,11 @@ impl Visit<'_> {
         };
         subscription.advance(id);
         Ok(Some(subscription))
+    }
+
+    /// After an event that nobody knows any more there is all that is left.
+    async fn from_the_start(&self) -> Result<Subscription, Refusal> {
+        self.start(Start::After(MessageId::ZERO)).await
     }
 
     /// Where a request begins that names no message id.

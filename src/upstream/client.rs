@@ -6,7 +6,6 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,32 +13,25 @@ use http::{Request, Response, StatusCode, header, request::Parts};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    backoff::Backoff,
-    counts::{Counted, Counts},
+    counts::Counts,
     dial::dial,
     download::Download,
     error::UpstreamError,
     group::Group,
-    permits::{Permit, Permits, Turns},
+    permits::Turns,
     pool::{Lease, Link, Pool},
+    retry::{Call, Lost, Waiters},
     socket::Meter,
     upload::{Stage, Upload},
 };
 use crate::config::Timeouts;
-
-/// Before a server that cannot be reached is tried again, ...
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// ... and at most.
-const MAX_PAUSE: Duration = Duration::from_secs(2);
-/// Requests of a worker that wait so; others are answered at once.
-const MAX_WAITERS: usize = 1024;
 
 /// What a worker speaks to the servers of all upstreams with.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) groups: Arc<[Group]>,
     pools: Rc<[Rc<Pool>]>,
-    waiters: Permits,
+    pub(super) waiters: Waiters,
     pub(super) counts: Arc<Counts>,
     /// Of each upstream: the turns of questions, and of who is held and asks again.
     pub(super) questions: Rc<[Turns]>,
@@ -68,8 +60,13 @@ impl Client {
     pub fn new(groups: Arc<[Group]>, questions: usize, counts: Arc<Counts>) -> Self {
         let pools = groups.iter().map(|group| Rc::new(Pool::new(group.keepalive))).collect();
         let turns = || groups.iter().map(|_| Turns::new(questions)).collect();
-        let (waiters, questions, repeats) = (Permits::new(MAX_WAITERS), turns(), turns());
+        let (waiters, questions, repeats) = (Waiters::new(), turns(), turns());
         Self { groups, pools, waiters, counts, questions, repeats }
+    }
+
+    /// The server shuts down: nobody waits any more for an application that cannot be reached.
+    pub fn close(&self) {
+        self.waiters.close();
     }
 
     /// Sends a request to an upstream, by its number, and waits for the head of the answer. The URI is
@@ -87,83 +84,36 @@ impl Client {
     ) -> Result<Response<Download>, UpstreamError> {
         let (head, upload) = request.into_parts();
         self.groups[upstream].asked();
-        let error = match self.round(upstream, &head, &upload, timeouts).await {
-            Err(error) if error.goes_on() => error,
-            done => return done,
-        };
-        if timeouts.retry.is_zero() || !upload.may_repeat(true, &head.method) {
-            return Err(error);
-        }
-        let Some(_waiter) = self.waiter() else { return Err(error) };
-        self.retry(upstream, &head, &upload, timeouts, error).await
-    }
-
-    /// Tries again after this error, for a while. An answer that breaks off, as at the end of the
-    /// application's process, is asked for once more: the next time it may be the request that ends it.
-    async fn retry(
-        &self,
-        upstream: usize,
-        head: &Parts,
-        upload: &Upload,
-        timeouts: &Timeouts,
-        mut error: UpstreamError,
-    ) -> Result<Response<Download>, UpstreamError> {
-        let _waiting = Counted::among(&self.counts.waiting);
-        let end = Instant::now() + timeouts.retry;
-        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
-        let mut broken = 0;
-        loop {
-            match error {
-                UpstreamError::Connect(_) => {}
-                UpstreamError::Closed if broken == 0 => broken += 1,
-                _ => return Err(error),
-            }
-            let now = Instant::now();
-            if now >= end {
-                return Err(error);
-            }
-            sleep_until(end.min(now + backoff.pause())).await;
-            error = match self.round(upstream, head, upload, timeouts).await {
-                Err(error) => error,
-                done => return done,
-            };
+        let call = Call { upstream, head: &head, upload: &upload, timeouts, waits: false };
+        match self.round(call).await {
+            Err(lost) => self.retry(call, lost).await,
+            Ok(response) => Ok(response),
         }
     }
 
     /// Asks the servers one after the other, as far as they may be asked.
-    async fn round(
-        &self,
-        upstream: usize,
-        head: &Parts,
-        upload: &Upload,
-        timeouts: &Timeouts,
-    ) -> Result<Response<Download>, UpstreamError> {
-        let group = &self.groups[upstream];
-        let mut last = UpstreamError::Closed;
+    pub(super) async fn round(&self, call: Call<'_>) -> Result<Response<Download>, Lost> {
+        let group = &self.groups[call.upstream];
+        let mut lost = Lost { error: UpstreamError::Closed, sent: false, failed: false };
         for peer in group.order() {
-            let failure = match self.ask(upstream, peer, head, upload, timeouts).await {
+            let Failure { error, sent, .. } = match self.ask(peer, call).await {
                 Ok(response) => {
                     group.answered(peer);
                     return Ok(response);
                 }
                 Err(failure) => failure,
             };
-            let Failure { error, sent, .. } = failure;
-            if !error.is_servers() {
-                return Err(error);
+            if error.is_servers() {
+                group.failed(peer, &error);
             }
-            group.failed(peer, &error);
-            if !upload.may_repeat(sent, &head.method) || !error.goes_on() {
-                return Err(error);
+            lost.sent |= sent;
+            lost.failed |= sent && !matches!(error, UpstreamError::Closed);
+            lost.error = error;
+            if !lost.error.goes_on() || !call.upload.may_repeat(sent, &call.head.method) {
+                break;
             }
-            last = error;
         }
-        Err(last)
-    }
-
-    /// One of those who wait for an application that cannot be reached, if there may be more of them.
-    pub(super) fn waiter(&self) -> Option<Permit> {
-        self.waiters.take()
+        Err(lost)
     }
 
     /// As [`Client::request`], and reads the answer to its end. Its body may have at most `limit` bytes;
@@ -184,14 +134,8 @@ impl Client {
     /// A connection that is there may be closed just when it is used. If it ends without a byte of an
     /// answer, the request is sent once more over a new one, provided that nothing of it was written or
     /// that the method is idempotent (RFC 9110 section 9.2.2).
-    async fn ask(
-        &self,
-        upstream: usize,
-        peer: usize,
-        head: &Parts,
-        upload: &Upload,
-        timeouts: &Timeouts,
-    ) -> Result<Response<Download>, Failure> {
+    async fn ask(&self, peer: usize, call: Call<'_>) -> Result<Response<Download>, Failure> {
+        let Call { upstream, head, upload, timeouts, waits } = call;
         let pool = &self.pools[upstream];
         if let Some(link) = pool.take(peer) {
             link.meter.rested();
@@ -205,7 +149,12 @@ impl Client {
         let Some(server) = self.groups[upstream].peer(peer) else {
             return Err(UpstreamError::Closed.into());
         };
-        let stream = dial(server, timeouts.connect).await?;
+        let stream = tokio::select! {
+            stream = dial(server, timeouts.connect) => stream?,
+            () = self.waiters.closing(), if waits => {
+                return Err(UpstreamError::ConnectTimeout.into());
+            }
+        };
         let link = Link::open(stream, self.groups[upstream].connected()).await?;
         let lease = Lease { link, pool: pool.clone(), peer };
         attempt(lease, head, upload.again(), timeouts).await
@@ -304,6 +253,7 @@ mod tests {
         net::{SocketAddr, TcpListener},
         sync::atomic::{AtomicUsize, Ordering},
         thread,
+        time::Duration,
     };
 
     use tokio::task::LocalSet;

@@ -22,6 +22,7 @@ mod permits;
 mod pool;
 mod proxy;
 mod quiet;
+mod retry;
 mod socket;
 mod upload;
 mod verdicts;

@@ -47,23 +47,19 @@ impl fmt::Debug for Link {
 impl Link {
     /// Lets hyper speak over a connection, as a task of the worker.
     pub(super) async fn open(stream: Stream, counted: Counted) -> Result<Self, UpstreamError> {
-        let (socket, meter) = Socket::new(stream);
+        let (socket, meter) = Socket::new(stream, counted);
         let mut builder = Builder::new();
         builder.title_case_headers(true).max_buf_size(BUFFER);
         let handshake = builder.handshake(socket).await;
         let (sender, connection) = handshake.map_err(|_| UpstreamError::Closed)?;
         let idle_since = Rc::new(Cell::new(None));
-        tokio::task::spawn_local(drive(connection, idle_since.clone(), counted));
+        tokio::task::spawn_local(drive(connection, idle_since.clone()));
         Ok(Self { sender, meter, idle_since })
     }
 }
 
 /// Runs a connection to its end, or until nobody has used it for too long.
-async fn drive(
-    connection: Connection<Socket, Upload>,
-    idle_since: Rc<Cell<Option<Instant>>>,
-    _counted: Counted,
-) {
+async fn drive(connection: Connection<Socket, Upload>, idle_since: Rc<Cell<Option<Instant>>>) {
     let mut connection = std::pin::pin!(connection.with_upgrades());
     let mut look = Instant::now() + IDLE;
     while timeout_at(look, connection.as_mut()).await.is_err() {

@@ -18,6 +18,8 @@ use rustix::{
 };
 use tokio::net::{TcpStream, UnixStream};
 
+use super::counts::Counted;
+
 /// One read, in bytes.
 const READ: usize = 16 << 10;
 
@@ -28,6 +30,8 @@ pub(super) struct Socket {
     meter: Arc<Meter>,
     /// The server takes nothing more.
     broken: bool,
+    /// It is open, whoever has it: hyper, or what has changed its protocol.
+    _counted: Counted,
 }
 
 #[derive(Debug)]
@@ -79,12 +83,12 @@ impl Meter {
 }
 
 impl Socket {
-    pub(super) fn new(stream: Stream) -> (Self, Arc<Meter>) {
+    pub(super) fn new(stream: Stream, counted: Counted) -> (Self, Arc<Meter>) {
         let begun = Instant::now();
         let (sent, written, received) = <(AtomicU64, AtomicU64, AtomicU64)>::default();
         let meter = Meter { begun, sent, written, received, rested: AtomicBool::new(false) };
         let meter = Arc::new(meter);
-        (Self { stream, meter: meter.clone(), broken: false }, meter)
+        (Self { stream, meter: meter.clone(), broken: false, _counted: counted }, meter)
     }
 }
 

@@ -97,6 +97,11 @@ REQUESTS = [
     passing("DELETE with a body", request("/x", method="DELETE", body="hi")),
     passing("a body that is too large", request("/x", "Content-Length: 2000000", method="POST")),
     passing("the application is down", request("/down/")),
+    # The connection that the first leaves ends over the second.
+    Case("request: POST over a kept connection that ends over it", request("/kept/x") + request("/kept/y", method="POST", body="hi"),
+         lambda request: Closing(b"") if request.method == "POST" else answer(), raw=True),
+    Case("request: GET over a kept connection that ends over it", request("/kept/x") + request("/kept/y"),
+         lambda request: Closing(b"") if request.target == "/kept/y" else answer(), raw=True),
 ]
 
 ANSWERS = [

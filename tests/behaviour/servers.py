@@ -24,6 +24,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    upstream kept {{ server 127.0.0.1:{app}; keepalive 4; }}
     map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
     proxy_http_version 1.1;
     proxy_connect_timeout 1s;
@@ -40,6 +41,7 @@ http {{
         listen 127.0.0.1:{port};
         location / {{ proxy_pass http://127.0.0.1:{app}; }}
         location /mapped/ {{ proxy_pass http://127.0.0.1:{app}/other/; }}
+        location /kept/ {{ proxy_pass http://kept; }}
         location /down/ {{ proxy_pass http://127.0.0.1:{closed}; }}
         location /inside/ {{ internal; proxy_pass http://127.0.0.1:{app}; }}
         location /inside/mapped/ {{ internal; proxy_pass http://127.0.0.1:{app}/there/; }}

@@ -165,7 +165,6 @@ def held(channel, number=1):
                                 headers={"Accept": "application/json"}, timeout=TIMEOUT)
         if response.ok and response.json()["subscribers"] == number:
             return
-        time.sleep(0.02)
     raise AssertionError(f"{channel} has never {number} subscribers")
 
 

@@ -9,6 +9,7 @@ use crate::{
     app::{App, asked, ok},
     grip::{Script, answer, held, item},
     harness::{Client, Gateway},
+    restart::{STATUS, waiting},
     websocket::{BINARY, CLOSE, HANDSHAKE, PING, PONG, TEXT, closed, message, read, text},
 };
 
@@ -354,14 +355,13 @@ fn an_application_that_restarts_is_waited_for() {
     drop(stopped);
     let location = format!(
         "[[server.location]]\npath = \"/\"\nproxy_pass = \"http://{address}\"\npush_grip = true\n\
-         push_grip_websocket = \"over_http\"\n"
+         push_grip_websocket = \"over_http\"\n{STATUS}"
     );
-    let gateway = Gateway::start_root("workers = 1\nshutdown_timeout = \"1s\"", &location);
+    let gateway = Gateway::start_root("workers = 1", &location);
     let mut client = gateway.connect();
     client.get("/socket", HANDSHAKE);
     // The first attempt fails before there is somebody.
-    gateway.connect().get("/", "");
-    assert_eq!(gateway.request("POST", "/", "", "").status, 502);
+    waiting(&gateway, 1);
     let opens = opening(&event("TEXT", "m:back"));
     let _app = App::start_at(address, move |client, _| {
         while asked(client).is_some() {

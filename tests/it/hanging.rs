@@ -2,6 +2,7 @@
 //! is bounded, and comes back.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
@@ -11,7 +12,12 @@ use std::{
         mpsc,
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags},
+    time::Timespec,
 };
 
 use crate::{
@@ -29,6 +35,24 @@ const BUSY: &str = "Too many requests wait for the application's word.";
 const LISTENERS: usize = 3000;
 /// `push_hook_requests`.
 const QUESTIONS: usize = 128;
+const MEGABYTE: usize = 1 << 20;
+/// What somebody who waits may take, in bytes.
+const EACH: usize = 32 << 10;
+/// How often an application says again what it says.
+const PACE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// What everybody asks, each of a channel of its own.
+struct Asking {
+    method: &'static str,
+    path: &'static str,
+    headers: &'static str,
+    body: String,
+    /// What each may take meanwhile, in bytes.
+    each: usize,
+}
+
+const LISTENING: Asking =
+    Asking { method: "GET", path: "/sub", headers: EVENTS, body: String::new(), each: EACH };
 
 /// An application that says the same to everybody who asks, as often as it is taken.
 struct Bad {
@@ -63,8 +87,10 @@ impl Bad {
                     Ok(_) => true,
                     Err(error) => error.kind() == ErrorKind::WouldBlock,
                 });
-                // It has no events of its own: it goes on for ever.
-                thread::sleep(Duration::from_millis(20));
+                // Somebody comes, somebody asks, or it is time to say it again.
+                let mut waits = vec![PollFd::new(&listener, PollFlags::IN)];
+                waits.extend(silent.iter().map(|stream| PollFd::new(stream, PollFlags::IN)));
+                rustix::event::poll(&mut waits, Some(&PACE)).unwrap();
             }
         });
         Self { address, stop, thread: Some(thread) }
@@ -88,10 +114,11 @@ fn memory(daemon: &Daemon) -> usize {
 
 /// Everybody asks, and everybody is answered; returns the most that the daemon took meanwhile, in bytes,
 /// and how many got each answer.
-fn rush(daemon: &Daemon, number: usize) -> (usize, Vec<(u16, String)>) {
+fn rush(daemon: &Daemon, asking: &Asking, number: usize) -> (usize, Vec<(u16, String)>) {
+    let Asking { method, path, headers, body, .. } = asking;
     let mut clients: Vec<Client> = (0..number).map(|_| daemon.connect()).collect();
     for (at, client) in clients.iter_mut().enumerate() {
-        client.get(&format!("/sub?id={at}"), EVENTS);
+        client.request(method, &format!("{path}?id={at}"), headers, body);
     }
     let mut most = memory(daemon);
     let answers = clients.iter_mut().map(|client| {
@@ -103,20 +130,58 @@ fn rush(daemon: &Daemon, number: usize) -> (usize, Vec<(u16, String)>) {
     (most, answers)
 }
 
+/// The same, and what it takes is bounded and comes back; returns how many got each answer.
+fn flat(
+    name: &str,
+    daemon: &Daemon,
+    asking: &Asking,
+    number: usize,
+) -> BTreeMap<(u16, String), usize> {
+    // What it keeps for later it has by now.
+    rush(daemon, asking, 100);
+    let before = memory(daemon);
+    let (most, answers) = rush(daemon, asking, number);
+    let limit = number * asking.each;
+    assert!(most - before < limit, "{name}: {before} bytes, then {most}");
+    let (begin, mut client) = (Instant::now(), daemon.connect());
+    let mut after = most;
+    while after > before + 16 * MEGABYTE {
+        assert!(begin.elapsed() < 2 * PATIENCE, "{name}: {before} bytes, at last {after}");
+        // It goes on with its work meanwhile.
+        client.get("/live", "");
+        assert_eq!(client.response().text(), "ok");
+        after = memory(daemon);
+    }
+    let mut kinds = BTreeMap::new();
+    for answer in answers {
+        *kinds.entry(answer).or_default() += 1;
+    }
+    println!("{name}: {before} bytes, {most}, {after}; {kinds:?}");
+    kinds
+}
+
 fn daemon(app: &Bad, directory: &tempfile::TempDir) -> Daemon {
-    let config = format!(
-        "workers = 1\npush_hook_requests = {QUESTIONS}\n[[server]]\nlisten = [\"127.0.0.1:0\"]\n\
-         [[server.location]]\npath = \"/sub\"\npush_subscriber = true\npush_channel_id = \"$arg_id\"\n\
-         push_authorize_request = \"http://{}/may\"\nproxy_read_timeout = \"3s\"\n\
-         [[server.location]]\npath = \"/live\"\npush_health = true\n",
-        app.address
-    );
-    Daemon::start(&write(directory, &config))
+    let address = &app.address;
+    let location = |path: &str, keys: &str| {
+        format!(
+            "[[server.location]]\npath = \"{path}\"\nproxy_read_timeout = \"3s\"\n\
+             push_channel_id = \"$arg_id\"\n{keys} = \"http://{address}/\"\n"
+        )
+    };
+    let config = [
+        format!("workers = 1\npush_hook_requests = {QUESTIONS}\n"),
+        "[[server]]\nlisten = [\"127.0.0.1:0\"]\n".to_owned(),
+        location("/sub", "push_subscriber = true\npush_authorize_request"),
+        location("/come", "push_subscriber = true\npush_subscribe_request"),
+        location("/pub", "push_publisher = true\npush_publisher_upstream_request"),
+        location("/pass", "proxy_pass"),
+        "[[server.location]]\npath = \"/live\"\npush_health = true\n".to_owned(),
+    ];
+    Daemon::start(&write(directory, &config.concat()))
 }
 
 #[test]
 fn thousands_before_an_application_that_hangs_or_floods_cost_little_and_are_told() {
-    const MEGABYTE: usize = 1 << 20;
     let closing = "The application's answer";
     let large = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n".to_vec();
     let chunked = b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
@@ -131,31 +196,40 @@ fn thousands_before_an_application_that_hangs_or_floods_cost_little_and_are_told
         let app = Bad::saying(first, then);
         let directory = tempfile::tempdir().unwrap();
         let daemon = daemon(&app, &directory);
-        // What it keeps for later it has by now.
-        rush(&daemon, 100);
-        let before = memory(&daemon);
-        let (most, answers) = rush(&daemon, LISTENERS);
-        let asked = answers.iter().filter(|(own, said)| *own == status && said.starts_with(why));
-        let busy = answers.iter().filter(|answer| **answer == (503, BUSY.to_owned()));
-        let (asked, busy) = (asked.count(), busy.count());
-        let kinds: std::collections::BTreeSet<_> = answers.iter().collect();
+        let kinds = flat(name, &daemon, &LISTENING, LISTENERS);
+        let asked = kinds.iter().filter(|((own, said), _)| *own == status && said.starts_with(why));
+        let asked: usize = asked.map(|(_, number)| number).sum();
+        let busy = kinds.get(&(503, BUSY.to_owned())).copied().unwrap_or_default();
         assert_eq!(asked + busy, LISTENERS, "{name}: {kinds:?}");
         assert!(asked >= QUESTIONS, "{name}: {asked}");
         if status == 504 {
             assert!(busy > 0, "{name}: nobody is turned away");
         }
-        assert!(most - before < 96 * MEGABYTE, "{name}: {before} bytes, then {most}");
-        let begin = Instant::now();
-        let mut after = memory(&daemon);
-        while after > before + 16 * MEGABYTE {
-            assert!(begin.elapsed() < 2 * PATIENCE, "{name}: {before} bytes, at last {after}");
-            thread::sleep(Duration::from_millis(100));
-            after = memory(&daemon);
-        }
-        println!("{name}: {before} bytes, {most}, {after}; {asked} asked, {busy} turned away");
         let mut client = daemon.connect();
         client.get("/live", "");
         assert_eq!(client.response().text(), "ok");
+    }
+}
+
+#[test]
+fn whatever_waits_for_an_application_that_hangs_costs_little_and_comes_back() {
+    const BODY: usize = 16 << 10;
+    let late = || (504, LATE.to_owned());
+    // A body lies where it has come, and where it is kept; one that goes on has a connection there, too.
+    for (path, method, headers, body, each, number, turns) in [
+        ("/come", "GET", EVENTS, 0, EACH, LISTENERS, true),
+        ("/pub", "POST", "", BODY, EACH + 4 * BODY, LISTENERS, true),
+        ("/pass", "POST", "", BODY, 2 * EACH + 6 * BODY, LISTENERS / 3, false),
+    ] {
+        let (app, directory) = (Bad::saying(vec![], vec![]), tempfile::tempdir().unwrap());
+        let daemon = daemon(&app, &directory);
+        let asking = Asking { method, path, headers, body: "x".repeat(body), each };
+        let kinds = flat(path, &daemon, &asking, number);
+        let asked = kinds.get(&late()).copied().unwrap_or_default();
+        let busy = kinds.get(&(503, BUSY.to_owned())).copied().unwrap_or_default();
+        assert_eq!(asked + busy, number, "{path}: {kinds:?}");
+        // Questions take turns, and pages do not.
+        assert_eq!((asked >= QUESTIONS, busy > 0), (true, turns), "{path}: {kinds:?}");
     }
 }
 

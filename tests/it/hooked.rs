@@ -40,6 +40,20 @@ impl Judge {
         Self::new(move |_| answer.into())
     }
 
+    /// One that hears a question, and leaves over it.
+    pub fn leaving() -> Self {
+        let (sender, asked) = mpsc::channel();
+        let (sender, number) = (Mutex::new(sender), Arc::new(AtomicUsize::new(0)));
+        let count = number.clone();
+        let app = App::start(move |client, _| {
+            if let Some(question) = crate::app::asked(client) {
+                count.fetch_add(1, Ordering::SeqCst);
+                let _ = sender.lock().unwrap().send(question);
+            }
+        });
+        Self { app, asked, number }
+    }
+
     /// The next question.
     pub fn next(&self) -> Asked {
         self.asked.recv_timeout(PATIENCE).unwrap()

@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use crate::{
     app::App,
     grip_socket::{event, opening},
-    harness::Client,
+    harness::{Client, PATIENCE},
+    hooked::silent,
     process::{Daemon, write},
     websocket::{CLOSE, HANDSHAKE, TEXT, closed, message, text},
 };
@@ -179,7 +180,7 @@ fn a_line_says_how_a_request_was_answered_and_how_long_the_application_took() {
         ("/stream", 200, Some(7), None, json!([]), true),
         ("/hand", 200, Some(MARKER.len()), Some("long-poll"), json!(["h"]), true),
         ("/say", 202, None, None, json!(["s"]), true),
-        ("/edited/?id=e", 202, None, None, json!(["e"]), false),
+        ("/edited/?id=e", 202, None, None, json!(["e"]), true),
         ("/tunnel", 101, Some(6), None, json!([]), true),
         ("/grip/wait", 200, Some(MARKER.len()), Some("long-poll"), json!(["g"]), true),
         ("/grip/stream", 200, Some(6 + MARKER.len()), Some("chunked"), json!(["g"]), true),
@@ -198,6 +199,32 @@ fn a_line_says_how_a_request_was_answered_and_how_long_the_application_took() {
         if asked {
             assert!(line["upstream_seconds"].as_f64() <= line["seconds"].as_f64(), "{line}");
         }
+    }
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_has_waited_so_long() {
+    let ((app, told), directory) = (silent(), tempfile::tempdir().unwrap());
+    let mut daemon = start(&app, &directory, "off");
+    let asking = [
+        ("GET", "/page", ""),
+        ("GET", "/sub/?id=p", ""),
+        ("GET", "/grip/wait", ""),
+        ("GET", "/grip/socket", HANDSHAKE),
+    ];
+    for (method, target, headers) in asking {
+        let mut client = daemon.connect();
+        client.request(method, target, headers, "");
+        assert_eq!(told.recv_timeout(PATIENCE), Ok("asked"), "{target}");
+        drop(client);
+        assert_eq!(told.recv_timeout(PATIENCE), Ok("gone"), "{target}");
+    }
+    let lines = lines(&mut daemon, &directory.path().join("access.log"));
+    assert_eq!(lines.len(), asking.len(), "{lines:?}");
+    for (line, (_, target, _)) in lines.iter().zip(asking) {
+        assert_eq!((&line["uri"], &line["status"]), (&json!(target), &json!(499)), "{line}");
+        assert!(line["upstream_seconds"].is_number(), "{line}");
+        assert!(line["upstream_seconds"].as_f64() <= line["seconds"].as_f64(), "{line}");
     }
 }
 

@@ -77,4 +77,5 @@ mod stream;
 mod transports;
 mod tunnel;
 mod vanish;
+mod waiting;
 mod websocket;

@@ -50,7 +50,7 @@ fn malformed_requests_are_400_and_end_the_connection() {
         let mut client = gateway.connect();
         client.send(request);
         let answer = client.response();
-        assert_eq!(answer.status, 400, "{request:?}: {answer:?}");
+        assert!(answer.status == 400 && !answer.text().is_empty(), "{request:?}: {answer:?}");
         client.finish();
         client.assert_closed();
     }
@@ -87,7 +87,7 @@ fn a_head_that_is_too_large_is_431() {
         client.send(&long[cut..]);
         let answer = client.response();
         let sentence = "The request's head is too large.";
-        assert!(answer.status == 431 && ["", sentence].contains(&answer.text()), "{answer:?}");
+        assert_eq!((answer.status, answer.text()), (431, sentence), "{answer:?}");
         client.assert_closed();
     }
     let mut client = gateway.connect();

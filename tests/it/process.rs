@@ -130,6 +130,88 @@ fn both_signals_stop_it_with_status_0_and_everyone_is_told() {
 }
 
 #[test]
+fn sighup_sends_nobody_away_and_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(&write(&directory, &serving("127.0.0.1:0")));
+    let mut events = daemon.connect();
+    events.get("/sub?id=1", "Accept: text/event-stream\r\n");
+    events.head();
+    events.chunk();
+    daemon.signal("-HUP");
+    let mut log = BufReader::new(daemon.child.stderr.take().unwrap()).lines();
+    let told = log.find(|line| line.as_ref().is_ok_and(|line| line.contains("SIGHUP"))).unwrap();
+    assert!(told.unwrap().contains("the configuration is read at the start alone"));
+    assert_eq!(daemon.request("POST", "/pub?id=1", "", "after").status, 201);
+    assert!(events.chunk().unwrap().ends_with(b"data: after\n\n"));
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it_with_a_goodbye() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, &serving("127.0.0.1:0"));
+    // `script` gives it a terminal, whose end it gets with the end of its own input.
+    let mut terminal = Command::new("script")
+        .args(["-q", "-e", "-c"])
+        .arg(format!("exec {} -c {}", env!("CARGO_BIN_EXE_pushgate"), config.display()))
+        .arg("/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(terminal.stdout.take().unwrap());
+    let mut line = String::new();
+    printed.read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("pushgate: listening on http://").unwrap();
+    let mut events = Client::new(TcpStream::connect(address).unwrap());
+    events.get("/sub?id=1", "Accept: text/event-stream\r\n");
+    events.head();
+    events.chunk();
+    terminal.kill().unwrap();
+    assert_eq!(events.chunk().unwrap(), b"event: close\ndata: shutdown\n\n");
+    terminal.wait().unwrap();
+}
+
+#[test]
+fn keys_on_the_command_line_count_like_those_of_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, &serving("127.0.0.1:0"));
+    let mut short = command(&config);
+    short.args(["-g", "client_max_header_size = \"1k\""]);
+    let daemon = Daemon::run(short);
+    let head = format!("A: {}\r\n", "x".repeat(2000));
+    assert_eq!(daemon.request("GET", "/pub?id=1", &head, "").status, 431);
+    let output = command(&config).args(["-g", "wokers = 1"]).output().unwrap();
+    let (status, text) = said(&output);
+    assert_eq!(status, Some(64));
+    assert!(text.contains("wokers: unknown key, did you mean `workers`?"), "{text}");
+}
+
+#[test]
+fn who_starts_it_as_root_can_have_it_give_up_its_rights() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can; tests run as somebody else show that this is told.
+        let directory = tempfile::tempdir().unwrap();
+        let config = write(&directory, &format!("user = \"root\"\n{}", serving("127.0.0.1:0")));
+        assert_ne!(command(&config).output().unwrap().status.code(), Some(0));
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, &format!("user = \"nobody\"\n{}", serving("127.0.0.1:0")));
+    let daemon = Daemon::start(&config);
+    // It is bound, and then somebody else.
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
+    let ids = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for name in ["Uid:", "Gid:"] {
+        assert_eq!(ids(name), ["65534"; 4], "{status}");
+    }
+    assert_eq!(ids("Groups:"), ["65534"], "{status}");
+    assert_eq!(daemon.request("GET", "/pub?id=1", "", "").status, 404);
+}
+
+#[test]
 fn a_second_one_on_the_same_address_ends_with_status_1_and_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let first = Daemon::start(&write(&directory, &serving("127.0.0.1:0")));

@@ -19,10 +19,15 @@ use crate::{
     websocket::{CLOSE, TEXT, closed, message, text},
 };
 
-const AWAY: &str = "The application cannot be reached.";
+pub const AWAY: &str = "The application cannot be reached.";
+
+pub const ROOT: &str = "workers = 1\nshutdown_timeout = \"1h\"";
+/// What [`waiting`] asks.
+pub const STATUS: &str =
+    "\n[[server.location]]\npath = \"= /status\"\npush_status = true\naccess = [\"allow all\"]\n";
 
 /// An address that nobody listens on.
-fn nowhere() -> SocketAddr {
+pub fn nowhere() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -31,8 +36,8 @@ fn location(address: SocketAddr, keys: &str) -> String {
 }
 
 /// A gateway before an application that is not there.
-fn before(address: SocketAddr, keys: &str) -> Gateway {
-    Gateway::start_root("workers = 1\nshutdown_timeout = \"1s\"", &location(address, keys))
+pub fn before(address: SocketAddr, keys: &str) -> Gateway {
+    Gateway::start_root(ROOT, &(location(address, keys) + STATUS))
 }
 
 /// One that is there now, says `back` to everybody, and tells what it was asked.
@@ -49,10 +54,18 @@ fn start(address: SocketAddr) -> (App, mpsc::Receiver<Asked>) {
     (app, told)
 }
 
-/// What cannot be repeated is answered at once; by then the one worker has tried all that came before.
-fn tried(gateway: &Gateway) {
-    let answer = gateway.request("POST", "/", "", "x");
-    assert_eq!((answer.status, answer.text()), (502, AWAY));
+/// Waits until so many wait for an application that is not there.
+pub fn waiting(gateway: &Gateway, number: usize) {
+    let begin = Instant::now();
+    loop {
+        let answer = gateway.request("GET", "/status", "Accept: application/json\r\n", "");
+        let status: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        let now = &status["application"]["waiting"];
+        if *now == number {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{now} wait, and not {number}");
+    }
 }
 
 #[test]
@@ -63,21 +76,28 @@ fn who_asks_while_it_restarts_is_answered_when_it_is_back() {
     for client in &mut waits {
         client.get("/page", "");
     }
+    for (method, body) in [("PUT", "put"), ("POST", "posted")] {
+        let mut client = gateway.connect();
+        client.request(method, "/page", "", body);
+        waits.push(client);
+    }
     let mut leaves = gateway.connect();
     leaves.get("/left", "");
-    let mut puts = gateway.connect();
-    puts.request("PUT", "/page", "", "body");
-    tried(&gateway);
+    waiting(&gateway, 23);
     drop(leaves);
+    waiting(&gateway, 22);
     let (app, told) = start(address);
-    for client in waits.iter_mut().chain([&mut puts]) {
+    for client in &mut waits {
         assert_eq!(client.response().text(), "back");
     }
+    waiting(&gateway, 0);
     drop(gateway);
     drop(app);
     let lines: Vec<_> = told.iter().map(|asked| (asked.line().to_owned(), asked.body)).collect();
-    assert_eq!(lines.len(), 21);
-    assert!(lines.contains(&("PUT /page HTTP/1.1".to_owned(), b"body".to_vec())));
+    assert_eq!(lines.len(), 22);
+    for (method, body) in [("PUT", "put"), ("POST", "posted")] {
+        assert!(lines.contains(&(format!("{method} /page HTTP/1.1"), body.into())), "{lines:?}");
+    }
 }
 
 #[test]
@@ -97,25 +117,17 @@ fn so_many_wait_and_others_are_told_at_once() {
     for client in &mut waits {
         client.get("/", "");
     }
-    tried(&gateway);
-    assert_eq!(gateway.request("GET", "/", "", "").status, 502);
+    waiting(&gateway, WAITERS);
+    for method in ["GET", "POST"] {
+        let answer = gateway.request(method, "/", "", "");
+        assert_eq!((answer.status, answer.text()), (502, AWAY), "{method}");
+    }
     // When one leaves, there is room for another.
     drop(waits.pop());
+    waiting(&gateway, WAITERS - 1);
     let mut client = gateway.connect();
-    let mut waits_too = || {
-        client.get("/", "");
-        client.stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        let nothing = client.stream.peek(&mut [0]).is_err();
-        client.stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        if !nothing {
-            assert_eq!(client.response().status, 502);
-        }
-        nothing
-    };
-    let begin = Instant::now();
-    while !waits_too() {
-        assert!(begin.elapsed() < PATIENCE);
-    }
+    client.get("/", "");
+    waiting(&gateway, WAITERS);
 }
 
 #[test]
@@ -215,14 +227,9 @@ fn what_a_websocket_says_while_the_application_is_away_it_hears_later() {
     let address = first.app.address;
     let gateway = first.gateway("push_grip_websocket = \"over_http\"");
     let mut client = open(&gateway);
-    let mut goes = open(&gateway);
     first.kill();
     client.send(message(TEXT, b"one"));
     client.send(message(TEXT, b"two"));
-    // Who wants to go does not wait.
-    goes.send(message(TEXT, b"I"));
-    goes.send(message(CLOSE, &1000_u16.to_be_bytes()));
-    assert_eq!(closed(&mut goes).0, 1011);
     let second = Mortal::start(address, events("", &event("TEXT", "m:heard")));
     assert_eq!(text(&mut client), "heard");
     let mut heard = Vec::new();
@@ -234,4 +241,46 @@ fn what_a_websocket_says_while_the_application_is_away_it_hears_later() {
     assert_eq!(second.asked().body, b"DISCONNECT\r\n");
     drop(gateway);
     second.kill();
+}
+
+#[test]
+fn what_a_websocket_has_said_the_application_hears_though_it_has_left() {
+    let first = Mortal::new(opening(""));
+    let address = first.app.address;
+    let keys = format!("push_grip_websocket = \"over_http\"\nproxy_connect_retry = \"1m\"{STATUS}");
+    let gateway = first.gateway(&keys);
+    let (mut closes, mut leaves) = (open(&gateway), open(&gateway));
+    first.kill();
+    // Who wants to go does not wait, ...
+    closes.send(message(TEXT, b"I"));
+    closes.send(message(CLOSE, &1000_u16.to_be_bytes()));
+    assert_eq!(closed(&mut closes).0, 1011);
+    closes.assert_closed();
+    leaves.send(message(TEXT, b"bye"));
+    drop(leaves);
+    // ... but what it has said does.
+    waiting(&gateway, 2);
+    let second = Mortal::start(address, events("", ""));
+    let mut heard = [second.asked().body, second.asked().body];
+    heard.sort_unstable();
+    assert_eq!(
+        heard,
+        [&b"TEXT 1\r\nI\r\nCLOSE 2\r\n\x03\xe8\r\n"[..], b"TEXT 3\r\nbye\r\nDISCONNECT\r\n"]
+    );
+    waiting(&gateway, 0);
+    drop(gateway);
+    second.kill();
+}
+
+#[test]
+fn a_server_that_shuts_down_waits_with_nobody_who_has_left() {
+    let first = Mortal::new(opening(""));
+    let keys = format!("push_grip_websocket = \"over_http\"\nproxy_connect_retry = \"1h\"{STATUS}");
+    let mut gateway = first.gateway(&keys);
+    let mut leaves = open(&gateway);
+    first.kill();
+    leaves.send(message(TEXT, b"bye"));
+    drop(leaves);
+    waiting(&gateway, 1);
+    gateway.join();
 }

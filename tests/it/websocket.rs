@@ -362,6 +362,19 @@ fn a_handshake_that_is_none_is_refused_with_a_reason() {
 }
 
 #[test]
+fn nothing_is_compressed_where_the_location_will_not() {
+    let gateway = echo("push_websocket_deflate = false");
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let (mut client, head) = open_with(&gateway, "/echo", offer);
+    assert!(!head.contains("Sec-WebSocket-Extensions"), "{head}");
+    client.send(message(TEXT, &[b'a'; 4000]));
+    assert_eq!(read(&mut client), (TEXT | 0x80, vec![b'a'; 4000]));
+    // What was not agreed on is an error (RFC 6455 section 5.2).
+    client.send(frame(0xc0 | TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
+    assert_eq!(closed(&mut client).0, 1002);
+}
+
+#[test]
 fn messages_are_compressed_where_that_was_agreed_on() {
     let gateway = echo("");
     let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";

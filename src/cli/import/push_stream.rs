@@ -1,10 +1,11 @@
 //! Locations of the push stream module.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{
     location::Build,
     names::variable::CURSORS,
+    read,
     report::Kind,
     role::Role,
     sense::{Form, Part, Roles},
@@ -20,8 +21,8 @@ const MESSAGE_TTL: &str = "30m";
 const INACTIVITY: &str = "30s";
 /// As good as unlimited, which the module has: memory is bounded by `push_max_reserved_memory`.
 const BUFFER_LENGTH: i64 = 1_000_000;
-/// A template file above this is none.
-const MAX_TEMPLATE: u64 = 1 << 20;
+/// The longest template in a file, in bytes.
+const MAX_TEMPLATE: usize = 1 << 20;
 
 impl<'t> Build<'_, 't> {
     pub(super) fn push_stream(&mut self, role: &Role<'t>) {
@@ -116,17 +117,15 @@ impl<'t> Build<'_, 't> {
             self.report.say(directive, Kind::Dropped, "it is for \"stream\" alone");
             return;
         }
-        let path = Path::new(directive.arg());
-        let short = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= MAX_TEMPLATE);
-        match fs::read_to_string(path) {
-            Ok(text) if short => {
+        match read::text(Path::new(directive.arg()), MAX_TEMPLATE) {
+            Ok(text) => {
                 self.report.carry(directive);
                 let roles = self.out.roles;
                 self.out.entries.set("push_header_template", Value::Text(text), origin, roles);
             }
-            Ok(_) => self.report.say(directive, Kind::Dropped, "the file is too long"),
             Err(error) => {
-                self.report.say(directive, Kind::Dropped, format!("cannot read the file: {error}"));
+                let why = format!("cannot read the file: {error}");
+                self.report.say(directive, Kind::Dropped, why);
             }
         }
     }

@@ -72,13 +72,23 @@ pub(super) fn read(path: &Path) -> Result<Tree, ReadError> {
     Ok(Tree { files: reader.files, directives })
 }
 
-/// As much of a file as may be read; what is `plain` has to be a file, and no pipe that never ends.
-fn contents(path: &Path, plain: bool) -> io::Result<Vec<u8>> {
+/// A text in a file of its own, of at most so many bytes.
+pub(super) fn text(path: &Path, most: usize) -> io::Result<String> {
+    let bytes = contents(path, true, most)?;
+    if bytes.len() > most {
+        return Err(io::Error::other("it is too long"));
+    }
+    String::from_utf8(bytes).map_err(io::Error::other)
+}
+
+/// The bytes of a file, at most one more than it may have; what is `plain` has to be a file, and no
+/// pipe that never ends.
+fn contents(path: &Path, plain: bool, most: usize) -> io::Result<Vec<u8>> {
     if plain && !path.metadata()?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take((MAX_BYTES + 1) as u64).read_to_end(&mut bytes)?;
+    File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -97,7 +107,7 @@ fn fault(file: &str, position: Option<Position>, reason: impl Into<Reason>) -> R
 impl Reader {
     /// The bytes of a file, which has to be one, and within the limit.
     fn load(&mut self, path: &Path) -> Result<Vec<u8>, Reason> {
-        let bytes = contents(path, !self.open.is_empty());
+        let bytes = contents(path, !self.open.is_empty(), MAX_BYTES);
         let bytes = bytes.map_err(|error| Reason::Include(path.display().to_string(), error))?;
         self.total += bytes.len();
         if self.total > MAX_BYTES { Err(Reason::TooLarge(MAX_BYTES)) } else { Ok(bytes) }

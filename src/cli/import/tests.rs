@@ -448,6 +448,40 @@ fn the_parts_of_the_push_stream_module_have_its_defaults() {
 }
 
 #[test]
+fn a_template_in_a_file_is_copied_if_it_is_a_short_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let carried = |name: &str| {
+        let file = folder.path().join(name);
+        let (body, report) = location(&format!(
+            "push_stream_subscriber streaming; push_stream_channels_path $arg_id;
+             push_stream_header_template_file {};",
+            file.display()
+        ));
+        let header = body.lines().find(|line| line.starts_with("push_header_template"));
+        (header.map(str::to_owned), report)
+    };
+    std::fs::write(folder.path().join("page"), "<p>\n").unwrap();
+    std::fs::write(folder.path().join("long"), " ".repeat((1 << 20) + 1)).unwrap();
+    std::fs::write(folder.path().join("bytes"), b"\xFF").unwrap();
+    let (header, report) = carried("page");
+    assert_eq!((header.as_deref(), &*report), (Some("push_header_template = \"<p>\\n\""), ""));
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("endless")).unwrap();
+    for (name, why) in [
+        ("long", "it is too long"),
+        ("bytes", "invalid utf-8"),
+        ("endless", "it is not a file"),
+        ("absent", "No such file"),
+    ] {
+        let (header, report) = carried(name);
+        assert_eq!(header, None, "{name}");
+        let told = format!(
+            "push_stream_header_template_file: not carried over: cannot read the file: {why}"
+        );
+        assert!(report.contains(&told), "{name}: {report}");
+    }
+}
+
+#[test]
 fn lengths_of_the_push_module_are_set_by_the_nearest() {
     let (toml, _) = http(
         "push_message_buffer_length 5;

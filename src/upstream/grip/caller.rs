@@ -181,18 +181,26 @@ impl Caller {
         let Some(turns) = turns else { return Err(UpstreamError::Closed.into()) };
         // As many as are held may ask: an application that hangs would have a connection of each.
         let _turn = turns.any_time().await;
-        let asked = self.post(Method::GET, uri, headers, Bytes::new()).await?;
+        // Who asks again does so in a way of its own.
+        let asked = self.post(Method::GET, uri, headers, Bytes::new(), Duration::ZERO).await?;
         let (parts, body) = asked.into_parts();
         Told::new(parts, body).map_err(Trouble::Lasting)
     }
 
-    /// Sends a request with these headers, signed anew, and reads the answer.
+    /// How long a request of its location waits for an application that cannot be reached.
+    pub(super) fn patience(&self) -> Duration {
+        self.location.proxy.as_ref().map_or(Duration::ZERO, |own| own.timeouts.retry)
+    }
+
+    /// Sends a request with these headers, signed anew, and reads the answer. An application that
+    /// cannot be reached is waited for, but no longer than this.
     pub(super) async fn post(
         &self,
         method: Method,
         uri: Uri,
         mut headers: HeaderMap,
         body: Bytes,
+        retry: Duration,
     ) -> Result<Response<Bytes>, UpstreamError> {
         let (Some(proxy), Some(own)) = (&self.location.proxy, &self.location.grip) else {
             return Err(UpstreamError::Closed);
@@ -213,8 +221,7 @@ impl Caller {
         let mut request = Request::new(Upload::bytes(body));
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
         *request.headers_mut() = headers;
-        // Who asks again does so in a way of its own.
-        let timeouts = Timeouts { retry: Duration::ZERO, ..proxy.timeouts };
+        let timeouts = Timeouts { retry, ..proxy.timeouts };
         self.client.fetch(proxy.upstream, request, &timeouts, MAX_ANSWER).await
     }
 
@@ -225,7 +232,8 @@ impl Caller {
         for name in &OF_BODY {
             headers.remove(name);
         }
-        if let Err(error) = self.post(Method::POST, uri, headers, Bytes::new()).await {
+        let told = self.post(Method::POST, uri, headers, Bytes::new(), Duration::ZERO).await;
+        if let Err(error) = told {
             warn!(%error, "the application is not told that a client is gone");
         }
     }

@@ -89,14 +89,14 @@ impl Passage<'_> {
             |own: &&Rc<Caller>| own.speaks_over_http() && websocket::is_requested(self.head);
         if let Some(caller) = caller.as_ref().filter(over_http) {
             let opening = grip::socket::open(caller.clone(), self.head, &upload);
-            return Entry::clocked(self.head, opening).await;
+            return Entry::clocked(Entry::of(self.head).cloned(), opening).await;
         }
         let mut request = Request::new(upload.again());
         (*request.method_mut(), *request.uri_mut()) = (self.head.method.clone(), head.uri);
         *request.headers_mut() = head.headers;
         let Proxy { upstream, timeouts, .. } = self.proxy;
         let response = self.client.request(*upstream, request, timeouts);
-        let response = Entry::clocked(self.head, response).await?;
+        let response = Entry::clocked(Entry::of(self.head).cloned(), response).await?;
         if let Some(redirect) = Redirect::of(response.headers(), &upload)? {
             return Ok(Passed::Redirect(redirect));
         }

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::{JSON, METRICS, PROMETHEUS, STATUS, prometheus};
 use crate::{
-    app::App,
+    app::{App, asked},
     grip::{Script, answer, held},
-    harness::Gateway,
+    harness::{Gateway, PATIENCE},
     hooked::silent,
     site::{locations, start_root},
+    websocket::HANDSHAKE,
 };
 
 fn shown(gateway: &Gateway) -> Value {
@@ -98,7 +99,7 @@ fn who_waits_for_an_application_is_seen() {
     drop((waits, away));
     let begin = std::time::Instant::now();
     while shown(&gateway)["application"]["questions"] != 0 {
-        assert!(begin.elapsed() < crate::harness::PATIENCE);
+        assert!(begin.elapsed() < PATIENCE);
     }
     drop(gateway);
 }
@@ -118,4 +119,41 @@ fn who_is_held_in_several_channels_counts_once() {
     drop(client);
     held(&gateway, 0);
     assert_eq!(shown(&gateway)["subscribers"]["chunked"], 0);
+}
+
+#[test]
+fn a_connection_that_has_changed_its_protocol_is_open_until_it_ends() {
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+                    Upgrade: websocket\r\n\r\n";
+    let app = App::start(move |client, _| {
+        if asked(client).is_some() {
+            client.send(switched);
+            // Either side may end it.
+            while client.fill() && !client.seen().ends_with(b"go") {}
+        }
+    });
+    let gateway = app.gateway(STATUS);
+    let name = app.address.to_string();
+    let open = |number: usize| {
+        let begin = std::time::Instant::now();
+        while shown(&gateway)["application"]["upstreams"][&name]["connections"] != number {
+            assert!(begin.elapsed() < PATIENCE, "there are never {number}");
+        }
+    };
+    let mut clients = [gateway.connect(), gateway.connect(), gateway.connect()];
+    for client in &mut clients {
+        client.get("/socket", HANDSHAKE);
+        assert!(client.head().starts_with("HTTP/1.1 101 "));
+    }
+    open(3);
+    let [mut sent_away, leaves, stays] = clients;
+    drop(leaves);
+    open(2);
+    sent_away.send("go");
+    sent_away.assert_closed();
+    drop(sent_away);
+    open(1);
+    drop(stays);
+    open(0);
+    drop(gateway);
 }

@@ -2,7 +2,7 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::websocket::code;
+use crate::{grip::Event, websocket::code};
 
 /// How long a client may take to close after the server has.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,6 +41,11 @@ impl Ending {
     pub(super) fn is_open(&self) -> bool {
         self.until.is_none() && !self.over
     }
+}
+
+/// Whether events say that the client has closed.
+pub(super) fn say_close(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::Close(_)))
 }
 
 /// A code that a closing frame may carry.

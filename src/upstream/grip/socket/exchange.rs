@@ -4,21 +4,12 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
-use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::{
     grip::{EVENTS_TYPE, Event, MAX_META, MAX_META_BYTES, encode},
     hold::Doing,
-    upstream::{
-        UpstreamError,
-        backoff::Backoff,
-        grip::{
-            Caller,
-            caller::{FIRST_PAUSE, MAX_PAUSE},
-        },
-        proxy::headers::strip_hops,
-    },
+    upstream::{UpstreamError, grip::Caller, proxy::headers::strip_hops},
 };
 
 /// What an application may say at least and at most of `Keep-Alive-Interval`, in seconds.
@@ -26,6 +17,9 @@ const INTERVAL: (u64, u64) = (20, 86_400);
 
 const TYPE: HeaderValue = HeaderValue::from_static(EVENTS_TYPE);
 const SET_META: &str = "set-meta-";
+
+/// An answer with events.
+pub(super) type Told = Result<Response<Bytes>, UpstreamError>;
 
 /// What is asked, and what the application keeps at the connection.
 #[derive(Debug)]
@@ -66,35 +60,22 @@ impl Exchange {
     }
 
     /// Sends events.
-    pub(super) fn request(
-        &self,
-        events: &[Event],
-    ) -> Doing<Result<Response<Bytes>, UpstreamError>> {
+    pub(super) fn request(&self, events: &[Event]) -> Doing<Told> {
+        self.send(events, Duration::ZERO)
+    }
+
+    /// The same for whoever cannot send them again: an application that cannot be reached is waited
+    /// for, as long as `proxy_connect_retry` says. It may be about to start.
+    pub(super) fn insist(&self, events: &[Event]) -> Doing<Told> {
+        self.send(events, self.caller.patience())
+    }
+
+    fn send(&self, events: &[Event], retry: Duration) -> Doing<Told> {
         let (caller, body) = (self.caller.clone(), encode(events));
         let mut headers = self.headers.clone();
         headers.extend(self.meta.iter().map(|(name, value)| (name.clone(), value.clone())));
-        Box::pin(async move { caller.post(Method::POST, caller.uri.clone(), headers, body).await })
-    }
-
-    /// Asks whether the WebSocket opens. An application that cannot be reached is asked again for
-    /// `proxy_connect_retry`: it may be about to start.
-    pub(super) async fn open(&self) -> Result<Response<Bytes>, UpstreamError> {
-        let caller = &self.caller;
-        let retry = caller.location.proxy.as_ref().map_or(Duration::ZERO, |own| own.timeouts.retry);
-        let (end, mut waiter) = (Instant::now() + retry, None);
-        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
-        loop {
-            let error = match self.request(&[Event::Open]).await {
-                Err(error) if error.is_unsent() => error,
-                done => return done,
-            };
-            waiter = waiter.or_else(|| caller.client.waiter());
-            let now = Instant::now();
-            if now >= end || waiter.is_none() {
-                return Err(error);
-            }
-            sleep_until(end.min(now + backoff.pause())).await;
-        }
+        let uri = caller.uri.clone();
+        Box::pin(async move { caller.post(Method::POST, uri, headers, body, retry).await })
     }
 
     /// Notes what the headers of an answer say of the connection.

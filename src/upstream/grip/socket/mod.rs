@@ -31,7 +31,7 @@ pub(in crate::upstream) async fn open(
     let terms = Terms { protocols: &[], deflate: false };
     let accepted = websocket::accept(head, &terms).map_err(refuse)?;
     let exchange = Exchange::new(&caller);
-    let response = exchange.open().await?;
+    let response = exchange.insist(&[Event::Open]).await?;
     if let Some(redirect) = Redirect::of(response.headers(), upload)? {
         return Ok(Passed::Redirect(redirect));
     }

@@ -4,18 +4,18 @@
 //! there is much of it, nothing more is read.
 
 mod incoming;
+mod part;
 mod said;
 
 use std::io;
 
-use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
-    ending::{Ending, sendable},
-    exchange::{Exchange, is_events},
+    ending::{Ending, say_close, sendable},
+    exchange::{Exchange, Told, is_events},
 };
 use crate::{
     channel::{Kind, Message},
@@ -23,7 +23,6 @@ use crate::{
     grip::{Control, Event, KeepAlive, MAX_EVENTS, Mode, decode},
     hold::{Doing, Door, Talk},
     upstream::{
-        UpstreamError,
         backoff::Backoff,
         grip::{
             caller::{FIRST_PAUSE, MAX_PAUSE},
@@ -38,8 +37,6 @@ use crate::{
 const MAX_QUEUED: usize = 200_000;
 /// One read, in bytes.
 const READ: usize = 16 << 10;
-
-type Told = Result<Response<Bytes>, UpstreamError>;
 
 pub(super) struct Session {
     exchange: Exchange,
@@ -166,16 +163,20 @@ impl Session {
         let rest = self.queue.split_off(self.queue.len().min(MAX_EVENTS));
         self.sent = std::mem::replace(&mut self.queue, rest);
         self.queued = self.queue.iter().map(Event::size).sum();
-        self.ending.told |= self.sent.iter().any(|event| matches!(event, Event::Close(_)));
+        self.ending.told |= say_close(&self.sent);
         self.flight = Some(self.exchange.request(&self.sent));
         (self.asked, self.again) = (Instant::now(), None);
     }
 
-    /// Takes back what could not be sent: the application may be about to start.
+    /// Takes back what could not be sent.
+    fn take_back(&mut self) {
+        self.ending.told &= !say_close(&self.sent);
+        self.queue.splice(0..0, self.sent.drain(..));
+    }
+
+    /// Waits with what could not be sent: the application may be about to start.
     fn wait(&mut self) {
-        let later = std::mem::take(&mut self.queue);
-        self.queue = std::mem::take(&mut self.sent);
-        self.queue.extend(later);
+        self.take_back();
         self.queued = self.queue.iter().map(Event::size).sum();
         self.again = Some(Instant::now() + self.backoff.pause());
     }
@@ -183,10 +184,11 @@ impl Session {
     /// An answer of the application.
     async fn told(&mut self, told: Told) -> io::Result<()> {
         let events = match told {
-            // Who has closed does not wait for it.
-            Err(error) if error.is_unsent() && self.ending.client.is_none() => {
+            Err(error) if error.is_unsent() => {
                 self.wait();
-                return Ok(());
+                // Who has closed does not wait for it.
+                let closed = self.ending.client.is_some();
+                return if closed { self.close(code::INTERNAL, "").await } else { Ok(()) };
             }
             Ok(told) if told.status() == StatusCode::OK && is_events(told.headers()) => {
                 self.backoff.reset();
@@ -263,23 +265,6 @@ impl Session {
     async fn echo(&mut self) -> io::Result<()> {
         let (code, reason) = self.ending.client.clone().unwrap_or_default();
         self.close(code, &reason).await
-    }
-
-    /// Tells the application that it is over, if it does not know.
-    async fn part(mut self) {
-        if self.ending.told || self.detached {
-            return;
-        }
-        if let Some(flight) = self.flight.take() {
-            // Whatever it says, there is nobody left to hear it.
-            let _ = flight.await;
-        }
-        if self.ending.client.is_none() {
-            self.queue.push(Event::Disconnect);
-        }
-        if let Err(error) = self.exchange.request(&self.queue).await {
-            warn!(%error, "the application is not told that a WebSocket is gone");
-        }
     }
 }
 
