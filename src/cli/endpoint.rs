@@ -7,11 +7,13 @@ use http::{HeaderName, HeaderValue};
 
 use super::url::Url;
 
+const URL_HELP: &str = "The location, with the channel, as in http://127.0.0.1:8080/PATH/?cid=5";
+
 /// A location of a gateway.
 #[derive(Args, Clone, Debug, Eq, PartialEq)]
 pub struct Endpoint {
-    /// The location, with the channel, as in http://127.0.0.1:8080/PATH/?cid=5
-    #[arg(value_name = "URL")]
+    /// The location, with the channel.
+    #[arg(value_name = "URL", help = URL_HELP)]
     pub url: Url,
 
     /// A header of every request, such as 'Authorization: Bearer TOKEN'

@@ -20,7 +20,7 @@ impl Visit<'_> {
             return Ok(None);
         };
         match self.after_event(name).await? {
-            None if position::explicit(name).is_err() => self.from_the_start().await.map(Some),
+            None if position::explicit(name).is_err() => self.all_that_is_left().await.map(Some),
             found => Ok(found),
         }
     }
@@ -39,7 +39,7 @@ impl Visit<'_> {
             return Ok(None);
         }
         match self.after_event(&name).await? {
-            None => self.from_the_start().await.map(Some),
+            None => self.all_that_is_left().await.map(Some),
             found => Ok(found),
         }
     }
@@ -57,7 +57,7 @@ impl Visit<'_> {
     }
 
     /// After an event that nobody knows any more there is all that is left.
-    async fn from_the_start(&self) -> Result<Subscription, Refusal> {
+    async fn all_that_is_left(&self) -> Result<Subscription, Refusal> {
         self.start(Start::After(MessageId::ZERO)).await
     }
 
