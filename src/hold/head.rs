@@ -160,21 +160,6 @@ fn write_length(head: &mut Vec<u8>, length: usize) {
     let _ = write!(head, "Content-Length: {length}\r\n");
 }
 
-/// Where the head of a request ends, if all of it is there: after an empty line. Of `bytes`, the
-/// first `seen` have been searched before.
-pub(super) fn end(bytes: &[u8], seen: usize) -> Option<usize> {
-    let start = seen.saturating_sub(3);
-    let mut rest = &bytes[start..];
-    while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
-        rest = &rest[at + 1..];
-        if rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
-            let blank = if rest.starts_with(b"\n") { 1 } else { 2 };
-            return Some(bytes.len() - rest.len() + blank);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,16 +176,6 @@ mod tests {
         let expected = "Cache-Control: no-store\r\nVary: Origin\r\nConnection: close\r\n\
                         Content-Length: 0\r\n\r\n";
         assert_eq!(rest, expected);
-    }
-
-    #[test]
-    fn a_head_ends_with_an_empty_line_wherever_the_reads_were_cut() {
-        let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
-        for cut in 0..head.len() {
-            assert_eq!(end(&head[..cut], 0), None, "{cut}");
-            assert_eq!(end(head, cut), Some(head.len()), "{cut}");
-        }
-        assert_eq!(end(b"GET / HTTP/1.0\n\nGET", 0), Some(16));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod hall;
 mod head;
 mod held;
 mod inbound;
+mod incoming;
 mod local;
 mod outlet;
 mod passing;

@@ -6,7 +6,6 @@ use std::{
     task::{Context, Waker},
 };
 
-use http::Uri;
 use rustix::event::epoll;
 
 use super::{
@@ -15,14 +14,11 @@ use super::{
     exchange::{Begun, Exchange, Step},
     head,
     held::Phase,
-    tunnel,
+    incoming, tunnel,
     wire::{AHEAD, Wire},
     worker::Shared,
 };
 use crate::{log, response::Refusal};
-
-/// How many header lines a request may have, as many as hyper takes.
-const HEADERS: usize = 100;
 
 impl<H: Handler> Worker<H> {
     /// There is something to read, if only the end.
@@ -140,7 +136,7 @@ impl<H: Handler> Worker<H> {
             }
             return;
         }
-        match is_whole(&input, seen, most) {
+        match incoming::is_whole(&input, seen, most) {
             Ok(true) => {
                 drop(hall);
                 return self.exchange(key, input, None);
@@ -283,27 +279,5 @@ impl super::hall::Hall {
             return self.close(key);
         };
         self.end(key, answer.slice(sent..));
-    }
-}
-
-/// Whether the head of a request is all there, or why it cannot be one of at most so many bytes. The
-/// first `seen` bytes have been looked at before.
-fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, Refusal> {
-    let within = |end: &Option<usize>| end.unwrap_or(input.len()) <= most;
-    let end = Some(head::end(input, seen)).filter(within);
-    // What was looked at may be requests that were sent ahead.
-    let end = end.or_else(|| Some(head::end(input, 0)).filter(within));
-    let end = end.ok_or(Refusal::HeadTooLarge)?;
-    if end.is_none() && seen > 0 {
-        // It is not read again at each byte of a client that sends it byte by byte.
-        return Ok(false);
-    }
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let parsed = request.parse(input);
-    match (parsed, request.path.map(str::parse::<Uri>)) {
-        (Ok(_), None | Some(Ok(_))) => Ok(end.is_some()),
-        (Err(httparse::Error::TooManyHeaders), _) => Err(Refusal::HeadTooLarge),
-        _ => Err(Refusal::BadRequest("The request is malformed.".into())),
     }
 }

@@ -1,0 +1,83 @@
+//! The head of a request, before anybody reads what is in it.
+
+use http::Uri;
+
+use crate::response::Refusal;
+
+/// How many header lines a request may have, as many as hyper takes.
+const HEADERS: usize = 100;
+
+/// Whether the head of a request is all there, or why it cannot be one of at most so many bytes. The
+/// first `seen` bytes have been looked at before.
+pub(super) fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, Refusal> {
+    let within = |end: &Option<usize>| end.unwrap_or(input.len()) <= most;
+    // What was looked at may be requests that were sent ahead.
+    let found = [seen, 0].into_iter().map(|seen| end(input, seen)).find(within);
+    let end = found.ok_or(Refusal::HeadTooLarge)?;
+    if end.is_none() && seen > 0 {
+        // It is not read again at each byte of a client that sends it byte by byte.
+        return Ok(false);
+    }
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let parsed = request.parse(input);
+    match (parsed, request.path.map(str::parse::<Uri>)) {
+        (Ok(_), None | Some(Ok(_))) => Ok(end.is_some()),
+        (Err(httparse::Error::TooManyHeaders), _) => Err(Refusal::HeadTooLarge),
+        _ => Err(Refusal::BadRequest("The request is malformed.".into())),
+    }
+}
+
+/// Where the head of a request ends, if all of it is there: after an empty line. Of `bytes`, the
+/// first `seen` have been searched before.
+fn end(bytes: &[u8], seen: usize) -> Option<usize> {
+    let start = seen.saturating_sub(3);
+    let mut rest = &bytes[start..];
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+        rest = &rest[at + 1..];
+        if rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
+            let blank = if rest.starts_with(b"\n") { 1 } else { 2 };
+            return Some(bytes.len() - rest.len() + blank);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_with_an_empty_line_wherever_the_reads_were_cut() {
+        let head = b"GET / HTTP/1.1\r\nA: b\r\n\r\n";
+        for cut in 0..head.len() {
+            assert_eq!(end(&head[..cut], 0), None, "{cut}");
+            assert_eq!(end(head, cut), Some(head.len()), "{cut}");
+        }
+        assert_eq!(end(b"GET / HTTP/1.0\n\nGET", 0), Some(16));
+    }
+
+    #[test]
+    fn a_head_is_one_of_a_request_and_not_too_long() {
+        let request = b"GET /a HTTP/1.1\r\nA: b\r\n\r\n";
+        for cut in 0..request.len() {
+            assert_eq!(is_whole(&request[..cut], 0, 99), Ok(false), "{cut}");
+        }
+        let length = request.len();
+        assert_eq!(is_whole(request, 0, length), Ok(true));
+        assert_eq!(is_whole(request, 0, length - 1), Err(Refusal::HeadTooLarge));
+        assert_eq!(is_whole(&request[..9], 8, 8), Err(Refusal::HeadTooLarge));
+        // Those that are sent ahead are more, together.
+        let three = request.repeat(3);
+        for seen in [0, 1, length, 2 * length, 3 * length] {
+            assert_eq!(is_whole(&three, seen, length), Ok(true), "{seen}");
+        }
+        let lines = |number| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(number));
+        assert_eq!(is_whole(lines(100).as_bytes(), 0, 9999), Ok(true));
+        assert_eq!(is_whole(lines(101).as_bytes(), 0, 9999), Err(Refusal::HeadTooLarge));
+        for malformed in ["\u{16}\u{3}", "GET  HTTP/1.1\r\n\r\n", "GET a?b HTTP/1.1\r\n\r\n"] {
+            let refusal = is_whole(malformed.as_bytes(), 0, 99).unwrap_err();
+            assert_eq!(refusal, Refusal::BadRequest("The request is malformed.".into()));
+        }
+    }
+}
