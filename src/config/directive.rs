@@ -225,6 +225,7 @@ directives! {
     push_longpoll_batch: Option<Batch> = batch, Any;
     push_cursorless: bool = flag, Any;
     push_jsonp_callback: String = text, Any;
+    push_timeout_with_body: bool = flag, Any;
     push_stream_preset: Option<Preset> = preset, Any;
     push_header_template: String = text, Any;
     push_message_template: String = text, Any;

@@ -16,7 +16,7 @@ use crate::{
     channel::{Concurrency, First, Retention},
     cors::Cors,
     credentials::{Expected, Key, Secret},
-    dialect::Dialect,
+    dialect::{Dialect, Notice},
     router::Pattern,
 };
 
@@ -144,6 +144,8 @@ pub struct Subscriber {
     /// `push_cursorless`: a long poll without a message id continues where the last one ended.
     /// Implies that [`Transport::LongPoll`] is offered and that there is no batch.
     pub cursorless: bool,
+    /// `push_timeout_with_body`: what a long poll that nothing came for is told.
+    pub timeout_notice: Option<Notice>,
     /// `push_jsonp_callback`: the function that a poll's answer calls; expands to nothing where
     /// the client wants none.
     pub jsonp_callback: Option<Template>,

@@ -235,6 +235,11 @@ mod tests {
                     "JSON first; name, published, stored, subscribers, of each channel".into()
                 }
             }),
+            row("`push_channels_status`", |dialect| {
+                let statistics = "the module's statistics: `?id=ALL`, `?id=a*`, `?id=a/b`, one entry \
+                                  `by_worker` for the process";
+                if dialect.statistics { statistics } else { "pages in JSON" }.into()
+            }),
             row("DELETE", |dialect| match dialect.deleted {
                 None => "200 and the info from before".into(),
                 Some(text) => format!("200, `X-Nginx-PushStream-Explain: {text}`"),
@@ -285,7 +290,12 @@ mod tests {
             row("`push_cursorless`, unless it is set", |dialect| {
                 if dialect.cursorless { "for JSON" } else { "off" }.into()
             }),
-            row("a long poll that nothing came for", |dialect| status(dialect.poll_timeout)),
+            row("a long poll that nothing came for", |dialect| {
+                let status = status(dialect.poll_timeout);
+                dialect.timeout_notice.map_or(status.clone(), |Notice { id, text }| {
+                    format!("{status}; with `push_timeout_with_body` 200 with a message, id {id}, `{text}`")
+                })
+            }),
             row("a long poll whose channel is deleted", |dialect| {
                 let status = status(dialect.poll_deleted);
                 dialect.deleted_notice.map_or(status.clone(), |Notice { id, text }| {

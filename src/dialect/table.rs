@@ -11,6 +11,7 @@ const fn words(status: StatusCode, sentence: &'static str) -> Words {
 }
 
 const CHANNEL_DELETED: Notice = Notice { id: -2, text: "Channel deleted" };
+const TIMED_OUT: Notice = Notice { id: -3, text: "Timed out" };
 const PING: Notice = Notice { id: -1, text: " " };
 
 const fn close(code: u16, reason: &'static str) -> Close {
@@ -144,6 +145,10 @@ dialects! {
     uncached: bool =
         false,                        false,                        true;
 
+    /// Whether `push_channels_status` answers the statistics of the push stream module.
+    statistics: bool =
+        false,                        false,                        true;
+
     // ---- Refusals ------------------------------------------------------------------------------
 
     /// The header that says why a request is refused, with an empty body; `None`: the body says it.
@@ -234,6 +239,11 @@ dialects! {
     /// template; event streams as an event.
     deleted_notice: Option<Notice> =
         None,                         None,                         Some(CHANNEL_DELETED);
+
+    /// What a long poll that nothing came for is sent with `push_timeout_with_body`, by the message
+    /// template.
+    timeout_notice: Option<Notice> =
+        None,                         None,                         Some(TIMED_OUT);
 
     /// What a silent stream is sent every `push_ping_interval`, by the message template.
     ping_notice: Option<Notice> =

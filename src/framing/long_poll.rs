@@ -15,7 +15,10 @@ use super::{
     http1::{http_date, now, response},
     interval_poll, jsonp, multipart, slot,
 };
-use crate::channel::{ChannelId, Frame, Message, MessageId};
+use crate::{
+    channel::{ChannelId, Frame, Message, MessageId},
+    dialect::Notice,
+};
 
 /// The answers of `long-poll`, and of `interval-poll` with `push_poll_format = "message"`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -28,6 +31,8 @@ pub struct LongPoll {
     pub gzip: Gzip,
     /// How it words messages and reasons.
     pub voice: Voice,
+    /// `push_timeout_with_body`.
+    pub timeout_notice: Option<Notice>,
 }
 
 /// How messages are put into an answer.
@@ -163,18 +168,23 @@ impl LongPoll {
         cursor: MessageId,
         gone: Option<&ChannelId>,
     ) -> (StatusCode, HeaderMap, Bytes) {
-        if let (Form::Jsonp(_), Farewell::Timeout) = (&self.form, why) {
+        let dialect = self.voice.dialect;
+        let notice = match why {
+            Farewell::Timeout => self.timeout_notice.map(|notice| self.voice.notice(notice, b"")),
+            _ => gone.and_then(|channel| self.voice.deleted(channel)),
+        };
+        let notice = notice.and_then(|text| self.notice(text));
+        if let (Form::Jsonp(_), Farewell::Timeout, None) = (&self.form, why, &notice) {
             let (headers, body) = self.nothing();
             return (StatusCode::OK, headers, body);
         }
-        let dialect = self.voice.dialect;
-        let notice = gone.and_then(|channel| self.notice(channel));
         // A browser that stored a 410 would answer every later poll with it.
         let (status, cache_control) = match why {
             Farewell::Conflict => (StatusCode::CONFLICT, NO_STORE),
             Farewell::Deleted if notice.is_none() => (StatusCode::GONE, NO_STORE),
             Farewell::Deleted => (dialect.poll_deleted, NO_STORE),
             Farewell::Lagging | Farewell::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, NO_STORE),
+            Farewell::Timeout if notice.is_some() => (StatusCode::OK, NO_CACHE),
             Farewell::Timeout => (dialect.poll_timeout, NO_CACHE),
         };
         let mut headers = HeaderMap::new();
@@ -193,10 +203,9 @@ impl LongPoll {
         (status, headers, notice.unwrap_or_default())
     }
 
-    /// What tells of a deletion as if it were a message; none where messages have ids and headers of
-    /// their own, which it has not.
-    fn notice(&self, channel: &ChannelId) -> Option<Bytes> {
-        let text = self.voice.deleted(channel)?;
+    /// What tells something as if it were a message; none where messages have ids and headers of their
+    /// own, which it has not.
+    fn notice(&self, text: Bytes) -> Option<Bytes> {
         match &self.form {
             Form::Message => Some(text),
             Form::Jsonp(callback) => Some(jsonp::call(callback, [jsonp::value(&text)])),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Farewell, template::MessageTemplate};
 use crate::{
     channel::{ChannelId, Message},
-    dialect::{Dialect, Endings, PUSH_MODULE},
+    dialect::{Dialect, Endings, Notice, PUSH_MODULE},
 };
 
 /// The voice of a location.
@@ -37,11 +37,15 @@ impl Voice {
 
     /// What subscribers are told of the deletion of their channel, as if it were a message.
     pub(super) fn deleted(&self, channel: &ChannelId) -> Option<Bytes> {
-        let notice = self.dialect.deleted_notice?;
-        Some(match &self.template {
-            Some(template) => template.render_notice(notice, channel.as_bytes()).into(),
+        self.dialect.deleted_notice.map(|notice| self.notice(notice, channel.as_bytes()))
+    }
+
+    /// What tells subscribers something as if it were a message, of a channel if it is about one.
+    pub(super) fn notice(&self, notice: Notice, channel: &[u8]) -> Bytes {
+        match &self.template {
+            Some(template) => template.render_notice(notice, channel).into(),
             None => Bytes::from_static(notice.text.as_bytes()),
-        })
+        }
     }
 }
 

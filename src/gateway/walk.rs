@@ -13,12 +13,12 @@ use crate::{
     access::Peer,
     channel::ChannelId,
     config::{
-        Items, Location,
+        Items, Location, Status,
         variable::{Push, Scope},
     },
     hold::{Answer, Client, RequestBody, Tally},
     log::Entry,
-    publish::items::Delivery,
+    publish::{items::Delivery, statistics::Statistics},
     response::{Body, Refusal},
     router::{Captures, normalize},
     subscribe::Outlets,
@@ -150,6 +150,12 @@ impl Desk {
         body: Option<RequestBody>,
     ) -> Result<Passed, Refusal> {
         let Stop { location, scope, .. } = stop;
+        if location.status == Some(Status::Channels) && location.dialect.statistics {
+            let (hub, host) = (&*self.gateway.hub, &self.gateway.host);
+            let statistics = Statistics { hub, host, tallies: self.gateway.monitor.tallies() };
+            let response = statistics.answer(scope, &head.headers, location.dialect).await?;
+            return Ok(Passed::Answer(shared(location, head, response)));
+        }
         if let Some(status) = location.status {
             let application = || self.gateway.application();
             let response = self.gateway.monitor.answer(status, head, scope, application).await?;

@@ -156,6 +156,13 @@ impl Tally {
         self.parted[transport as usize].add(1);
     }
 
+    /// Subscribers that wait by this transport.
+    pub fn waiting(&self, transport: Transport) -> u64 {
+        // What ends is read before what begins, so that no more can have ended than begun.
+        let parted = self.parted[transport as usize].get();
+        self.waits[transport as usize].get().saturating_sub(parted)
+    }
+
     /// A wait ends by itself.
     pub(crate) fn ended(&self, why: impl Into<End>) {
         self.ends[why.into() as usize].add(1);

@@ -7,6 +7,7 @@ mod inbox;
 pub mod info;
 pub mod items;
 mod push_stream;
+pub mod statistics;
 
 use std::time::Duration;
 

@@ -30,6 +30,71 @@ pub(super) fn group(infos: &[ChannelInfo], census: &Census<'_>, format: Format) 
     head(census, format) + &items.join(between) + end
 }
 
+/// The server as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Summary {
+    /// The number of the process.
+    pub(super) pid: u32,
+    /// Messages ever published.
+    pub(super) published: u64,
+    /// Messages that are stored.
+    pub(super) stored: u64,
+    pub(super) subscribers: u64,
+}
+
+/// The server as a whole, with an entry for its process in place of workers.
+pub(super) fn summary(summary: &Summary, census: &Census<'_>, format: Format) -> String {
+    let Summary { pid, published, stored, subscribers } = summary;
+    let Census { hostname, time, channels, uptime } = census;
+    let time = date(*time);
+    let server = [
+        ("hostname", text(hostname, format)),
+        ("time", if format == Format::Json { json(&time) } else { time }),
+        ("channels", channels.to_string()),
+        ("wildcard_channels", "0".into()),
+        ("published_messages", published.to_string()),
+        ("stored_messages", stored.to_string()),
+        ("messages_in_trash", "0".into()),
+        ("channels_in_delete", "0".into()),
+        ("channels_in_trash", "0".into()),
+        ("subscribers", subscribers.to_string()),
+        ("uptime", uptime.to_string()),
+    ];
+    let pid = if format == Format::Json { json(&pid.to_string()) } else { pid.to_string() };
+    let worker =
+        [("pid", pid), ("subscribers", subscribers.to_string()), ("uptime", uptime.to_string())];
+    let lines = |indent, fields| fields_of(fields, indent, format);
+    match format {
+        Format::Json => {
+            let (server, worker) = (lines("", &server[..]), lines("", &worker[..]));
+            format!("{{{server}, \"by_worker\": [\r\n{{{worker}}}\r\n]}}\r\n")
+        }
+        Format::Text => {
+            format!("{}by_worker:\r\n{}", lines("", &server), lines("  ", &worker))
+        }
+        Format::Yaml => {
+            format!("{}  by_worker:\r\n   -\r\n{}", lines("  ", &server), lines("    ", &worker))
+        }
+        Format::Xml => format!(
+            "{XML}<infos>\r\n{}  <by_worker>\r\n    <worker>\r\n{}    </worker>\r\n  </by_worker>\r\n\
+             </infos>\r\n",
+            lines("  ", &server),
+            lines("      ", &worker)
+        ),
+    }
+}
+
+/// Names and values, in JSON one behind the other, else each in a line.
+fn fields_of(fields: &[(&str, String)], indent: &str, format: Format) -> String {
+    let field = |(name, value): &(&str, String)| match format {
+        Format::Json => format!("\"{name}\": {value}"),
+        Format::Text | Format::Yaml => format!("{indent}{name}: {value}\r\n"),
+        Format::Xml => format!("{indent}<{name}>{value}</{name}>\r\n"),
+    };
+    let fields: Vec<_> = fields.iter().map(field).collect();
+    fields.join(if format == Format::Json { ", " } else { "" })
+}
+
 fn item(info: &ChannelInfo, format: Format) -> String {
     let ChannelInfo { channel, published, messages, subscribers, .. } = info;
     let name = name(channel, format);
@@ -89,12 +154,15 @@ fn head(census: &Census<'_>, format: Format) -> String {
 
 /// The name of a channel, which may be any bytes: those that are no text are replaced.
 fn name(channel: &ChannelId, format: Format) -> String {
-    let name = channel.to_string();
+    text(&channel.to_string(), format)
+}
+
+fn text(text: &str, format: Format) -> String {
     match format {
-        Format::Json => json(&name),
-        Format::Text => printable(&name),
-        Format::Xml => xml(&name),
-        Format::Yaml => yaml(&name),
+        Format::Json => json(text),
+        Format::Text => printable(text),
+        Format::Xml => xml(text),
+        Format::Yaml => yaml(text),
     }
 }
 
@@ -189,6 +257,39 @@ mod tests {
         ] {
             assert_eq!(one(&info, format), expected);
         }
+    }
+
+    #[test]
+    fn the_server_is_told_as_a_whole() {
+        let of = |format| {
+            let told = Summary { pid: 16221, published: 9, stored: 8, subscribers: 2 };
+            summary(&told, &CENSUS, format)
+        };
+        let json = "{\"hostname\": \"vm\", \"time\": \"2026-11-23T01:17:41\", \"channels\": 3, \
+                    \"wildcard_channels\": 0, \"published_messages\": 9, \"stored_messages\": 8, \
+                    \"messages_in_trash\": 0, \"channels_in_delete\": 0, \"channels_in_trash\": 0, \
+                    \"subscribers\": 2, \"uptime\": 25, \"by_worker\": [\r\n\
+                    {\"pid\": \"16221\", \"subscribers\": 2, \"uptime\": 25}\r\n]}\r\n";
+        assert_eq!(of(Format::Json), json);
+        let lines = "hostname: vm|time: 2026-11-23T01:17:41|channels: 3|wildcard_channels: 0|\
+                     published_messages: 9|stored_messages: 8|messages_in_trash: 0|\
+                     channels_in_delete: 0|channels_in_trash: 0|subscribers: 2|uptime: 25|by_worker:|";
+        let worker = "  pid: 16221|  subscribers: 2|  uptime: 25|";
+        assert_eq!(of(Format::Text), format!("{lines}{worker}").replace('|', "\r\n"));
+        let yaml = of(Format::Yaml);
+        let read: Vec<_> = yaml.lines().map(str::trim).collect();
+        let expected = format!("{lines}-|{worker}").replace("  ", "");
+        assert_eq!(read, expected.trim_end_matches('|').split('|').collect::<Vec<_>>());
+        assert!(yaml.contains("  by_worker:\r\n   -\r\n    pid: 16221\r\n"), "{yaml}");
+        let xml = of(Format::Xml);
+        assert!(
+            xml.starts_with(&format!("{XML}<infos>\r\n  <hostname>vm</hostname>\r\n")),
+            "{xml}"
+        );
+        let worker = "  <by_worker>\r\n    <worker>\r\n      <pid>16221</pid>\r\n      \
+                      <subscribers>2</subscribers>\r\n      <uptime>25</uptime>\r\n    </worker>\r\n  \
+                      </by_worker>\r\n</infos>\r\n";
+        assert!(xml.ends_with(worker), "{xml}");
     }
 
     #[test]

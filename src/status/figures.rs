@@ -138,10 +138,9 @@ fn sum(tallies: &[Arc<Tally>], counter: impl Fn(&Tally) -> &Counter) -> u64 {
 
 fn passage(tallies: &[Arc<Tally>], transport: Transport) -> Passage {
     let at = transport as usize;
-    let parted = sum(tallies, |tally| &tally.parted[at]);
     Passage {
         transport: transport.name(),
-        waiting: sum(tallies, |tally| &tally.waits[at]).saturating_sub(parted),
+        waiting: tallies.iter().map(|tally| tally.waiting(transport)).sum(),
         visits: sum(tallies, |tally| &tally.visits[at]),
     }
 }

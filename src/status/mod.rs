@@ -48,6 +48,11 @@ impl Monitor {
         &self.tallies[client.worker()]
     }
 
+    /// The counters of all workers.
+    pub fn tallies(&self) -> &[Arc<Tally>] {
+        &self.tallies
+    }
+
     /// From now on the process is not ready for new requests.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);

@@ -162,7 +162,8 @@ impl Build<'_> {
             Some(Batch::Raw) => Form::Raw(self.subscriber.raw_separator.as_bytes().to_vec().into()),
         };
         let default_type = self.subscriber.default_type.clone();
-        let framing = LongPoll { default_type, form, gzip, voice: self.voice.clone() };
+        let (voice, timeout_notice) = (self.voice.clone(), self.subscriber.timeout_notice);
+        let framing = LongPoll { default_type, form, gzip, voice, timeout_notice };
         Arc::new(self.outlet(T::LongPoll, Style::Poll(framing), self.slot(number)))
     }
 

@@ -126,8 +126,6 @@ MEANT = [
            ("smuggling: an empty host", "*")),
     *meant("HTTP/1.0 and HTTP/1.1 are spoken, and 400 says so",
            ("smuggling: HTTP/?.?", "*")),
-    *meant("who begins with HTTP/2 reads no answer of HTTP/1",
-           ("smuggling: the beginning of HTTP/2", "status")),
     *meant("a fragment is no part of a request",
            ("smuggling: a fragment in the target", "*")),
     *meant("methods are case-sensitive, and this one is the application's to refuse (RFC 9110 section 9.1)",

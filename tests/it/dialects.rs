@@ -1,7 +1,9 @@
 //! What a publisher is answered in each dialect, byte for byte: `push_dialect`.
 
+use std::time::Instant;
+
 use crate::{
-    harness::{Gateway, Response},
+    harness::{Gateway, PATIENCE, Response},
     site::{event, listen, stable, start},
 };
 
@@ -237,6 +239,67 @@ fn blurred(answer: &Response) -> String {
     let (seconds, infos) = uptime.split_once(',').unwrap();
     assert!(seconds.parse::<u64>().unwrap() < 60);
     format!("{before}\"hostname\": \"HOST\"{before_uptime}\"uptime\": N,{infos}")
+}
+
+#[test]
+fn channels_are_told_in_the_modules_statistics() {
+    let gateway = start(
+        "hall",
+        "push_dialect = 'push_stream'",
+        "[[server.location]]\npath = \"= /stats\"\npush_channels_status = true\n\
+         push_dialect = 'push_stream'",
+    );
+    for id in ["a", "b", "ab"] {
+        gateway.publish(&format!("/pub?id={id}"), "x");
+    }
+    let _waiting = listen(&gateway, "");
+    let ask = |arguments: &str| gateway.request("GET", &format!("/stats{arguments}"), "", "");
+    let one = |name: &str| {
+        format!(
+            "{{\"channel\": \"{name}\", \"published_messages\": 1, \"stored_messages\": 1, \
+             \"subscribers\": 0}}"
+        )
+    };
+    let begin = Instant::now();
+    while !ask("?id=1").text().contains("\"subscribers\": 1") {
+        assert!(begin.elapsed() < PATIENCE);
+    }
+    let seen = said(&ask("?id=a"));
+    let headers = ["Content-Type: application/json", "Vary: Accept"];
+    assert_eq!(seen, uncached("200 OK", &headers, &(one("a") + "\r\n")));
+    assert_eq!(said(&ask("?id=zork")), uncached("404 Not Found", &[], ""));
+
+    let head = "{\"hostname\": \"HOST\", \"time\": \"2015-12-22T03:34:40\", \"channels\": 4, \
+                \"wildcard_channels\": 0, \"uptime\": N, \"infos\": [\r\n";
+    let waiting =
+        one("1").replace(" 1,", " 0,").replace("\"subscribers\": 0", "\"subscribers\": 1");
+    let all = [waiting, one("a"), one("ab"), one("b")];
+    for (id, expected) in [
+        ("ALL", &all[..]),
+        ("*", &all),
+        ("a*", &all[1..3]),
+        ("a*b", &all[1..3]),
+        ("b/a//a", &[one("a"), one("b")]),
+        ("zork/a", &all[1..2]),
+        ("zork*", &[]),
+    ] {
+        let expected = format!("{head}{}\r\n]}}\r\n", expected.join(",\r\n"));
+        assert_eq!(blurred(&ask(&format!("?id={id}"))), expected, "{id}");
+    }
+
+    let server = ask("");
+    let told: serde_json::Value = serde_json::from_str(server.text()).unwrap();
+    let numbers = ["channels", "published_messages", "stored_messages", "subscribers"];
+    assert_eq!(numbers.map(|name| told[name].as_u64()), [Some(4), Some(3), Some(3), Some(1)]);
+    let worker = &told["by_worker"][0];
+    let pid = std::process::id().to_string();
+    assert_eq!((worker["pid"].as_str(), worker["subscribers"].as_u64()), (Some(&*pid), Some(1)));
+    let text = gateway.request("GET", "/stats", TEXT, "");
+    assert!(
+        text.text().contains("\r\nchannels: 4\r\n") && text.text().contains("\r\nby_worker:\r\n")
+    );
+    assert_eq!(text.header("content-type"), Some("text/plain"));
+    assert_eq!(gateway.request("POST", "/stats", "", "x").status, 405);
 }
 
 #[test]

@@ -96,6 +96,26 @@ fn a_long_poll_that_nothing_came_for() {
 }
 
 #[test]
+fn a_long_poll_that_nothing_came_for_may_have_a_message() {
+    for hold in MODES {
+        let keys = "push_subscriber_timeout = \"100ms\"\npush_timeout_with_body = true\n";
+        let ask = |keys: &str, target: &str| {
+            let gateway = speaking("push_stream", hold, keys);
+            let found = gateway.request("GET", target, "", "");
+            (found.status, found.text().to_owned())
+        };
+        assert_eq!(ask(keys, "/sub?id=1"), (200, "Timed out".into()));
+        assert_eq!(ask(&format!("{keys}{TEMPLATE}"), "/sub?id=1"), (200, notice(-3, "Timed out")));
+        let scripts = format!("{keys}push_jsonp_callback = \"$arg_callback\"");
+        let (status, script) = ask(&scripts, "/sub?id=1&callback=on");
+        assert_eq!((status, &*script), (200, "/**/on([\"Timed out\"]);"));
+        // Parts have headers of their own, which nobody has given this one.
+        let parts = format!("{keys}push_longpoll_batch = \"multipart\"");
+        assert_eq!(ask(&parts, "/sub?id=1"), (304, String::new()));
+    }
+}
+
+#[test]
 fn a_long_poll_that_ended_goes_on_where_it_waited() {
     for hold in MODES {
         let keys = "push_subscriber_timeout = \"100ms\"";

@@ -216,6 +216,9 @@ fn pages_of_the_push_stream_module_go_on() {
 
     let channels = imported.request(0, "GET", "/channels-stats?id=a", "");
     assert_eq!(channels.status, 200, "{channels:?}");
+    assert!(channels.text().starts_with("{\"channel\": \"a\", \"published_messages\": "));
+    let all = imported.request(0, "GET", "/channels-stats?id=ALL", "");
+    assert!(all.text().starts_with("{\"hostname\": "), "{all:?}");
     let deleted = imported.request(0, "DELETE", "/pub?id=a", "");
     assert_eq!(deleted.header("x-nginx-pushstream-explain"), Some("Channel deleted."));
 }

@@ -125,7 +125,7 @@ impl<'a, 't> Build<'a, 't> {
             (false, true) => {}
         }
         if let Some((key, values)) = role.status {
-            self.shown(role, key);
+            self.shown(role);
             self.set(key, Value::Flag(true));
             for (key, text) in values {
                 self.set(key, Value::text(*text));
@@ -136,20 +136,23 @@ impl<'a, 't> Build<'a, 't> {
             Family::PushStream => "push_stream",
             Family::Nginx | Family::PushModule => return,
         };
-        if self.out.roles.meet(Roles::CHANNEL) {
-            self.default("push_dialect", Value::text(dialect), Roles::CHANNEL);
+        let speaks = if dialect == "nchan" { Roles::CHANNEL } else { Roles::ANY };
+        if self.out.roles.meet(speaks) {
+            self.default("push_dialect", Value::text(dialect), speaks);
         }
     }
 
-    /// The figures of the push stream module come in another form.
-    fn shown(&mut self, role: &Role<'t>, key: &str) {
-        let why =
-            format!("channels are told by {key}: page by page in JSON, one of them with ?id=");
-        if role.family == Family::PushStream {
-            let directives = role.directives.iter();
-            directives.for_each(|directive| self.report.say(directive, Kind::Differs, why.clone()));
-            if let Some((path, _)) = self.chain.part(Part::ChannelId) {
+    /// The statistics of the push stream module are about the channels that the argument `id` names.
+    fn shown(&mut self, role: &Role<'t>) {
+        if role.family != Family::PushStream {
+            return;
+        }
+        if let Some((path, _)) = self.chain.part(Part::ChannelId) {
+            if path.arg() == "$arg_id" {
                 self.report.carry(path);
+            } else {
+                let why = "the channels are those that the argument id names";
+                self.report.say(path, Kind::Differs, why);
             }
         }
     }

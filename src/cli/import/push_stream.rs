@@ -104,6 +104,9 @@ impl<'t> Build<'_, 't> {
                 self.out.entries.set("default_type", Value::text(directive.arg()), origin, SUB);
             }
         }
+        if role.has("long-poll") {
+            self.carry(Part::TimeoutWithBody, Form::Flag, "push_timeout_with_body", SUB);
+        }
         if role.has("long-poll") || role.has("interval-poll") {
             let callback = Value::text("$arg_callback");
             self.default("push_jsonp_callback", callback, SUB);

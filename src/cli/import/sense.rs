@@ -107,6 +107,8 @@ pub(super) enum Part {
     HeaderTemplate,
     HeaderFile,
     MessageTemplate,
+    /// Polls end with a message.
+    TimeoutWithBody,
     FooterTemplate,
     AllowPublish,
     // Who may.

@@ -10,6 +10,8 @@ use crate::config::{
     value::At,
 };
 
+const NO_LONG_POLL: &str = "push_subscriber does not offer \"long-poll\"";
+
 impl Build<'_> {
     /// Notes keys of the location's own that no transport of it looks at, unless they say what
     /// holds anyway; inherited ones are meant for other locations.
@@ -27,10 +29,9 @@ impl Build<'_> {
 
     /// The keys that ask for something, the transports that look at them, and what to say if there
     /// is none.
-    fn meant(&self) -> [Option<(Place, &'static [Transport], &'static str)>; 13] {
+    fn meant(&self) -> [Option<(Place, &'static [Transport], &'static str)>; 14] {
         const NO_STREAM: &str = "push_subscriber does not offer \"stream\"";
         const NO_SOCKET: &str = "push_subscriber does not offer \"websocket\"";
-        const NO_LONG_POLL: &str = "push_subscriber does not offer \"long-poll\"";
         const NO_POLL: &str = "push_subscriber offers neither \"long-poll\" nor \"interval-poll\"";
         const NO_GZIP: &str = "push_subscriber offers neither polls nor \"event-source\"";
         let block = self.block;
@@ -40,6 +41,7 @@ impl Build<'_> {
         let socket = of(&[WebSocket][..], NO_SOCKET);
         let long_poll = of(&[LongPoll][..], NO_LONG_POLL);
         let interval = of(&[IntervalPoll][..], "push_subscriber does not offer \"interval-poll\"");
+        let timing_out = self.timing_out();
         let raw = of(self.separated(), "push_subscriber does not offer \"raw\"");
         let held = block.push_grip.as_ref().is_some_and(|at| at.value);
         let most = |size: &usize| *size != subscriber::WEBSOCKET_MAX_MESSAGE && !held;
@@ -54,6 +56,8 @@ impl Build<'_> {
             place(block.push_raw_separator.as_ref(), separated).map(raw),
             place(block.push_longpoll_batch.as_ref(), Option::is_some).map(long_poll),
             place(block.push_cursorless.as_ref(), |on| *on).map(long_poll),
+            place(block.push_timeout_with_body.as_ref(), |on| *on)
+                .map(of(timing_out.0, timing_out.1)),
             text(block.push_jsonp_callback.as_ref()).map(of(&[LongPoll, IntervalPoll], NO_POLL)),
             place(block.push_websocket_protocols.as_ref(), |names| !names.is_empty()).map(socket),
             place(block.push_websocket_max_message.as_ref(), most).map(socket),
@@ -70,6 +74,17 @@ impl Build<'_> {
         let dialect = self.block.push_dialect.as_ref().map(|at| at.value);
         let everywhere = dialect.is_some_and(|dialect| dialect.templates_everywhere);
         if everywhere { &Transport::ALL } else { &[Stream] }
+    }
+
+    /// What `push_timeout_with_body` is for.
+    fn timing_out(&self) -> (&'static [Transport], &'static str) {
+        let dialect = self.block.push_dialect.as_ref().map(|at| at.value);
+        let has_notice = dialect.is_some_and(|dialect| dialect.timeout_notice.is_some());
+        if has_notice {
+            (&[LongPoll], NO_LONG_POLL)
+        } else {
+            (&[], "push_dialect is not \"push_stream\"")
+        }
     }
 
     /// What `push_raw_separator` is for.

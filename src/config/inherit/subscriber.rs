@@ -54,6 +54,9 @@ impl Build<'_> {
             poll_format: or(block.push_poll_format.as_ref(), PollFormat::Message),
             batch,
             cursorless,
+            timeout_notice: dialect
+                .timeout_notice
+                .filter(|_| or(block.push_timeout_with_body.as_ref(), false)),
             jsonp_callback: jsonp_callback.filter(|callback| !callback.is_empty()),
             stream,
             raw_separator: separator.map_or(RAW_SEPARATOR, |at| &at.value).into(),

@@ -48,7 +48,7 @@ pub(in crate::cli::import) const ROWS: &[Row] = &[
     ("push_stream_channel_info_on_publish", Unless("on", "what is published is always answered with the state of its channels")),
     ("push_stream_channel_deleted_message_text", Unless("Channel deleted", "the text is always \"Channel deleted\"")),
     ("push_stream_ping_message_text", Unless(" ", "the text of a ping is always a blank")),
-    ("push_stream_timeout_with_body", Unless("off", "a poll that nothing came for is always answered 304")),
+    ("push_stream_timeout_with_body", P(Part::TimeoutWithBody)),
     ("push_stream_wildcard_channel_prefix", Dropped(WILDCARD)),
     ("push_stream_wildcard_channel_max_qtd", Dropped(WILDCARD)),
     ("push_stream_max_number_of_wildcard_channels", Dropped(WILDCARD)),
