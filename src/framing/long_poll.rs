@@ -196,11 +196,20 @@ impl LongPoll {
             self.push_cursor(&mut headers, cursor);
         }
         dialect.forbid_caching(&mut headers);
-        if let (Form::Jsonp(_), Some(_)) = (&self.form, &notice) {
-            headers.insert(header::CONTENT_TYPE, SCRIPT);
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if notice.is_some() {
+            self.describe_notice(&mut headers);
         }
         (status, headers, notice.unwrap_or_default())
+    }
+
+    /// Says what a notice is: as a message that says nothing of itself.
+    fn describe_notice(&self, headers: &mut HeaderMap) {
+        if let Form::Jsonp(_) = &self.form {
+            headers.insert(header::CONTENT_TYPE, SCRIPT);
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        } else if let Some(default_type) = &self.default_type {
+            headers.insert(header::CONTENT_TYPE, default_type.clone());
+        }
     }
 
     /// What tells something as if it were a message; none where messages have ids and headers of their

@@ -99,6 +99,14 @@ fn a_long_poll_that_nothing_came_for() {
 fn a_long_poll_that_nothing_came_for_may_have_a_message() {
     for hold in MODES {
         let keys = "push_subscriber_timeout = \"100ms\"\npush_timeout_with_body = true\n";
+        // It says where the poll waited, and is what messages are that say nothing of themselves.
+        let typed = format!("{keys}{TEMPLATE}default_type = \"application/json\"\n");
+        let gateway = speaking("push_stream", hold, &typed);
+        publish(&gateway, &["seen"]);
+        let found = gateway.request("GET", "/sub?id=1", &after(DATE, "0"), "");
+        let date = format!("Last-Modified: {DATE}");
+        let headers = ["Content-Type: application/json", "Etag: W/0", &date];
+        assert_eq!(said(&found), uncached("200 OK", &headers, &notice(-3, "Timed out")));
         let ask = |keys: &str, target: &str| {
             let gateway = speaking("push_stream", hold, keys);
             let found = gateway.request("GET", target, "", "");
