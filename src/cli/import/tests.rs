@@ -448,6 +448,46 @@ fn the_parts_of_the_push_stream_module_have_its_defaults() {
 }
 
 #[test]
+fn polls_of_the_push_stream_module_may_end_with_a_message() {
+    let polls = |above: &str, subscriber: &str| {
+        let location = format!("location /x {{ push_stream_channels_path $arg_id; {subscriber} }}");
+        http(&format!("{above}\nserver {{ {location} }}"))
+    };
+    let (on, off) = ("push_stream_timeout_with_body on;", "push_stream_timeout_with_body off;");
+    let long = "push_stream_subscriber long-polling;";
+    for (above, expected) in [
+        (on, Some("push_timeout_with_body = true")),
+        (off, Some("push_timeout_with_body = false")),
+        ("", None),
+    ] {
+        let (toml, report) = polls(above, long);
+        let line = toml.lines().find(|line| line.starts_with("push_timeout_with_body"));
+        assert_eq!(line, expected, "{toml}");
+        assert!(!report.contains("timeout_with_body"), "{report}");
+    }
+    // The documentation has it in locations.
+    let (toml, _) = polls("", &format!("{long} {on}"));
+    assert!(toml.contains("push_timeout_with_body = true"), "{toml}");
+    let (toml, report) = polls(on, "push_stream_subscriber eventsource;");
+    assert!(!toml.contains("push_timeout_with_body"), "{toml}");
+    assert!(report.contains("push_stream_timeout_with_body: not needed"), "{report}");
+}
+
+#[test]
+fn statistics_of_the_push_stream_module_are_those_of_its_dialect() {
+    let at = |path: &str| {
+        location(&format!("push_stream_channels_statistics; {path} allow 127.0.0.1; deny all;"))
+    };
+    let (body, report) = at("push_stream_channels_path $arg_id;");
+    assert!(body.contains("push_channels_status = true"), "{body}");
+    assert!(!report.contains("push_stream_"), "{report}");
+    let (_, report) = at("push_stream_channels_path $1;");
+    let why =
+        "push_stream_channels_path: differs: the channels are those that the argument id names";
+    assert!(report.contains(why), "{report}");
+}
+
+#[test]
 fn a_template_in_a_file_is_copied_if_it_is_a_short_text() {
     let folder = tempfile::tempdir().unwrap();
     let carried = |name: &str| {
