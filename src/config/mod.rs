@@ -33,7 +33,7 @@ pub use location::{
     Batch, Channels, Hold, Jwt, Location, PollFormat, Preset, Publisher, SecureLink,
     SlowSubscriber, StreamFormat, Subscriber, Transport, WebSocket,
 };
-pub use named::Named;
+pub use named::{Named, Segment};
 pub use process::Process;
 pub use proxy::{Proxy, Timeouts};
 pub use server::{Listen, Server, ServerName};

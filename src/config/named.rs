@@ -35,10 +35,9 @@ impl Channels {
                     continue;
                 }
                 for segment in part.split(|byte| *byte == b'/') {
-                    let (id, backtrack) = cut_backtrack(segment);
-                    if id == ALL || id.contains(&b'*') {
+                    let Segment::Channel(id, backtrack) = Segment::parse(segment) else {
                         return Err(Refusal::ChannelIdReserved);
-                    }
+                    };
                     self.add(&mut named, &group, id)?;
                     named.backtrack = named.backtrack.max(backtrack.filter(|_| !id.is_empty()));
                 }
@@ -71,6 +70,30 @@ impl Location {
         let one = one && !self.dialect.paths && self.items.is_none();
         let ids: Vec<&[u8]> = channels.iter().map(ChannelId::as_bytes).collect();
         (one || !ids.iter().any(|id| id.contains(&b','))).then(|| ids.join(&b","[..]))
+    }
+}
+
+/// What a segment of a path stands for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Segment<'a> {
+    /// A channel, and how many of its last messages are to come first.
+    Channel(&'a [u8], Option<usize>),
+    /// In statistics, all channels whose id begins with this: `a*`, whatever comes after the `*`;
+    /// `ALL` and `*` are those that begin with nothing.
+    Prefix(&'a [u8]),
+}
+
+impl<'a> Segment<'a> {
+    /// Reads a segment, which has no `/`.
+    pub fn parse(segment: &'a [u8]) -> Self {
+        let (id, backtrack) = cut_backtrack(segment);
+        if id == ALL {
+            return Self::Prefix(b"");
+        }
+        match id.iter().position(|byte| *byte == b'*') {
+            Some(star) => Self::Prefix(&id[..star]),
+            None => Self::Channel(id, backtrack),
+        }
     }
 }
 
@@ -132,6 +155,22 @@ mod tests {
             ("", "", None),
         ] {
             assert_eq!(cut_backtrack(segment.as_bytes()), (id.as_bytes(), backtrack), "{segment}");
+        }
+    }
+
+    #[test]
+    fn a_segment_is_a_channel_or_a_prefix() {
+        for (segment, expected) in [
+            ("x.b3", Segment::Channel(b"x", Some(3))),
+            ("", Segment::Channel(b"", None)),
+            ("ALLE", Segment::Channel(b"ALLE", None)),
+            ("ALL", Segment::Prefix(b"")),
+            ("ALL.b3", Segment::Prefix(b"")),
+            ("*", Segment::Prefix(b"")),
+            ("a*", Segment::Prefix(b"a")),
+            ("a*b*.b3", Segment::Prefix(b"a")),
+        ] {
+            assert_eq!(Segment::parse(segment.as_bytes()), expected, "{segment}");
         }
     }
 

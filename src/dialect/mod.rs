@@ -236,8 +236,8 @@ mod tests {
                 }
             }),
             row("`push_channels_status`", |dialect| {
-                let statistics = "the module's statistics: `?id=ALL`, `?id=a*`, `?id=a/b`, one entry \
-                                  `by_worker` for the process";
+                let statistics = "the module's statistics, by `Accept`: `?id=ALL`, `?id=a*`, \
+                                  `?id=a/b`, one entry `by_worker` for the process";
                 if dialect.statistics { statistics } else { "pages in JSON" }.into()
             }),
             row("DELETE", |dialect| match dialect.deleted {

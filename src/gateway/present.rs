@@ -70,6 +70,6 @@ impl Matter<'_> {
             }
         }
         let infos = gateway.hub.recall(self.channels);
-        errand.describe_all(&infos, self.channels.len())
+        errand.describe_all(&infos)
     }
 }

@@ -153,7 +153,7 @@ impl Desk {
         if location.status == Some(Status::Channels) && location.dialect.statistics {
             let (hub, host) = (&*self.gateway.hub, &self.gateway.host);
             let statistics = Statistics { hub, host, tallies: self.gateway.monitor.tallies() };
-            let response = statistics.answer(scope, &head.headers, location.dialect).await?;
+            let response = statistics.answer(scope, &head.headers, location).await?;
             return Ok(Passed::Answer(shared(location, head, response)));
         }
         if let Some(status) = location.status {

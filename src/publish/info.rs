@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{channel::ChannelInfo, dialect::Info};
 
-/// The state of channels in the format that `accept` prefers, and its `Content-Type`. Where the
-/// request has named several channels there is a `census`.
+/// The state of channels in the format that `accept` prefers, and its `Content-Type`. Where
+/// there are several channels there is a `census`.
 pub fn render(
     infos: &[ChannelInfo],
     census: Option<&Census<'_>>,

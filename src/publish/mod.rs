@@ -87,22 +87,18 @@ impl Errand<'_> {
                 response.headers_mut().insert(name, HeaderValue::from_static(sentence));
                 response
             }
-            _ => self.describe(status, &infos, channels.len()),
+            _ => self.describe(status, &infos),
         };
         dialect.forbid_caching(response.headers_mut());
         Ok(response)
     }
 
-    /// The state of those channels that there are, as GET tells it; `named` is how many were named.
-    pub fn describe_all(
-        &self,
-        infos: &[ChannelInfo],
-        named: usize,
-    ) -> Result<Response<Body>, Refusal> {
+    /// The state of those channels that there are, as GET tells it.
+    pub fn describe_all(&self, infos: &[ChannelInfo]) -> Result<Response<Body>, Refusal> {
         if infos.is_empty() {
             return Err(Refusal::NoSuchChannel);
         }
-        Ok(self.describe(StatusCode::OK, infos, named))
+        Ok(self.describe(StatusCode::OK, infos))
     }
 
     /// POST and PUT.
@@ -133,10 +129,10 @@ impl Errand<'_> {
         Ok(Taken::Published(publisher.status.unwrap_or(by_count), infos))
     }
 
-    /// The state of those channels that there are; `named` is how many the request has named.
-    fn describe(&self, status: StatusCode, infos: &[ChannelInfo], named: usize) -> Response<Body> {
+    /// The state of those channels that there are.
+    fn describe(&self, status: StatusCode, infos: &[ChannelInfo]) -> Response<Body> {
         let accept = self.head.headers.get(header::ACCEPT);
-        let census = (named > 1).then(|| self.host.census(self.hub));
+        let census = (infos.len() > 1).then(|| self.host.census(self.hub));
         let style = self.location.dialect.info;
         let (content_type, text) = info::render(infos, census.as_ref(), style, accept);
         let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT);

@@ -1,11 +1,11 @@
 //! `push_channels_status` in the dialect of the push stream module: its statistics
 //! (`push_stream_channels_statistics`), in JSON, text, XML or YAML, by `Accept`.
 //!
-//! The argument `id` names a channel, several (`a/b`), those with a prefix (`a*`) or `ALL`; without it the
-//! server is told as a whole. There are no workers of their own processes here, so there is one entry
-//! for the process, and nothing waits in a trash.
+//! The argument `id` is a path as publishers have it: a channel, several (`a/b`), those with a prefix
+//! (`a*`) or `ALL`; without it the server is told as a whole. There are no workers of their own
+//! processes here, so there is one entry for the process, and nothing waits in a trash.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Response, header};
 use tokio::task::yield_now;
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     channel::{ChannelId, ChannelInfo, Hub},
-    config::{Scope, Transport},
-    dialect::{Dialect, Info},
+    config::{Location, Scope, Segment, Transport},
+    dialect::Info,
     hold::Tally,
     response::{Body, Refusal, full},
 };
@@ -37,49 +37,54 @@ pub struct Statistics<'a> {
 /// What a request asks for.
 enum Asked {
     Server,
-    One(ChannelId),
+    /// These, each once, as far as they exist.
     Some(Vec<ChannelId>),
     /// Those whose id begins with this.
     Prefix(Vec<u8>),
 }
 
 impl Asked {
-    fn by(scope: &Scope<'_>) -> Self {
-        let (name, group) = (scope.argument("id"), scope.argument("group"));
-        let id = |name: &[u8]| ChannelId::grouped(&group, name);
-        let star = name.iter().position(|byte| *byte == b'*');
-        match (&*name, star) {
-            (b"", _) => Self::Server,
-            (b"ALL", _) => Self::Prefix(Vec::new()),
-            (name, Some(star)) => Self::Prefix(name[..star].to_vec()),
-            (name, None) if name.contains(&b'/') => {
-                let names = name.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-                let mut ids: Vec<_> = names.map(id).collect();
-                ids.sort_unstable_by(|a, b| a.key().cmp(b.key()));
-                ids.dedup();
-                Self::Some(ids)
-            }
-            (name, None) => Self::One(id(name)),
+    /// Of a path that has prefixes too the first of them is what counts.
+    fn by(scope: &Scope<'_>, max_id_length: usize) -> Result<Self, Refusal> {
+        let (path, group) = (scope.argument("id"), scope.argument("group"));
+        if path.is_empty() {
+            return Ok(Self::Server);
         }
+        let (mut ids, mut seen) = (Vec::new(), HashSet::new());
+        for segment in path.split(|byte| *byte == b'/') {
+            match Segment::parse(segment) {
+                Segment::Prefix(prefix) => return Ok(Self::Prefix(prefix.to_vec())),
+                Segment::Channel(id, _) if id.len() > max_id_length => {
+                    return Err(Refusal::ChannelIdTooLong);
+                }
+                Segment::Channel(id, _) if id.is_empty() || !seen.insert(id) => {}
+                Segment::Channel(id, _) => ids.push(ChannelId::grouped(&group, id)),
+            }
+        }
+        Ok(Self::Some(ids))
     }
 }
 
 impl Statistics<'_> {
-    /// Answers a request; 404 without a body where it names a channel that does not exist.
+    /// Answers a request. Names of which no channel exists are [`Refusal::NoSuchChannel`], and one that
+    /// is longer than `push_max_channel_id_length` is [`Refusal::ChannelIdTooLong`].
     pub async fn answer(
         &self,
         scope: &Scope<'_>,
         headers: &HeaderMap,
-        dialect: &Dialect,
+        location: &Location,
     ) -> Result<Response<Body>, Refusal> {
         let (content_type, format) = choose(headers.get(header::ACCEPT), Info::PushStream);
         let census = self.host.census(self.hub);
-        let text = match Asked::by(scope) {
+        let text = match Asked::by(scope, location.channels.max_id_length)? {
             Asked::Server => summary(&self.summary(), &census, format),
-            Asked::One(id) => one(&self.info(&id).ok_or(Refusal::NoSuchChannel)?, format),
             Asked::Some(ids) => {
                 let infos: Vec<_> = ids.iter().filter_map(|id| self.info(id)).collect();
-                group(&infos, &census, format)
+                match &infos[..] {
+                    [] => return Err(Refusal::NoSuchChannel),
+                    [info] => one(info, format),
+                    infos => group(infos, &census, format),
+                }
             }
             Asked::Prefix(prefix) => group(&self.with(&prefix).await, &census, format),
         };
@@ -88,7 +93,7 @@ impl Statistics<'_> {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::VARY, HeaderValue::from_static("Accept"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        dialect.forbid_caching(headers);
+        location.dialect.forbid_caching(headers);
         Ok(response)
     }
 
