@@ -143,7 +143,8 @@ impl Slow {
 }
 
 /// Tells of a channel how its subscribers keep up.
-const CHANNELS: &str = "[[server.location]]\npath = \"/channels\"\npush_channels_status = true\n";
+const CHANNELS: &str = "[[server.location]]\npath = \"/channels\"\npush_channels_status = true\n\
+     push_dialect = \"push_module\"\n";
 
 /// How many subscribers of the channel take what is published.
 fn keeping_up(gateway: &Gateway) -> u64 {

@@ -48,7 +48,8 @@ async fn catch_up(listener: &mut Listener, total: usize) -> usize {
 }
 
 /// Tells of a channel how its subscribers keep up.
-const CHANNELS: &str = "[[server.location]]\npath = \"/channels\"\npush_channels_status = true\n";
+const CHANNELS: &str = "[[server.location]]\npath = \"/channels\"\npush_channels_status = true\n\
+     push_dialect = \"push_module\"\n";
 
 /// How many connections of the channel take no more now.
 fn slow(gateway: &Gateway) -> usize {
