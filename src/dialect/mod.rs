@@ -293,7 +293,10 @@ mod tests {
             row("a long poll that nothing came for", |dialect| {
                 let status = status(dialect.poll_timeout);
                 dialect.timeout_notice.map_or(status.clone(), |Notice { id, text }| {
-                    format!("{status}; with `push_timeout_with_body` 200 with a message, id {id}, `{text}`")
+                    format!(
+                        "{status}; with `push_timeout_with_body` 200 with a message, id {id}, `{text}`; \
+                         a batch in JSON or parts: {status}"
+                    )
                 })
             }),
             row("a long poll whose channel is deleted", |dialect| {

@@ -5,18 +5,20 @@
 //! as nginx's push module writes it), which it sends back as `If-Modified-Since` and
 //! `If-None-Match`; `subscribe::position` reads it.
 
+mod farewell;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::{
-    Farewell, Voice, gzip,
+    Voice, gzip,
     http1::{http_date, now, response},
     interval_poll, jsonp, multipart, slot,
 };
 use crate::{
-    channel::{ChannelId, Frame, Message, MessageId},
+    channel::{Frame, Message, MessageId},
     dialect::Notice,
 };
 
@@ -67,7 +69,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SCRIPT: HeaderValue = HeaderValue::from_static("application/javascript");
 const VARY: HeaderValue = HeaderValue::from_static("If-None-Match, If-Modified-Since");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 impl LongPoll {
@@ -157,70 +158,6 @@ impl LongPoll {
         }
         dialect.forbid_caching(&mut headers);
         (StatusCode::NOT_MODIFIED, headers, Bytes::new())
-    }
-
-    /// What a client that waited after its `cursor` is answered when no message comes: the statuses
-    /// of the push module, and 503 with `Retry-After` for a server that stops. A script can read no
-    /// status: it is called with nothing. `gone` is the channel that was deleted.
-    pub fn farewell(
-        &self,
-        why: Farewell,
-        cursor: MessageId,
-        gone: Option<&ChannelId>,
-    ) -> (StatusCode, HeaderMap, Bytes) {
-        let dialect = self.voice.dialect;
-        let notice = match why {
-            Farewell::Timeout => self.timeout_notice.map(|notice| self.voice.notice(notice, b"")),
-            _ => gone.and_then(|channel| self.voice.deleted(channel)),
-        };
-        let notice = notice.and_then(|text| self.notice(text));
-        if let (Form::Jsonp(_), Farewell::Timeout, None) = (&self.form, why, &notice) {
-            let (headers, body) = self.nothing();
-            return (StatusCode::OK, headers, body);
-        }
-        // A browser that stored a 410 would answer every later poll with it.
-        let (status, cache_control) = match why {
-            Farewell::Conflict => (StatusCode::CONFLICT, NO_STORE),
-            Farewell::Deleted if notice.is_none() => (StatusCode::GONE, NO_STORE),
-            Farewell::Deleted => (dialect.poll_deleted, NO_STORE),
-            Farewell::Lagging | Farewell::Shutdown => (StatusCode::SERVICE_UNAVAILABLE, NO_STORE),
-            Farewell::Timeout if notice.is_some() => (StatusCode::OK, NO_CACHE),
-            Farewell::Timeout => (dialect.poll_timeout, NO_CACHE),
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CACHE_CONTROL, cache_control);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        if dialect.ended_position {
-            self.push_cursor(&mut headers, cursor);
-        }
-        dialect.forbid_caching(&mut headers);
-        if notice.is_some() {
-            self.describe_notice(&mut headers);
-        }
-        (status, headers, notice.unwrap_or_default())
-    }
-
-    /// Says what a notice is: as a message that says nothing of itself.
-    fn describe_notice(&self, headers: &mut HeaderMap) {
-        if let Form::Jsonp(_) = &self.form {
-            headers.insert(header::CONTENT_TYPE, SCRIPT);
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        } else if let Some(default_type) = &self.default_type {
-            headers.insert(header::CONTENT_TYPE, default_type.clone());
-        }
-    }
-
-    /// What tells something as if it were a message; none where messages have ids and headers of their
-    /// own, which it has not.
-    fn notice(&self, text: Bytes) -> Option<Bytes> {
-        match &self.form {
-            Form::Message => Some(text),
-            Form::Jsonp(callback) => Some(jsonp::call(callback, [jsonp::value(&text)])),
-            Form::Raw(separator) => Some([text, separator.clone()].concat().into()),
-            Form::Json | Form::Multipart => None,
-        }
     }
 
     fn single(&self, message: &Message) -> (HeaderMap, Bytes) {
@@ -313,10 +250,7 @@ mod tests {
 
     use super::*;
     use crate::channel::MessageId;
-    use crate::framing::{
-        http1::write_headers,
-        tests::{drafted, message},
-    };
+    use crate::framing::tests::{drafted, message};
 
     const FAR: u64 = 4_102_444_800;
 
@@ -390,29 +324,6 @@ mod tests {
         assert_eq!(headers["last-modified"], "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 
-    #[test]
-    fn the_farewells_are_the_push_modules_statuses() {
-        let farewells = [
-            (Farewell::Conflict, "409 Conflict", "Cache-Control: no-store\r\n"),
-            (Farewell::Deleted, "410 Gone", "Cache-Control: no-store\r\n"),
-            (
-                Farewell::Shutdown,
-                "503 Service Unavailable",
-                "Cache-Control: no-store\r\nRetry-After: 1\r\n",
-            ),
-        ];
-        for (why, status, headers) in farewells {
-            let (code, lines, body) = LongPoll::default().farewell(why, MessageId::ZERO, None);
-            let mut text = Vec::new();
-            write_headers(&mut text, &lines);
-            assert_eq!(format!("{} {}", code.as_u16(), code.canonical_reason().unwrap()), status);
-            assert_eq!((String::from_utf8(text).unwrap().as_str(), &body[..]), (headers, &b""[..]));
-        }
-        let (status, headers, _) =
-            LongPoll::default().farewell(Farewell::Timeout, MessageId::ZERO, None);
-        assert_eq!((status.as_u16(), &headers["cache-control"]), (304, &NO_CACHE));
-    }
-
     fn answered(form: Form, bodies: &[&str]) -> (HeaderMap, String) {
         let messages = bodies.iter().zip(3..);
         let messages = messages.map(|(body, tag)| Arc::new(message(5, tag, body.as_bytes())));
@@ -448,10 +359,6 @@ mod tests {
         assert_eq!(body, expected);
         assert_eq!(headers["content-type"], "application/javascript");
         assert_eq!(headers["x-content-type-options"], "nosniff");
-        let script = LongPoll { form: Form::Jsonp("cb".into()), ..LongPoll::default() };
-        let (status, headers, body) = script.farewell(Farewell::Timeout, MessageId::ZERO, None);
-        assert_eq!((status.as_u16(), &body[..]), (200, &b"/**/cb([]);"[..]));
-        assert!(!headers.contains_key("etag") && !headers.contains_key("last-modified"));
     }
 
     #[test]
