@@ -125,7 +125,8 @@ pub(super) fn answer(status: StatusCode, headers: &HeaderMap, close: bool, body:
 
 /// A whole response that refuses a request which never reached hyper; the connection ends with it.
 pub(super) fn refusal(refusal: &Refusal) -> Bytes {
-    let response = Response::from(refusal.clone());
+    let mut response = Response::from(refusal.clone());
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     let mut head = lines(response.status(), response.headers(), 0);
     head.extend_from_slice(b"\r\n");
     head.extend_from_slice(refusal.to_string().as_bytes());

@@ -7,6 +7,9 @@ use crate::response::Refusal;
 /// How many header lines a request may have, as many as hyper takes.
 const HEADERS: usize = 100;
 
+/// The longest target that an URI can be, in bytes.
+const MAX_URI: usize = u16::MAX as usize - 1;
+
 /// Whether the head of a request is all there, or why it cannot be one of at most so many bytes. The
 /// first `seen` bytes have been looked at before.
 pub(super) fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, Refusal> {
@@ -24,6 +27,9 @@ pub(super) fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, R
     match (parsed, request.path.map(str::parse::<Uri>)) {
         (Ok(_), None | Some(Ok(_))) => Ok(end.is_some()),
         (Err(httparse::Error::TooManyHeaders), _) => Err(Refusal::HeadTooLarge),
+        (Ok(_), _) if request.path.is_some_and(|path| path.len() > MAX_URI) => {
+            Err(Refusal::HeadTooLarge)
+        }
         _ => Err(Refusal::BadRequest("The request is malformed.".into())),
     }
 }

@@ -1,6 +1,9 @@
 //! Which signal means what.
 
-use std::io::{self, IsTerminal};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
@@ -10,8 +13,9 @@ use tracing::warn;
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let ignored = ignores_hangup();
     let mut hangup = signal(SignalKind::hangup())?;
-    let attended = io::stdin().is_terminal();
+    let attended = io::stdin().is_terminal() && !ignored;
     Ok(async move {
         loop {
             tokio::select! {
@@ -25,6 +29,15 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             warn!("SIGHUP: the configuration is read at the start alone, and everything goes on");
         }
     })
+}
+
+/// Whether whoever has started the process wants it to live longer than the terminal, as `nohup` does.
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is 1, the first bit.
+    mask.is_some_and(|mask| mask & 1 != 0)
 }
 
 /// Does something at each SIGUSR1, by which nginx's log files are opened anew; ends only if there

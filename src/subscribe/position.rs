@@ -76,7 +76,7 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// The id that `If-Modified-Since` and `If-None-Match` name.
-fn conditional(headers: &HeaderMap) -> Result<Option<MessageId>, Malformed> {
+pub(super) fn conditional(headers: &HeaderMap) -> Result<Option<MessageId>, Malformed> {
     // Where a location that was cursorless is so no more, its clients go on once.
     if let Some(tag) = Tag::of(headers) {
         return Ok(Some(tag.position));
@@ -129,7 +129,7 @@ fn seconds(value: &[u8]) -> Result<u64, Malformed> {
 }
 
 /// An id that says it is one.
-pub(super) fn explicit(value: &[u8]) -> Result<MessageId, Malformed> {
+fn explicit(value: &[u8]) -> Result<MessageId, Malformed> {
     if value.len() > MAX_LENGTH {
         return Err(Malformed::TooLong);
     }
@@ -146,7 +146,7 @@ pub(super) fn explicit(value: &[u8]) -> Result<MessageId, Malformed> {
 }
 
 /// `time:tag`; `None`: it does not look like that.
-fn compound(value: &[u8]) -> Option<Result<MessageId, Malformed>> {
+pub(super) fn compound(value: &[u8]) -> Option<Result<MessageId, Malformed>> {
     let at = value.iter().position(|byte| *byte == b':')?;
     let (time, tag) = (number(&value[..at])?, number(&value[at + 1..])?);
     Some(time.and_then(|time| MessageId::new(time, tag?).ok_or(Malformed::TooLarge)))

@@ -13,16 +13,17 @@ use crate::{
 
 impl Visit<'_> {
     /// Where clients of the push stream module go on after the event that `Last-Event-ID` names:
-    /// publishers name their events themselves (`Event-Id`). A message id is one as everywhere.
+    /// publishers name their events themselves (`Event-Id`). `time:tag` is a message id as everywhere, and
+    /// so is what a poll sends back of the answer before, which is newer than a header that it keeps.
     pub(super) async fn after_last_event(&self) -> Result<Option<Subscription>, Refusal> {
-        let name = position::last_event_id(&self.head.headers);
-        let Some(name) = name.filter(|_| self.location.dialect.cursor_arguments) else {
+        let headers = &self.head.headers;
+        let Some(name) = position::last_event_id(headers) else { return Ok(None) };
+        let is_position = position::compound(name).is_some()
+            || !matches!(position::conditional(headers), Ok(None));
+        if is_position || !self.location.dialect.cursor_arguments {
             return Ok(None);
-        };
-        match self.after_event(name).await? {
-            None if position::explicit(name).is_err() => self.all_that_is_left().await.map(Some),
-            found => Ok(found),
         }
+        self.after_event(name).await.map(Some)
     }
 
     /// Whether the request names an event by what its publisher calls it.
@@ -38,27 +39,20 @@ impl Visit<'_> {
         if !self.location.dialect.cursor_arguments || name.is_empty() {
             return Ok(None);
         }
-        match self.after_event(&name).await? {
-            None => self.all_that_is_left().await.map(Some),
-            found => Ok(found),
-        }
+        self.after_event(&name).await.map(Some)
     }
 
-    /// Behind the first message whose publisher gave it this `Event-Id`.
-    async fn after_event(&self, name: &[u8]) -> Result<Option<Subscription>, Refusal> {
+    /// Behind the first message whose publisher gave it this `Event-Id`; after one that nobody knows any
+    /// more there is all that is left.
+    async fn after_event(&self, name: &[u8]) -> Result<Subscription, Refusal> {
         let mut subscription = self.start(Start::First(First::Oldest)).await?;
         let named = |message: &Arc<Message>| message.event_id().is_some_and(|id| *id == *name);
         let Some(id) = subscription.read().into_iter().find(named).map(|message| message.id())
         else {
-            return Ok(None);
+            return self.start(Start::After(MessageId::ZERO)).await;
         };
         subscription.advance(id);
-        Ok(Some(subscription))
-    }
-
-    /// After an event that nobody knows any more there is all that is left.
-    async fn all_that_is_left(&self) -> Result<Subscription, Refusal> {
-        self.start(Start::After(MessageId::ZERO)).await
+        Ok(subscription)
     }
 
     /// Where a request begins that names no message id.

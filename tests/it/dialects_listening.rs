@@ -360,8 +360,15 @@ fn publishers_name_the_events_of_push_stream() {
             ("5", &["3", "4"]),
             (&format!("{NOW}:3"), &["4"]),
             ("zork", &["0", "1", "2", "3", "4"]),
+            // As a time it would be to come.
+            ("4000000000", &["0", "1", "2", "3", "4"]),
         ] {
             from_there(&gateway, "", &format!("Last-Event-ID: {name}\r\n"), left);
+        }
+        // A poll goes on after the answer before, whatever header it keeps.
+        for name in ["a", "zork"] {
+            let both = format!("{}Last-Event-ID: {name}\r\n", after(DATE, "3"));
+            from_there(&gateway, "", &both, &["4"]);
         }
     }
 }

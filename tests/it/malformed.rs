@@ -51,6 +51,9 @@ fn malformed_requests_are_400_and_end_the_connection() {
         client.send(request);
         let answer = client.response();
         assert!(answer.status == 400 && !answer.text().is_empty(), "{request:?}: {answer:?}");
+        // What is no request at all leaves nothing to go on with.
+        let closes = answer.header("connection") == Some("close");
+        assert_eq!(closes, answer.text() == "The request is malformed.", "{request:?}");
         client.finish();
         client.assert_closed();
     }

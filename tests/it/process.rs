@@ -90,7 +90,12 @@ impl Drop for Daemon {
 
 fn command(config: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
-    command.arg("-c").arg(config).env_remove("RUST_LOG").stderr(Stdio::piped());
+    command
+        .arg("-c")
+        .arg(config)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
     command
 }
 

@@ -168,6 +168,26 @@ fn the_head_of_what_goes_on_tells_of_the_gap_before_it() {
 }
 
 #[test]
+fn the_head_tells_of_a_gap_when_nothing_is_left_either() {
+    for hold in MODES {
+        let gateway =
+            faults::start("workers = 2", hold, "push_store_messages = false\npush_grace = 0");
+        for number in 0..4 {
+            gateway.publish("/pub?c=1", &format!("m{number}"));
+        }
+        for way in Way::endless() {
+            for (id, gap) in [(1, true), (3, false)] {
+                let (target, headers) = way.request("1");
+                let mut client = gateway.connect();
+                client.get(&format!("{target}&last_event_id={NOW}:{id}"), &headers);
+                let told = format!("X-Push-Gap: {NOW}:{id}\r\n");
+                assert_eq!(client.head().contains(&told), gap, "{hold} {way:?} {id}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_poll_that_waits_is_told_of_the_gap_behind_its_own_id() {
     for hold in MODES {
         let gateway = start(hold, "push_store_messages = false\npush_grace = 0", "");
