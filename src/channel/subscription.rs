@@ -107,11 +107,14 @@ impl Subscription {
     /// Whether messages after the place where the reader has left off are gone. Who has not said where
     /// that is misses nothing.
     pub fn has_gap(&self) -> bool {
+        if !self.resumes {
+            return false;
+        }
         // What is published meanwhile is not gone.
         let last = self.channels.iter().map(|channel| channel.info().last_message_id).max();
         let messages = self.read();
         let nothing = messages.is_empty() && last.is_some_and(|last| last > self.cursor);
-        self.resumes && (nothing || gap(&messages, self.cursor))
+        nothing || gap(&messages, self.cursor)
     }
 
     /// Takes a seat in each channel, or in none.
