@@ -114,7 +114,8 @@ impl Visit<'_> {
                     if let Some(tag) = Tag::of(&self.head.headers) {
                         return self.cursorless(&framing, Some(tag)).await;
                     }
-                    if !self.names_event() && self.asked()?.is_none() {
+                    let event = self.last_event().is_some() || self.event_argument().is_some();
+                    if !event && self.asked()?.is_none() {
                         return self.cursorless(&framing, None).await;
                     }
                 }
@@ -211,14 +212,14 @@ impl Visit<'_> {
     }
 
     async fn subscribe(&self) -> Result<Subscription, Refusal> {
-        if let Some(subscription) = self.after_last_event().await? {
-            return Ok(subscription);
+        if let Some(name) = self.last_event() {
+            return self.after_event(name).await;
         }
         if let Some(id) = self.asked()? {
             return self.start(Start::After(id)).await;
         }
-        match self.after_event_argument().await? {
-            Some(subscription) => Ok(subscription),
+        match self.event_argument() {
+            Some(name) => self.after_event(&name).await,
             None => self.start(self.beginning()).await,
         }
     }

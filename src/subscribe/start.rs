@@ -1,6 +1,6 @@
 //! Where a request begins to read, by what it says itself.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{
     Visit,
@@ -12,39 +12,26 @@ use crate::{
 };
 
 impl Visit<'_> {
-    /// Where clients of the push stream module go on after the event that `Last-Event-ID` names:
+    /// The event that `Last-Event-ID` names where clients of the push stream module go on after it:
     /// publishers name their events themselves (`Event-Id`). `time:tag` is a message id as everywhere, and
     /// so is what a poll sends back of the answer before, which is newer than a header that it keeps.
-    pub(super) async fn after_last_event(&self) -> Result<Option<Subscription>, Refusal> {
+    pub(super) fn last_event(&self) -> Option<&[u8]> {
         let headers = &self.head.headers;
-        let Some(name) = position::last_event_id(headers) else { return Ok(None) };
+        let name = position::last_event_id(headers)?;
         let is_position = position::compound(name).is_some()
             || !matches!(position::conditional(headers), Ok(None));
-        if is_position || !self.location.dialect.cursor_arguments {
-            return Ok(None);
-        }
-        self.after_event(name).await.map(Some)
+        (self.location.dialect.cursor_arguments && !is_position).then_some(name)
     }
 
-    /// Whether the request names an event by what its publisher calls it.
-    pub(super) fn names_event(&self) -> bool {
-        let header = position::last_event_id(&self.head.headers).is_some();
-        self.location.dialect.cursor_arguments
-            && (header || !self.scope.argument("eventid").is_empty())
-    }
-
-    /// The same by the argument `eventid`.
-    pub(super) async fn after_event_argument(&self) -> Result<Option<Subscription>, Refusal> {
+    /// The event that the argument `eventid` names in the same way.
+    pub(super) fn event_argument(&self) -> Option<Cow<'_, [u8]>> {
         let name = self.scope.argument("eventid");
-        if !self.location.dialect.cursor_arguments || name.is_empty() {
-            return Ok(None);
-        }
-        self.after_event(&name).await.map(Some)
+        (self.location.dialect.cursor_arguments && !name.is_empty()).then_some(name)
     }
 
     /// Behind the first message whose publisher gave it this `Event-Id`; after one that nobody knows any
     /// more there is all that is left.
-    async fn after_event(&self, name: &[u8]) -> Result<Subscription, Refusal> {
+    pub(super) async fn after_event(&self, name: &[u8]) -> Result<Subscription, Refusal> {
         let mut subscription = self.start(Start::First(First::Oldest)).await?;
         let named = |message: &Arc<Message>| message.event_id().is_some_and(|id| *id == *name);
         let Some(id) = subscription.read().into_iter().find(named).map(|message| message.id())
