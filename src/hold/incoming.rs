@@ -41,9 +41,9 @@ fn end(bytes: &[u8], seen: usize) -> Option<usize> {
     let mut rest = &bytes[start..];
     while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
         rest = &rest[at + 1..];
-        if rest.starts_with(b"\n") || rest.starts_with(b"\r\n") {
-            let blank = if rest.starts_with(b"\n") { 1 } else { 2 };
-            return Some(bytes.len() - rest.len() + blank);
+        let blank = rest.strip_prefix(b"\n").or_else(|| rest.strip_prefix(b"\r\n"));
+        if let Some(after) = blank {
+            return Some(bytes.len() - after.len());
         }
     }
     None

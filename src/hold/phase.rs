@@ -8,7 +8,7 @@ use super::{hall::Hall, held::Phase, wheel::Tick};
 use crate::channel::Checksum;
 
 /// How long a connection that we closed may go on sending: nginx's `lingering_timeout`.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// The same while the server shuts down: a client that keeps its side open must not delay it.
 const BRIEF_LINGER: Duration = Duration::from_millis(500);
 /// How long the rest of an answer may take to go out without any progress.

@@ -6,15 +6,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::rt::{Read, ReadBuf, Write};
 use tokio::time::{Duration, timeout};
 
-use super::{head, wire::Wire};
+use super::{head, phase::LINGER, wire::Wire};
 use crate::log::Entry;
 
 /// How long a client may take none of the bytes that are there for it.
 const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long a client may take to end its side, ...
-const LINGER: Duration = Duration::from_secs(5);
-/// ... and what is read of it at once meanwhile, in bytes.
+/// What is read at once of a client that is to end its side, in bytes.
 const LINGERS: usize = 1 << 10;
 
 /// The client's connection.

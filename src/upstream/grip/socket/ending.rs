@@ -37,6 +37,17 @@ impl Ending {
         }
     }
 
+    /// These events are on their way to the application.
+    pub(super) fn sends(&mut self, events: &[Event]) {
+        self.told |= say_close(events);
+    }
+
+    /// They could not be sent after all, and are the first of those that wait.
+    pub(super) fn takes_back(&mut self, sent: &mut Vec<Event>, queue: &mut Vec<Event>) {
+        self.told &= !say_close(sent);
+        queue.splice(0..0, sent.drain(..));
+    }
+
     /// Whether frames may still be sent.
     pub(super) fn is_open(&self) -> bool {
         self.until.is_none() && !self.over
@@ -44,7 +55,7 @@ impl Ending {
 }
 
 /// Whether events say that the client has closed.
-pub(super) fn say_close(events: &[Event]) -> bool {
+fn say_close(events: &[Event]) -> bool {
     events.iter().any(|event| matches!(event, Event::Close(_)))
 }
 

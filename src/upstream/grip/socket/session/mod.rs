@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{
-    ending::{Ending, say_close, sendable},
+    ending::{Ending, sendable},
     exchange::{Exchange, Told, is_events},
 };
 use crate::{
@@ -163,20 +163,14 @@ impl Session {
         let rest = self.queue.split_off(self.queue.len().min(MAX_EVENTS));
         self.sent = std::mem::replace(&mut self.queue, rest);
         self.queued = self.queue.iter().map(Event::size).sum();
-        self.ending.told |= say_close(&self.sent);
+        self.ending.sends(&self.sent);
         self.flight = Some(self.exchange.request(&self.sent));
         (self.asked, self.again) = (Instant::now(), None);
     }
 
-    /// Takes back what could not be sent.
-    fn take_back(&mut self) {
-        self.ending.told &= !say_close(&self.sent);
-        self.queue.splice(0..0, self.sent.drain(..));
-    }
-
     /// Waits with what could not be sent: the application may be about to start.
     fn wait(&mut self) {
-        self.take_back();
+        self.ending.takes_back(&mut self.sent, &mut self.queue);
         self.queued = self.queue.iter().map(Event::size).sum();
         self.again = Some(Instant::now() + self.backoff.pause());
     }

@@ -2,7 +2,7 @@
 
 use tracing::warn;
 
-use super::{super::ending::say_close, Session};
+use super::Session;
 use crate::grip::{Event, MAX_EVENTS};
 
 impl Session {
@@ -13,18 +13,16 @@ impl Session {
         if self.detached || (self.ending.told && flight.is_none()) {
             return;
         }
-        let Self { mut queue, sent, exchange, talk, seat, ending, .. } = self;
+        let Self { mut queue, mut sent, exchange, talk, seat, mut ending, .. } = self;
         drop(seat);
         let telling = async move {
-            let mut told = ending.told;
             // Whatever it says, there is nobody left to hear it.
             if let Some(flight) = flight
                 && flight.await.is_err_and(|error| error.is_unsent())
             {
-                told &= !say_close(&sent);
-                queue.splice(0..0, sent);
+                ending.takes_back(&mut sent, &mut queue);
             }
-            if told {
+            if ending.told {
                 return;
             }
             if ending.client.is_none() {
