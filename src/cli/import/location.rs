@@ -131,12 +131,12 @@ impl<'a, 't> Build<'a, 't> {
                 self.set(key, Value::text(*text));
             }
         }
-        let dialect = match role.family {
-            Family::Nchan => "nchan",
-            Family::PushStream => "push_stream",
+        let (dialect, speaks) = match role.family {
+            Family::Nchan => ("nchan", Roles::CHANNEL),
+            // Its statistics, too.
+            Family::PushStream => ("push_stream", Roles::ANY),
             Family::Nginx | Family::PushModule => return,
         };
-        let speaks = if dialect == "nchan" { Roles::CHANNEL } else { Roles::ANY };
         if self.out.roles.meet(speaks) {
             self.default("push_dialect", Value::text(dialect), speaks);
         }

@@ -41,7 +41,8 @@ impl Build<'_> {
         let socket = of(&[WebSocket][..], NO_SOCKET);
         let long_poll = of(&[LongPoll][..], NO_LONG_POLL);
         let interval = of(&[IntervalPoll][..], "push_subscriber does not offer \"interval-poll\"");
-        let timing_out = self.timing_out();
+        let (transports, why) = self.timing_out();
+        let timing_out = of(transports, why);
         let raw = of(self.separated(), "push_subscriber does not offer \"raw\"");
         let held = block.push_grip.as_ref().is_some_and(|at| at.value);
         let most = |size: &usize| *size != subscriber::WEBSOCKET_MAX_MESSAGE && !held;
@@ -56,8 +57,7 @@ impl Build<'_> {
             place(block.push_raw_separator.as_ref(), separated).map(raw),
             place(block.push_longpoll_batch.as_ref(), Option::is_some).map(long_poll),
             place(block.push_cursorless.as_ref(), |on| *on).map(long_poll),
-            place(block.push_timeout_with_body.as_ref(), |on| *on)
-                .map(of(timing_out.0, timing_out.1)),
+            place(block.push_timeout_with_body.as_ref(), |on| *on).map(timing_out),
             text(block.push_jsonp_callback.as_ref()).map(of(&[LongPoll, IntervalPoll], NO_POLL)),
             place(block.push_websocket_protocols.as_ref(), |names| !names.is_empty()).map(socket),
             place(block.push_websocket_max_message.as_ref(), most).map(socket),
