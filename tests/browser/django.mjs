@@ -8,6 +8,7 @@ import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Crowd } from './crowd.mjs'
 import { startGateway } from './gateway.mjs'
 import { numbers } from './tab.mjs'
 
@@ -15,8 +16,6 @@ const PYTHON = process.env.PYTHON ?? 'python3'
 const FOUR = ['events', 'socket', 'polls', 'frame']
 // What a page reads, or asks for, by itself; polls that do not wait are nobody's seats.
 const OTHERS = ['raw', 'chunked', 'multipart', 'script', 'poll']
-// Those that hold while the application is gone, by the way.
-const HELD = { events: 125, socket: 125, polls: 125, frame: 125 }
 
 async function startApplication(folder, port = 0) {
   const args = [new URL('django_app.py', import.meta.url).pathname, folder, String(port)]
@@ -191,112 +190,39 @@ export async function django_sends_strangers_away_on_every_transport(t) {
   assert.equal(await subscribers(here, 5), 0)
 }
 
-/** The data of a WebSocket's text frames, each short and whole. */
-function* frames(bytes) {
-  for (let at = 0; at + 2 <= bytes.length && at + 2 + bytes[at + 1] <= bytes.length; at += 2 + bytes[at + 1]) {
-    if (bytes[at] === 0x81) yield bytes.subarray(at + 2, at + 2 + bytes[at + 1]).toString()
-  }
-}
-
-/** What came by a way, of all the bytes behind the head. */
-const READ = {
-  events: (bytes) => Array.from(bytes.toString().matchAll(/^data: (.*)\n\n/gm), (found) => found[1]),
-  frame: (bytes) => Array.from(bytes.toString().matchAll(/handle\((.*?)\)/g), (found) => found[1]),
-  socket: (bytes) => [...frames(bytes)],
-}
-
-/** Follows a room with the cookies of a session until it is stopped; what goes wrong is in `wrong`. */
-function follow(here, room, cookie, way) {
-  const path = `/rooms/${room}/${way === 'frame' ? 'frame' : 'listen'}/`
-  const headers = { Cookie: cookie }
-  if (way === 'events') headers.Accept = 'text/event-stream'
-  if (way === 'socket') {
-    Object.assign(headers, { Connection: 'Upgrade', Upgrade: 'websocket', Origin: here.origin })
-    Object.assign(headers, { 'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' })
-  }
-  const all = { way, wrong: [], got: () => READ[way](Buffer.concat(chunks)), stop: () => request.destroy() }
-  const chunks = []
-  const take = (stream) => {
-    stream.on('data', (more) => chunks.push(more)).on('error', () => {}).on('close', () => all.wrong.push('closed'))
-    return all
-  }
-  const request = http.request(here.origin + path, { headers, agent: false })
-  return new Promise((resolve, reject) => {
-    request.on('response', (response) => {
-      if (response.statusCode !== 200) reject(Error(`${way} is answered ${response.statusCode}`))
-      resolve(take(response))
-    })
-    request.on('upgrade', (_, socket, first) => {
-      chunks.push(first)
-      resolve(take(socket))
-    })
-    request.on('error', (error) => (reject(error), all.wrong.push(error.message))).end()
-  })
-}
-
-/** Asks again and again, as a page does, on one connection. */
-async function poll(here, room, cookie) {
-  const [got, agent] = [[], new http.Agent({ keepAlive: true, maxSockets: 1 })]
-  const all = { way: 'polls', wrong: [], got: () => got, stop: () => (stopped = true, agent.destroy()) }
-  let [stopped, tag] = [false, undefined]
-  const ask = () => new Promise((resolve, reject) => {
-    const headers = { Cookie: cookie, ...(tag && { 'If-None-Match': tag }) }
-    const request = http.get(`${here.origin}/rooms/${room}/listen/`, { headers, agent }, (response) => {
-      tag = response.headers.etag
-      if (response.statusCode !== 200) reject(Error(`a poll is answered ${response.statusCode}`))
-      response.toArray().then((parts) => resolve(got.push(parts.join('').trim())), reject)
-    })
-    request.on('error', reject)
-  })
-  const loop = async () => {
-    while (!stopped) await ask()
-  }
-  loop().catch((error) => stopped || all.wrong.push(error.message))
-  return all
-}
-
-/** The status of what cannot be repeated, which the gateway does not hold back. */
-const status = (here) => new Promise((resolve, reject) => {
-  const request = http.request(here.origin, { method: 'POST', agent: false }, (response) => {
-    response.resume()
-    resolve(response.statusCode)
-  })
-  request.on('error', reject).end()
-})
-
-export async function django_may_be_killed_and_restarted_while_500_hold_in_every_way(t) {
+export async function django_may_be_killed_and_restarted_while_500_connections_of_browsers_hold(t) {
   const here = await site(t)
   const tab = await here.context.newPage()
   await tab.goto(`${here.origin}/enter/ann/`)
-  const cookie = (await here.context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ')
-  const all = []
-  for (const [way, number] of Object.entries(HELD)) {
-    for (let left = number; left > 0; left -= 25) {
-      const begin = () => (way === 'polls' ? poll(here, 7, cookie) : follow(here, 7, cookie, way))
-      all.push(...await Promise.all(numbers(25).map(begin)))
-    }
-  }
-  t.after(() => all.forEach(({ stop }) => stop()))
-  await until(() => subscribers(here, 7), all.length)
+  const all = await Crowd.of(here, 7)
+  assert.ok(all.size >= 500)
+  const publish = (n) => here.gateway.publish('7', JSON.stringify({ n }), { 'Content-Type': 'application/json' })
+  const listening = (number) => until(() => subscribers(here, 7), number)
+  await listening(all.size)
+  await publish(0)
+  await all.heard(1)
+  await listening(all.size)
   await here.kill()
-  assert.equal(await status(here), 502)
   const begun = performance.now()
-  // Whoever polls asks again now, and is not told that nobody is there.
-  await here.gateway.publish('7', '"while it is gone"', { 'Content-Type': 'application/json' })
-  const page = tab.goto(here.origin)
-  await until(() => all.filter(({ got }) => got().length === 1).length, all.length)
-  await until(() => subscribers(here, 7), all.length - HELD.polls)
+  // Whoever polls asks again after the first of them, and is not told that nobody is there.
+  for (const n of [1, 2]) await publish(n)
+  const [page, said] = [tab.goto(here.origin), all.tab.evaluate(say, { room: 7, n: 3 })]
+  await all.heard(3, 2)
+  await listening(all.size - all.polls)
   await here.restart()
   assert.equal((await page).status(), 200)
   assert.equal(await tab.textContent('#who'), 'ann')
-  await until(() => subscribers(here, 7), all.length)
-  assert.equal(await tab.evaluate(say, { room: 7, n: 1 }), 201)
-  const expected = ['"while it is gone"', '{"n":1}']
-  for (const { got } of all) await until(() => got().length, expected.length)
-  for (const { got, wrong, way } of all) {
-    assert.deepEqual(got(), expected, way)
+  assert.equal(await said, 201)
+  await all.heard(4)
+  await listening(all.size)
+  assert.equal(await all.tab.evaluate(say, { room: 7, n: 4 }), 201)
+  await all.heard(5)
+  await listening(all.size)
+  const told = await all.told()
+  assert.equal(told.length, all.size)
+  for (const { way, got, wrong } of told) {
+    assert.deepEqual(got, numbers(5), way)
     assert.deepEqual(wrong, [], way)
   }
-  await until(() => subscribers(here, 7), all.length)
-  console.log(`# ${all.length} held on for ${Math.round(performance.now() - begun)} ms`)
+  console.log(`# ${all.size} held on for ${Math.round(performance.now() - begun)} ms`)
 }

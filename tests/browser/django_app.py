@@ -15,7 +15,7 @@ from django.conf import settings
 
 settings.configure(
     SECRET_KEY="a secret of the application, long enough for its sessions",
-    ALLOWED_HOSTS=["127.0.0.1"],
+    ALLOWED_HOSTS=["127.0.0.1", ".site.localhost"],
     ROOT_URLCONF=__name__,
     MIDDLEWARE=[
         "django.contrib.sessions.middleware.SessionMiddleware",
