@@ -84,7 +84,8 @@ impl Client {
     ) -> Result<Response<Download>, UpstreamError> {
         let (head, upload) = request.into_parts();
         self.groups[upstream].asked();
-        let call = Call { upstream, head: &head, upload: &upload, timeouts, waits: false };
+        let begun = Instant::now();
+        let call = Call { upstream, head: &head, upload: &upload, timeouts, begun, waits: false };
         match self.round(call).await {
             Err(lost) => self.retry(call, lost).await,
             Ok(response) => Ok(response),
@@ -135,7 +136,7 @@ impl Client {
     /// answer, the request is sent once more over a new one, provided that nothing of it was written or
     /// that the method is idempotent (RFC 9110 section 9.2.2).
     async fn ask(&self, peer: usize, call: Call<'_>) -> Result<Response<Download>, Failure> {
-        let Call { upstream, head, upload, timeouts, waits } = call;
+        let Call { upstream, head, upload, timeouts, .. } = call;
         let pool = &self.pools[upstream];
         if let Some(link) = pool.take(peer) {
             link.meter.rested();
@@ -151,9 +152,7 @@ impl Client {
         };
         let stream = tokio::select! {
             stream = dial(server, timeouts.connect) => stream?,
-            () = self.waiters.closing(), if waits => {
-                return Err(UpstreamError::ConnectTimeout.into());
-            }
+            () = self.waiters.given_up(&call) => return Err(UpstreamError::ConnectTimeout.into()),
         };
         let link = Link::open(stream, self.groups[upstream].connected()).await?;
         let lease = Lease { link, pool: pool.clone(), peer };

@@ -25,6 +25,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// Requests of a worker that wait so; others are answered at once.
 const MAX_WAITERS: usize = 1024;
+/// A first try may take so long to connect though the server shuts down: a handshake that is sent again
+/// once is through by then.
+const LAST_DIAL: Duration = Duration::from_secs(2);
 
 /// One request, as every attempt sends it.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Call<'a> {
     pub(super) head: &'a Parts,
     pub(super) upload: &'a Upload,
     pub(super) timeouts: &'a Timeouts,
+    /// When its first try began.
+    pub(super) begun: Instant,
     /// It has been tried, and waits: it does so no longer than the server runs.
     pub(super) waits: bool,
 }
@@ -53,28 +58,39 @@ pub(super) struct Lost {
 #[derive(Clone, Debug)]
 pub(super) struct Waiters {
     permits: Permits,
-    closing: Rc<watch::Sender<bool>>,
+    /// Since when the server shuts down.
+    closing: Rc<watch::Sender<Option<Instant>>>,
 }
 
 impl Waiters {
     pub(super) fn new() -> Self {
-        Self { permits: Permits::new(MAX_WAITERS), closing: Rc::new(watch::Sender::new(false)) }
+        Self { permits: Permits::new(MAX_WAITERS), closing: Rc::new(watch::Sender::new(None)) }
     }
 
     fn take(&self) -> Option<Permit> {
-        self.permits.take().filter(|_| !*self.closing.borrow())
+        self.permits.take().filter(|_| self.closing.borrow().is_none())
     }
 
     /// Nobody waits any more.
     pub(super) fn close(&self) {
-        self.closing.send_replace(true);
+        self.closing.send_replace(Some(Instant::now()));
     }
 
-    /// Waits until nobody does.
-    pub(super) async fn closing(&self) {
+    /// Waits until nobody does; returns since when.
+    async fn closing(&self) -> Instant {
         let mut closing = self.closing.subscribe();
         // The sender lives as long as `self`.
-        let _ = closing.wait_for(|closing| *closing).await;
+        let since = closing.wait_for(Option::is_some).await;
+        since.ok().and_then(|since| *since).unwrap_or_else(Instant::now)
+    }
+
+    /// Waits until a call may connect to nobody any more: one that waits when the server shuts down, and
+    /// a first try a while later.
+    pub(super) async fn given_up(&self, call: &Call<'_>) {
+        let since = self.closing().await;
+        if !call.waits {
+            sleep_until(since.max(call.begun) + LAST_DIAL).await;
+        }
     }
 }
 
@@ -88,7 +104,8 @@ impl Lost {
 }
 
 impl Client {
-    /// Tries again after this, for [`Timeouts::retry`] and no longer than the server runs.
+    /// Tries again after this, until [`Timeouts::retry`] has passed since the beginning of the first try,
+    /// and no longer than the server runs.
     pub(super) async fn retry(
         &self,
         call: Call<'_>,
@@ -100,7 +117,7 @@ impl Client {
         }
         let Some(_waiter) = self.waiters.take() else { return Err(lost.error) };
         let _waiting = Counted::among(&self.counts.waiting);
-        let end = Instant::now() + retry;
+        let end = call.begun + retry;
         let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         loop {
             let now = Instant::now();
@@ -109,7 +126,7 @@ impl Client {
             }
             tokio::select! {
                 () = sleep_until(end.min(now + backoff.pause())) => {}
-                () = self.waiters.closing() => return Err(lost.error),
+                _ = self.waiters.closing() => return Err(lost.error),
             }
             lost = match self.round(Call { waits: true, ..call }).await {
                 Err(lost) if lost.is_passing(&call, &mut broken) => lost,

@@ -15,6 +15,8 @@ use crate::{
     websocket::HANDSHAKE,
 };
 
+const UNTAKEN: &str = "The application did not take the connection in time.";
+
 /// A publisher whose messages an application sees.
 fn edited(address: SocketAddr) -> String {
     format!(
@@ -138,9 +140,39 @@ fn a_server_that_shuts_down_does_not_wait_for_a_connection_that_is_not_taken() {
     dialled(address);
     gateway.stop();
     let answer = client.response();
-    let why = "The application did not take the connection in time.";
-    assert_eq!((answer.status, answer.text()), (504, why));
+    assert_eq!((answer.status, answer.text()), (504, UNTAKEN));
     gateway.join();
+}
+
+#[test]
+fn a_server_that_shuts_down_gives_a_first_try_a_little_time_to_connect() {
+    let address = nowhere();
+    let _full = full(address);
+    let mut gateway = before(address, "proxy_connect_timeout = \"1h\"");
+    let mut client = gateway.connect();
+    client.get("/", "");
+    dialled(address);
+    let begin = Instant::now();
+    gateway.stop();
+    let answer = client.response();
+    assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert_eq!((answer.status, answer.text()), (504, UNTAKEN));
+    gateway.join();
+}
+
+#[test]
+fn a_first_try_is_a_part_of_the_time_that_an_application_is_waited_for() {
+    let (listener, _queue) = full(nowhere());
+    let app = Judge::leaving();
+    let servers = format!("\"{}\", \"{}\"", listener.local_addr().unwrap(), app.app.address);
+    let root = format!("{ROOT}\n[[upstream]]\nname = \"app\"\nservers = [{servers}]\n");
+    let location = "[[server.location]]\npath = \"/\"\nproxy_pass = \"app\"\n\
+                    proxy_connect_timeout = \"1s\"\nproxy_connect_retry = \"1s\"\n";
+    let gateway = Gateway::start_root(&root, location);
+    // Who breaks off would be asked once more, if there were time left.
+    assert!([502, 504].contains(&gateway.request("GET", "/", "", "").status));
+    assert_eq!(app.questions(), 1);
+    drop(gateway);
 }
 
 #[test]
