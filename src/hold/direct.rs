@@ -20,11 +20,15 @@ use super::{
 };
 use crate::{log::Entry, response::in_hand};
 
+/// What hyper sees in place of a request that has been read: nothing in a simple one changes how it is
+/// answered, and its body need not lie in hyper's buffers as long as the answer has to wait.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
 impl<H: Handler> Worker<H> {
     /// Answers the request that `bytes` begin with, if it is simple. Returns whether it is.
     ///
-    /// Where the answer has to wait, or goes on as a body, hyper gets the same bytes with what has
-    /// been begun.
+    /// Where the answer has to wait, or goes on as a body, hyper gets a request in its place with what
+    /// has been begun.
     pub(super) fn direct(&mut self, key: u32, bytes: &[u8]) -> bool {
         let hall = self.shared.hall.borrow();
         let Some(held) = hall.held.get(key as usize) else { return false };
@@ -44,15 +48,15 @@ impl<H: Handler> Worker<H> {
             Poll::Ready(answer) => answer,
             Poll::Pending => {
                 let begun = Begun { answer: answering, unread, forsakable };
-                self.exchange(key, bytes.to_vec(), Some(begun));
+                self.exchange(key, [STAND_IN, &bytes[length..]].concat(), Some(begun));
                 return true;
             }
         };
         let after = After { close: unread.get(), rest: &bytes[length..] };
         let goes_on = self.shared.hall.borrow_mut().complete(key, answer, &after);
         if let Some(answer) = goes_on {
-            let answer = Box::pin(ready(answer));
-            self.exchange(key, bytes.to_vec(), Some(Begun { answer, unread, forsakable }));
+            let begun = Begun { answer: Box::pin(ready(answer)), unread, forsakable };
+            self.exchange(key, [STAND_IN, after.rest].concat(), Some(begun));
         }
         true
     }

@@ -15,7 +15,6 @@ use std::{
 };
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
-use http_body_util::BodyExt;
 use hyper::{
     body::Incoming,
     server::conn::http1::{Builder, Connection},
@@ -225,11 +224,9 @@ impl<H: Handler> Call<H> {
             self.shared.tally.requests.add(1);
             return Box::pin(self.shared.handler.respond(request, self.client));
         };
+        // The request is one in place of that with which the answer was begun.
         let unread = self.state.unread.clone();
         Box::pin(async move {
-            // What hyper has of the body is what the answer was begun with.
-            let mut body = request.into_body();
-            while body.frame().await.is_some_and(|frame| frame.is_ok()) {}
             let answer = begun.answer.await;
             unread.set(begun.unread.get());
             answer

@@ -128,6 +128,10 @@ impl Read for Wire {
             let length = rest.len().min(buffer.remaining());
             buffer.put_slice(&rest[..length]);
             inner.read += length;
+            if inner.read == inner.input.len() {
+                // A request may wait for long, and need not keep what hyper has read.
+                (inner.input, inner.read) = (Vec::new(), 0);
+            }
             return Poll::Ready(Ok(()));
         }
         let Socket::Task(fd) = &inner.socket else { return Poll::Pending };

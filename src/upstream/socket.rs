@@ -1,7 +1,7 @@
 //! A connection to a server, as hyper sees it.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     sync::{
         Arc,
@@ -111,16 +111,16 @@ impl Stream {
         }
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             let written = match self {
                 Self::Tcp(stream) => {
                     ready!(stream.poll_write_ready(cx))?;
-                    stream.try_write(bytes)
+                    stream.try_write_vectored(parts)
                 }
                 Self::Unix(stream) => {
                     ready!(stream.poll_write_ready(cx))?;
-                    stream.try_write(bytes)
+                    stream.try_write_vectored(parts)
                 }
             };
             if !would_block(&written) {
@@ -172,26 +172,40 @@ impl Read for Socket {
 }
 
 impl Write for Socket {
-    /// A server may answer and close before it has read the whole request. What it does not take any
-    /// more is thrown away, so that its answer, which is there to be read, is not lost; where there is
-    /// none, reading says so.
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    /// So hyper keeps no copy of a body to write it together with its head.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// A server may answer and close before it has read the whole request. What it does not take any
+    /// more is thrown away, so that its answer, which is there to be read, is not lost; where there is
+    /// none, reading says so.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = parts.iter().map(|part| part.len()).sum();
         if self.broken {
-            return Poll::Ready(Ok(bytes.len()));
+            return Poll::Ready(Ok(length));
         }
         if self.meter.rested.swap(false, Ordering::Relaxed) && !self.stream.is_silent() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        if let Ok(written) = ready!(self.stream.poll_write(cx, bytes)) {
+        if let Ok(written) = ready!(self.stream.poll_write(cx, parts)) {
             self.meter.wrote(written);
             return Poll::Ready(Ok(written));
         }
         self.broken = true;
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(Ok(length))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

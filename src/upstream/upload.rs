@@ -33,9 +33,8 @@ pub struct Upload {
 struct Inner {
     attempt: u32,
     client: Option<RequestBody>,
-    /// What has been read from the client, as long as it is kept: a copy, because frames may be much
-    /// smaller than what they cost.
-    kept: Vec<u8>,
+    /// What has been read from the client, as long as it is kept.
+    kept: Kept,
     /// Of the kept bytes, how many this attempt has sent.
     at: usize,
     /// Bytes read from the client.
@@ -50,6 +49,50 @@ struct Inner {
     patience: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     failure: Option<Refusal>,
+}
+
+/// Bytes to be sent, maybe again.
+#[derive(Debug)]
+enum Kept {
+    /// They were in hand, and somebody else may have them too.
+    Shared(Bytes),
+    /// A copy of what a client has sent, because frames may be much smaller than what they cost.
+    Own(Vec<u8>),
+}
+
+impl Kept {
+    const NOTHING: Self = Self::Own(Vec::new());
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Shared(bytes) => bytes.len(),
+            Self::Own(bytes) => bytes.len(),
+        }
+    }
+
+    /// From there on.
+    fn from(&self, at: usize) -> Bytes {
+        match self {
+            Self::Shared(bytes) => bytes.slice(at..),
+            Self::Own(bytes) => Bytes::copy_from_slice(&bytes[at..]),
+        }
+    }
+
+    fn add(&mut self, more: &Bytes) {
+        match self {
+            Self::Own(bytes) => bytes.extend_from_slice(more),
+            Self::Shared(bytes) => *self = Self::Own([&bytes[..], more].concat()),
+        }
+    }
+}
+
+impl From<Kept> for Bytes {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::Shared(bytes) => bytes,
+            Kept::Own(bytes) => bytes.into(),
+        }
+    }
 }
 
 /// Who keeps an upload waiting.
@@ -71,22 +114,22 @@ pub struct Broken;
 impl Upload {
     /// No body.
     pub fn empty() -> Self {
-        Self::new(None, Vec::new(), None, Duration::ZERO)
+        Self::new(None, Kept::NOTHING, None, Duration::ZERO)
     }
 
     /// Bytes in hand.
     pub fn bytes(bytes: Bytes) -> Self {
-        Self::new(None, bytes.into(), None, Duration::ZERO)
+        Self::new(None, Kept::Shared(bytes), None, Duration::ZERO)
     }
 
     /// What a client sends: at most so many bytes, with at most so long between two of them.
     pub fn client(body: RequestBody, limit: Option<usize>, patience: Duration) -> Self {
-        Self::new(Some(body), Vec::new(), limit, patience)
+        Self::new(Some(body), Kept::NOTHING, limit, patience)
     }
 
     fn new(
         client: Option<RequestBody>,
-        kept: Vec<u8>,
+        kept: Kept,
         limit: Option<usize>,
         patience: Duration,
     ) -> Self {
@@ -150,7 +193,7 @@ impl Upload {
         let mut inner = self.inner.borrow_mut();
         inner.answered = true;
         if inner.client.is_some() && inner.at >= inner.kept.len() {
-            (inner.kept, inner.at, inner.lost) = (Vec::new(), 0, true);
+            (inner.kept, inner.at, inner.lost) = (Kept::NOTHING, 0, true);
         }
     }
 
@@ -158,7 +201,7 @@ impl Upload {
     pub(super) fn reclaim(&self) -> Option<RequestBody> {
         let mut inner = self.inner.borrow_mut();
         inner.attempt += 1;
-        let kept = std::mem::take(&mut inner.kept);
+        let kept = std::mem::replace(&mut inner.kept, Kept::NOTHING);
         let mut body = inner.client.take().filter(|_| !inner.lost && inner.failure.is_none())?;
         body.put_back(kept.into());
         Some(body)
@@ -172,7 +215,7 @@ impl Inner {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Refusal>>> {
         if self.at < self.kept.len() {
-            let again = Bytes::copy_from_slice(&self.kept[self.at..]);
+            let again = self.kept.from(self.at);
             self.at = self.kept.len();
             return Poll::Ready(Some(Ok(again)));
         }
@@ -202,10 +245,10 @@ impl Inner {
             return Err(Refusal::TooLarge);
         }
         if self.answered || self.taken > KEPT {
-            (self.kept, self.at, self.lost) = (Vec::new(), 0, true);
+            (self.kept, self.at, self.lost) = (Kept::NOTHING, 0, true);
         }
         if !self.lost {
-            self.kept.extend_from_slice(&bytes);
+            self.kept.add(&bytes);
             self.at = self.kept.len();
         }
         Ok(bytes)

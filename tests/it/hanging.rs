@@ -215,11 +215,11 @@ fn thousands_before_an_application_that_hangs_or_floods_cost_little_and_are_told
 fn whatever_waits_for_an_application_that_hangs_costs_little_and_comes_back() {
     const BODY: usize = 16 << 10;
     let late = || (504, LATE.to_owned());
-    // A body lies where it has come, and where it is kept; one that goes on has a connection there, too.
+    // A body is kept once; what is passed on has a connection to the application at once, too.
     for (path, method, headers, body, each, number, turns) in [
         ("/come", "GET", EVENTS, 0, EACH, LISTENERS, true),
-        ("/pub", "POST", "", BODY, EACH + 4 * BODY, LISTENERS, true),
-        ("/pass", "POST", "", BODY, 2 * EACH + 6 * BODY, LISTENERS / 3, false),
+        ("/pub", "POST", "", BODY, EACH + BODY, LISTENERS, true),
+        ("/pass", "POST", "", BODY, 2 * EACH + BODY, LISTENERS / 3, false),
     ] {
         let (app, directory) = (Bad::saying(vec![], vec![]), tempfile::tempdir().unwrap());
         let daemon = daemon(&app, &directory);
