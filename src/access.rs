@@ -204,7 +204,7 @@ impl RealIp {
     /// True with it: somebody forwarded the request and nobody trusted says for whom. Then the
     /// address is that of the last one known, and does not count as local.
     pub fn resolve(&self, peer: Peer, headers: &HeaderMap) -> (Peer, bool) {
-        let forwarded = || FORWARDED.iter().any(|name| headers.contains_key(name));
+        let forwarded = || headers.keys().any(|name| FORWARDED.contains(name));
         if !self.trusts(peer) {
             return (peer, forwarded());
         }

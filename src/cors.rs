@@ -120,7 +120,7 @@ impl Cors {
 }
 
 /// Appends, where `HeaderMap::extend` would replace.
-fn append_all(headers: &mut HeaderMap, more: HeaderMap) {
+pub fn append_all(headers: &mut HeaderMap, more: HeaderMap) {
     let mut last: Option<HeaderName> = None;
     for (name, value) in more {
         // A name that is missing is that of the value before.

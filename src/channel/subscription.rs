@@ -173,8 +173,11 @@ pub fn read(channels: &[Arc<Channel>], cursor: MessageId) -> Vec<Arc<Message>> {
 
 /// Whether a message before one of these, and after `from`, is gone.
 pub fn gap(messages: &[Arc<Message>], from: MessageId) -> bool {
+    let mut before = from;
     messages.iter().any(|message| {
         let previous = message.previous();
-        previous > from && messages.binary_search_by_key(&previous, |other| other.id()).is_err()
+        let follows = previous <= from || previous == before;
+        before = message.id();
+        !follows && messages.binary_search_by_key(&previous, |other| other.id()).is_err()
     })
 }

@@ -11,7 +11,6 @@ mod present;
 mod refused;
 mod role;
 mod site;
-mod veil;
 mod visitor;
 mod walk;
 
@@ -30,11 +29,10 @@ use http::{Method, Request, StatusCode, request};
 use http_body::Body as _;
 pub use refused::Refused;
 use site::Site;
-use veil::Veil;
 
 use crate::{
     channel::{Hub, Settings},
-    config::{Config, Transport},
+    config::{Config, Transport, variable::Veil},
     hold::{Answer, Browsers, Client, Handler, RequestBody, Tally},
     log::{self, Entry},
     publish::host::Host,

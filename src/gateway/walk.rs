@@ -14,7 +14,7 @@ use crate::{
     channel::ChannelId,
     config::{
         Items, Location, Status,
-        variable::{Push, Scope},
+        variable::{Push, Scope, Veiled},
     },
     hold::{Answer, Client, RequestBody, Tally},
     log::Entry,
@@ -201,7 +201,7 @@ impl Desk {
     }
 
     fn scope<'a>(
-        &self,
+        &'a self,
         way: &'a Way<'_>,
         head: &'a request::Parts,
         path: &'a [u8],
@@ -217,7 +217,7 @@ impl Desk {
             headers: &head.headers,
             captures,
             peer,
-            connection: gateway.veil.number(way.client.connection),
+            connection: Veiled { veil: &gateway.veil, number: way.client.connection },
             request_id: u128::from(gateway.seed) << 64 | u128::from(way.number),
             scheme: SCHEME,
             server_name: way.site.server.name(),

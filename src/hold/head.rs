@@ -39,12 +39,19 @@ impl Persistence {
     }
 }
 
-/// The head of a response that goes on.
-pub(super) fn stream(status: StatusCode, headers: &HeaderMap, persistence: Persistence) -> Vec<u8> {
+/// The head of a response that goes on, with the lines that all have and the headers of this one.
+pub(super) fn stream(
+    status: StatusCode,
+    (all, own): (&[u8], &HeaderMap),
+    persistence: Persistence,
+) -> Vec<u8> {
     if status == StatusCode::SWITCHING_PROTOCOLS {
-        return switching(status, headers);
+        return switching(status, own);
     }
-    let mut head = lines(status, headers, 0);
+    let mut head = status_line(status, 0);
+    write_date(&mut head);
+    head.extend_from_slice(all);
+    write_headers(&mut head, own);
     if !persistence.raw {
         head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }

@@ -25,6 +25,9 @@ pub(super) fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, R
     let mut request = httparse::Request::new(&mut headers);
     let parsed = request.parse(input);
     match (parsed, request.path.map(str::parse::<Uri>)) {
+        (Ok(_), None | Some(Ok(_))) if end.is_some() && !has_length(&request) => {
+            Err(Refusal::BadRequest("The length of the body is malformed.".into()))
+        }
         (Ok(_), None | Some(Ok(_))) => Ok(end.is_some()),
         (Err(httparse::Error::TooManyHeaders), _) => Err(Refusal::HeadTooLarge),
         (Ok(_), _) if request.path.is_some_and(|path| path.len() > MAX_URI) => {
@@ -32,6 +35,28 @@ pub(super) fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, R
         }
         _ => Err(Refusal::BadRequest("The request is malformed.".into())),
     }
+}
+
+/// Whether a request says the length of its body, if it says any, in a way that hyper takes (RFC 9112
+/// section 6.3).
+fn has_length(request: &httparse::Request<'_, '_>) -> bool {
+    let lines = |name: &'static str| {
+        let named = request.headers.iter().filter(|line| line.name.eq_ignore_ascii_case(name));
+        named.map(|line| line.value.trim_ascii())
+    };
+    let number = |value: &[u8]| {
+        let digits = str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit))?;
+        digits.parse::<u64>().ok().filter(|length| *length < u64::MAX - 1)
+    };
+    let mut lengths = lines("content-length").map(number);
+    if let Some(first) = lengths.next()
+        && (first.is_none() || lengths.any(|other| other != first))
+    {
+        return false;
+    }
+    let Some(codings) = lines("transfer-encoding").next_back() else { return true };
+    let last = codings.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+    request.version == Some(1) && last.trim_ascii().eq_ignore_ascii_case(b"chunked")
 }
 
 /// Where the head of a request ends, if all of it is there: after an empty line. Of `bytes`, the
@@ -61,6 +86,42 @@ mod tests {
             assert_eq!(end(head, cut), Some(head.len()), "{cut}");
         }
         assert_eq!(end(b"GET / HTTP/1.0\n\nGET", 0), Some(16));
+    }
+
+    #[test]
+    fn the_length_of_a_body_is_said_in_one_way() {
+        let takes = |version, lines: &[&str]| {
+            let head = format!("POST / HTTP/{version}\r\n{}\r\n\r\n", lines.join("\r\n"));
+            is_whole(head.as_bytes(), 0, 9999)
+        };
+        let refusal = Err(Refusal::BadRequest("The length of the body is malformed.".into()));
+        for lines in [
+            &["Host: a"][..],
+            &["Content-Length: 0"],
+            &["content-length:  007 ", "Content-Length: 7"],
+            &["Content-Length: 18446744073709551613"],
+            &["Transfer-Encoding: Chunked"],
+            &["Transfer-Encoding: gzip", "transfer-encoding: gzip , chunked"],
+            &["Content-Length: 7", "Transfer-Encoding: chunked"],
+        ] {
+            assert_eq!(takes("1.1", lines), Ok(true), "{lines:?}");
+        }
+        for lines in [
+            &["Content-Length: "][..],
+            &["Content-Length: +1"],
+            &["Content-Length: 1, 1"],
+            &["Content-Length: 0x1"],
+            &["Content-Length: 18446744073709551614"],
+            &["Content-Length: 99999999999999999999"],
+            &["Content-Length: 1", "Content-Length: 2"],
+            &["Transfer-Encoding: gzip"],
+            &["Transfer-Encoding: "],
+            &["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+            &["Content-Length: x", "Transfer-Encoding: chunked"],
+        ] {
+            assert_eq!(takes("1.1", lines), refusal, "{lines:?}");
+        }
+        assert_eq!(takes("1.0", &["Transfer-Encoding: chunked"]), refusal);
     }
 
     #[test]

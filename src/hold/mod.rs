@@ -58,7 +58,7 @@ pub use guest::Guest;
 pub use hall::Listening;
 use http::{Request, Response};
 pub use inbound::{Inbound, Incoming, Received, Taking};
-pub use outlet::{Holding, Outlet, Style};
+pub use outlet::{Headers, Holding, Outlet, Style};
 pub use request::RequestBody;
 pub use tabs::{Browsers, Tab, Tabs};
 pub use talk::Talk;

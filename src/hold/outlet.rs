@@ -2,13 +2,15 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::{Guest, Inbound, Incoming, Tab};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
     config::Transport,
-    framing::{Framing, long_poll::LongPoll},
+    cors::append_all,
+    framing::{Framing, http1::write_headers, long_poll::LongPoll},
     log::Entry,
 };
 
@@ -62,6 +64,8 @@ pub struct Outlet {
     pub transport: Transport,
     /// The wire format.
     pub style: Style,
+    /// What the head of each response that goes on has.
+    pub headers: Headers,
     /// What a response that goes on begins with: [`Framing::opening`], made once.
     pub opening: Frame,
     /// Where messages keep its frames.
@@ -74,6 +78,28 @@ pub struct Outlet {
     pub closes_lagging: bool,
     /// What the client may send, if it is a WebSocket.
     pub socket: Option<Incoming>,
+}
+
+/// Headers, and as lines of a head, each ended by CRLF.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    map: HeaderMap,
+    lines: Bytes,
+}
+
+impl From<HeaderMap> for Headers {
+    fn from(map: HeaderMap) -> Self {
+        let mut lines = Vec::new();
+        write_headers(&mut lines, &map);
+        Self { map, lines: lines.into() }
+    }
+}
+
+impl Headers {
+    /// As they are sent.
+    pub(super) fn lines(&self) -> &[u8] {
+        &self.lines
+    }
 }
 
 /// When the head of a response goes out.
@@ -89,7 +115,19 @@ impl Outlet {
     /// The same with another wire format of polls.
     #[must_use]
     pub fn with_poll(&self, framing: LongPoll) -> Self {
-        Self { style: Style::Poll(framing), opening: Frame::default(), ..*self }
+        Self {
+            style: Style::Poll(framing),
+            headers: Headers::default(),
+            opening: Frame::default(),
+            ..*self
+        }
+    }
+
+    /// The headers of a response that goes on, with those that belong to its request alone.
+    pub fn headers_with(&self, own: HeaderMap) -> HeaderMap {
+        let mut headers = self.headers.map.clone();
+        append_all(&mut headers, own);
+        headers
     }
 
     /// The message as this outlet sends it.

@@ -20,7 +20,8 @@ pub(super) async fn respond(
     streaming: &Rc<Cell<bool>>,
     holding: Holding,
 ) -> Response<Outgoing> {
-    let (headers, outlet) = (holding.headers.clone(), holding.outlet.clone());
+    let outlet = holding.outlet.clone();
+    let headers = outlet.headers_with(holding.headers.clone());
     let entry = holding.entry.clone();
     let mut wait = Wait::new(hall, holding);
     let mut response = Response::new(Either::Left(Full::default()));

@@ -75,7 +75,8 @@ impl Hall {
                 let opening = &holding.outlet.opening;
                 self.tally.answered(holding.status());
                 held.count(opening.plain);
-                let mut lead = head::stream(holding.status(), headers, persistence);
+                let all = (holding.outlet.headers.lines(), headers);
+                let mut lead = head::stream(holding.status(), all, persistence);
                 if let Some(entry) = &holding.entry {
                     entry.status(holding.status());
                     entry.head(lead.len() as u64);

@@ -17,7 +17,7 @@ use std::{
 };
 
 use cursorless::{Continued, Tag};
-use http::{HeaderMap, HeaderValue, Method, Response, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request};
 pub use outlets::Outlets;
 
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
         http1::tell_gap,
         long_poll::{Form, LongPoll},
     },
-    hold::{Answer, Browsers, Holding, Inbound, Outlet, Style, Tally},
+    hold::{Answer, Browsers, Holding, Inbound, Outlet, Tally},
     response::{Refusal, empty},
 };
 
@@ -35,7 +35,7 @@ use crate::{
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// Asks where a stream begins, and says it.
-pub const POSITION: &str = "x-push-position";
+pub const POSITION: HeaderName = HeaderName::from_static("x-push-position");
 
 /// What answering needs.
 #[derive(Debug)]
@@ -166,9 +166,10 @@ impl Visit<'_> {
         }
         let after = waiting.first().map_or(subscription.cursor(), |next| next.id().predecessor());
         let tag = Tag::new(after, request_id, browser, (self.browsers, &subscription));
-        let headers = self.early_headers(tag);
+        let mut headers = tag.headers();
+        self.location.cors.append_to(&mut headers, self.head.headers.get(header::ORIGIN));
         if self.head.method == Method::HEAD {
-            return Ok(headers_alone(headers));
+            return Ok(headers_alone(self.outlets.early.headers_with(headers)));
         }
         let subscription = self.sit(subscription).await?;
         let cursor = subscription.cursor();
@@ -181,16 +182,9 @@ impl Visit<'_> {
     async fn stream(&self, transport: Transport) -> Result<Answer, Refusal> {
         let subscription = self.subscribe().await?;
         let outlet = self.outlets.stream(transport, &self.head.headers);
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(header::CACHE_CONTROL, NO_CACHE);
-        self.location.dialect.forbid_caching(&mut headers);
-        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        if transport == Transport::EventSource && self.subscriber.gzip.is_some() {
-            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        }
-        let mut headers = self.streaming(outlet, headers);
+        let mut headers = self.cors();
         if self.head.method == Method::HEAD {
-            return Ok(headers_alone(headers));
+            return Ok(headers_alone(outlet.headers_with(headers)));
         }
         let subscription = self.sit(subscription).await?;
         self.tell_beginning(&subscription, &mut headers);
@@ -238,30 +232,10 @@ impl Visit<'_> {
         Box::new(Holding { headers, as_body, ..Holding::new(subscription, outlet.clone()) })
     }
 
-    /// The headers of a response whose head goes ahead.
-    fn streaming(&self, outlet: &Outlet, mut headers: HeaderMap) -> HeaderMap {
-        if let Style::Stream(framing) = &outlet.style {
-            if let Some(content_type) = framing.content_type() {
-                headers.insert(header::CONTENT_TYPE, content_type);
-            }
-            if let Some(encoding) = framing.content_encoding() {
-                headers.insert(header::CONTENT_ENCODING, encoding);
-            }
-        }
-        self.location.cors.append_to(&mut headers, self.head.headers.get(header::ORIGIN));
-        headers
-    }
-
-    fn early_headers(&self, tag: Tag) -> HeaderMap {
-        self.streaming(&self.outlets.early, tag.headers())
-    }
-
     fn cors(&self) -> HeaderMap {
         self.location.cors.headers(self.head.headers.get(header::ORIGIN))
     }
 }
-
-const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The answer to HEAD, where GET would wait.
 fn headers_alone(headers: HeaderMap) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     channel::{Frame, FrameSlot},
@@ -23,7 +23,7 @@ use crate::{
         template::{MessageTemplate, Template, TemplateError},
         websocket::{Terms, WebSocket},
     },
-    hold::{Incoming, Outlet, Style},
+    hold::{Headers, Incoming, Outlet, Style},
 };
 
 /// The outlets of one location.
@@ -136,6 +136,7 @@ impl Build<'_> {
         Outlet {
             transport,
             style,
+            headers: Headers::default(),
             opening,
             slot,
             ping: self.subscriber.ping_interval.filter(|_| pings),
@@ -146,7 +147,28 @@ impl Build<'_> {
     }
 
     fn stream(&self, transport: T, framing: impl Framing, slot: FrameSlot) -> Outlet {
-        self.outlet(transport, Style::Stream(Box::new(framing)), slot)
+        let headers = self.headers(transport, &framing).into();
+        Outlet { headers, ..self.outlet(transport, Style::Stream(Box::new(framing)), slot) }
+    }
+
+    /// What does not depend on the request.
+    fn headers(&self, transport: T, framing: &impl Framing) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if !matches!(transport, T::LongPoll | T::WebSocket) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            self.voice.dialect.forbid_caching(&mut headers);
+            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        }
+        if transport == T::EventSource && self.subscriber.gzip.is_some() {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        if let Some(content_type) = framing.content_type() {
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        if let Some(encoding) = framing.content_encoding() {
+            headers.insert(header::CONTENT_ENCODING, encoding);
+        }
+        headers
     }
 
     /// An outlet in a slot that all locations share, if they can.

@@ -8,15 +8,20 @@ fn contradicting_lengths_are_never_taken_for_two_requests() {
     let post = |headers: &str, body: &str| {
         let mut client = gateway.connect();
         client.send(format!("POST /pub?id=1 HTTP/1.1\r\nHost: t\r\n{headers}\r\n{body}"));
-        let status = client.response().status;
+        let answer = client.response();
         client.finish();
-        (status, client.rest().len())
+        (answer.status, answer.text().to_owned(), client.rest().len())
     };
-    assert_eq!(post("Content-Length: 1\r\nContent-Length: 2\r\n", "ab"), (400, 0));
-    assert_eq!(post("Content-Length: 1, 2\r\n", "ab"), (400, 0));
-    assert_eq!(post("Content-Length: +1\r\n", "a"), (400, 0));
-    assert_eq!(post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), (400, 0));
-    assert_eq!(post("Transfer-Encoding: gzip\r\n", "0\r\n\r\n"), (400, 0));
+    for (headers, body) in [
+        ("Content-Length: 1\r\nContent-Length: 2\r\n", "ab"),
+        ("Content-Length: 1, 2\r\n", "ab"),
+        ("Content-Length: +1\r\n", "a"),
+        ("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"),
+        ("Transfer-Encoding: gzip\r\n", "0\r\n\r\n"),
+    ] {
+        let sentence = "The length of the body is malformed.".to_owned();
+        assert_eq!(post(headers, body), (400, sentence, 0), "{headers:?}");
+    }
     let smuggled = format!("0\r\n\r\n{GET}");
     let length = smuggled.len();
     for headers in [
@@ -24,7 +29,8 @@ fn contradicting_lengths_are_never_taken_for_two_requests() {
         format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"),
     ] {
         // The chunks count, and the connection ends (RFC 9112 section 6.3).
-        assert_eq!(post(&headers, &smuggled), (202, 0), "{headers:?}");
+        let (status, _, more) = post(&headers, &smuggled);
+        assert_eq!((status, more), (202, 0), "{headers:?}");
     }
 }
 

@@ -154,9 +154,10 @@ fn sighup_sends_nobody_away_and_is_told() {
 fn a_terminal_that_is_closed_ends_it_with_a_goodbye() {
     let directory = tempfile::tempdir().unwrap();
     let config = write(&directory, &serving("127.0.0.1:0"));
-    // `script` gives it a terminal, whose end it gets with the end of its own input.
-    let mut terminal = Command::new("script")
-        .args(["-q", "-e", "-c"])
+    // `script` gives it a terminal, whose end it gets with the end of its own input. Whoever runs the
+    // tests may ignore SIGHUP (`nohup`).
+    let mut terminal = Command::new("env")
+        .args(["--default-signal=HUP", "script", "-q", "-e", "-c"])
         .arg(format!("exec {} -c {}", env!("CARGO_BIN_EXE_pushgate"), config.display()))
         .arg("/dev/null")
         .stdin(Stdio::piped())

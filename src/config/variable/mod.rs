@@ -5,12 +5,14 @@
 
 mod source;
 mod uri;
+mod veil;
 
 use std::{borrow::Cow, fmt};
 
 use http::{HeaderMap, Method, Uri};
 use source::Source;
 pub use source::requested_host;
+pub use veil::{Veil, Veiled};
 
 use crate::{
     access::Peer,
@@ -49,7 +51,7 @@ pub struct Scope<'a> {
     /// `$remote_addr`, `$remote_port`.
     pub peer: Peer,
     /// `$connection`.
-    pub connection: u64,
+    pub connection: Veiled<'a>,
     /// `$request_id`, written as 32 hexadecimal digits.
     pub request_id: u128,
     /// `$scheme`.

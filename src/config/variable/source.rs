@@ -148,7 +148,7 @@ impl Known {
             Self::ChannelEvent => bytes(scope.push.event),
             Self::Identity => Cow::Borrowed(scope.push.identity),
             Self::ChannelId => Cow::Borrowed(scope.push.channel_id),
-            Self::Connection => shown(Some(scope.connection.to_string())),
+            Self::Connection => shown(Some(scope.connection.shown().to_string())),
             Self::Host => host(scope),
             Self::MessageId => id(scope.push.message_id),
             Self::PreviousMessageId => id(scope.push.previous_message_id),
@@ -186,9 +186,13 @@ fn shown<'a>(text: Option<String>) -> Cow<'a, [u8]> {
 
 /// The first argument of the name that has a `=`, percent-decoded once; a `+` stays a `+`.
 pub(super) fn argument<'a>(query: &'a str, name: &str) -> Cow<'a, [u8]> {
-    let mut arguments = query.split('&').filter_map(|argument| argument.split_once('='));
-    let found = arguments.find(|(key, _)| key.eq_ignore_ascii_case(name));
-    found.map_or(Cow::Borrowed(b""), |(_, value)| percent_decode(value.as_bytes()).into())
+    let arguments = query.as_bytes().split(|byte| *byte == b'&');
+    let mut pairs = arguments.filter_map(|argument| {
+        let equals = argument.iter().position(|byte| *byte == b'=')?;
+        Some((&argument[..equals], &argument[equals + 1..]))
+    });
+    let found = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
+    found.map_or(Cow::Borrowed(b""), |(_, value)| percent_decode(value).into())
 }
 
 /// The first cookie of the name (RFC 6265 section 4.2.1).

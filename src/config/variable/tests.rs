@@ -70,7 +70,7 @@ impl Request {
             headers: &self.headers,
             captures: &captures,
             peer: Peer::Inet("192.0.2.1".parse().unwrap(), 4711),
-            connection: 17,
+            connection: Veiled { veil: &Veil::default(), number: 17 },
             request_id: 0xab,
             scheme: "http",
             server_name: "push.example",
@@ -169,7 +169,6 @@ fn the_rest_says_what_it_is_called() {
         ("$remote_port", "4711"),
         ("$request_method", "GET"),
         ("$request_id", "000000000000000000000000000000ab"),
-        ("$connection", "17"),
         ("$server_name", "push.example"),
         ("$push_channel_id", "room"),
         ("$push_subscriber_type", "long-poll"),
@@ -179,6 +178,9 @@ fn the_rest_says_what_it_is_called() {
     ] {
         assert_eq!(request.expand(text), expanded, "{text}");
     }
+    // It is a number, and not the one that says how many came before.
+    let connection = request.expand("$connection");
+    assert!(connection.parse::<u64>().is_ok_and(|number| number != 17), "{connection}");
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn one_part_alone_is_not_copied() {
         headers: &request.headers,
         captures: &captures,
         peer: Peer::Unix,
-        connection: 0,
+        connection: Veiled { veil: &Veil::default(), number: 0 },
         request_id: 0,
         scheme: "http",
         server_name: "",

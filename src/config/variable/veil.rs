@@ -5,7 +5,23 @@ use std::hash::{BuildHasher, RandomState};
 
 /// A permutation of all numbers, which nobody knows: a Feistel cipher with a keyed hash as its round.
 #[derive(Debug, Default)]
-pub(super) struct Veil(RandomState);
+pub struct Veil(RandomState);
+
+/// A number behind its veil, which is worked out only where somebody asks for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Veiled<'a> {
+    /// What hides it.
+    pub veil: &'a Veil,
+    /// The number itself.
+    pub number: u64,
+}
+
+impl Veiled<'_> {
+    /// What may be shown of it.
+    pub(super) fn shown(self) -> u64 {
+        self.veil.number(self.number)
+    }
+}
 
 /// Four make a permutation that cannot be told from a random one (Luby and Rackoff, 1988).
 const ROUNDS: u8 = 4;
