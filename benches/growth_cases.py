@@ -8,6 +8,7 @@ from pathlib import Path
 
 from compare_cases import Case, phase
 from compare_servers import pinned
+from growth_application import Front
 from growth_daemon import BODY, Daemon
 
 MESSAGES = 1_000_000
@@ -21,6 +22,19 @@ PATIENCE = "60"
 TRANSPORTS = ["sse", "ws", "long-poll", "stream"]
 ROOMY = {"push_max_reserved_memory": "'4g'", "push_message_buffer_length": MESSAGES}
 SMALL = 16 << 20
+# Slow enough for the application, which is one process: what waits for it takes memory too.
+CONNECT_RATE = 1000
+# How they come to listen, in what way of the application, and what is published so that it is a message there.
+BEHIND = [
+    ("SSE", "sse", None, "{msg}"),
+    ("SSE, handed over", "sse", "handed", "{msg}"),
+    ("SSE, a stream that GRIP holds", "sse", "stream", "data: {msg}\n\n"),
+    ("WebSocket", "ws", None, "{msg}"),
+    ("WebSocket, handed over", "ws", "handed", "{msg}"),
+    ("long poll", "long-poll", None, "{msg}"),
+    ("long poll, handed over", "long-poll", "handed", "{msg}"),
+    ("long poll, a response that GRIP holds", "long-poll", "response", "{msg}"),
+]
 # As many messages after a while as at the start: what is measured is not a heap that grows.
 LATEST = {"push_message_buffer_length": 1}
 
@@ -28,10 +42,10 @@ LATEST = {"push_message_buffer_length": 1}
 class Load:
     """`pushgate bench` on one daemon, begun when it is made."""
 
-    def __init__(self, daemon, *words, transport="sse", prefix="", listens=True):
+    def __init__(self, daemon, *words, transport="sse", prefix="", listens=True, url=None):
         words = [*words, "--pub", daemon.publisher(prefix), "--pid", daemon.pid, "--patience", PATIENCE, "--json", "--quiet"]
         if listens:
-            words += ["--sub", daemon.subscriber(transport, prefix), "--transport", transport]
+            words += ["--sub", url or daemon.subscriber(transport, prefix), "--transport", transport]
         command = pinned(1, [daemon.binary, "bench", *words])
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -129,6 +143,20 @@ def channels(binary, scale):
         yield f"{number:,}", (figures, faults + more)
 
 
+def application(binary, scale):
+    """Those who listen by themselves, beside those whom an application has handed over or has held, by the same transport."""
+    many = 10_000 // scale
+    for title, transport, way, body in BEHIND:
+        with Front(binary) as server:
+            words = [*hold_words(many, 1, 1, 1), "--connect-rate", CONNECT_RATE, "--pub-body", body]
+            url = server.behind(way) if way else None
+            found, faults = reports([Load(server, *words, transport=transport, url=url)])
+        figures = {"held, B": held(found, "held"), "after a message, B": held(found, "after messages")} if found else {}
+        if found:
+            figures["connect, us"] = mean(found, "connect", "us")
+        yield title, (figures, faults)
+
+
 def wave(server, number, many):
     """Connections of one transport come, get a message and go: on one channel, or on one each that is never met again."""
     apart = number % 2 == 1
@@ -216,10 +244,11 @@ def idle_channels(binary, scale):
 
 
 # Processor time, which other work on the machine disturbs: measured in every round. Memory is in one.
-TIMED = ("Subscribers of one channel", "Channels")
+TIMED = ("Subscribers of one channel", "Channels", "Behind an application")
 CASES = {
     "Subscribers of one channel": subscribers,
     "Channels": channels,
+    "Behind an application": application,
     "Connections that came and went": churn,
     "Stored messages": stored,
     "Idle channels": idle_channels,

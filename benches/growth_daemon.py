@@ -31,10 +31,11 @@ class Daemon(Pushgate):
     def __init__(self, binary, **keys):
         super().__init__(binary)
         self.keys = keys
+        self.locations = ""
 
     def command(self):
         file = self.folder / "pushgate.toml"
-        file.write_text(PUSHGATE.format(port=self.port) + STATUS)
+        file.write_text(PUSHGATE.format(port=self.port) + STATUS + self.locations)
         replaced = [word for key, value in self.keys.items() for word in ("-g", f"{key}={value}")]
         return [self.binary, "-q", "-c", file, *replaced]
 
