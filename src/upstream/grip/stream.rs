@@ -73,7 +73,8 @@ async fn run(
             warn!("the application links from one empty answer to the next");
             return Err(Cut);
         }
-        let told = next(&caller, &door, &seat, &instruct, &out, &link.uri).await?;
+        // Asking takes the most room of all this, and is seldom done.
+        let told = Box::pin(next(&caller, &door, &seat, &instruct, &out, &link.uri)).await?;
         (instruct, body) = (told.instruct, told.body);
     }
 }

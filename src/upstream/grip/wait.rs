@@ -62,7 +62,8 @@ pub(super) async fn wait(
             },
         };
         if asks {
-            break again(caller, door, &seat, told, end).await?;
+            // It takes the most room of all this, and is seldom done.
+            break Box::pin(again(caller, door, &seat, told, end)).await?;
         }
     };
     gone.ended();
