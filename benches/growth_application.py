@@ -1,16 +1,19 @@
-"""An application that never waits: it hands requests over, or says that they are to be held.
+"""An application that hands requests over, says that they are to be held, or does not answer.
 
     growth_application.py      prints its port, and serves until it is killed
 
-`/handed/?id=CHANNEL` is answered with `X-Accel-Redirect`, `/stream/?id=CHANNEL` and `/response/?id=CHANNEL` with GRIP.
+`/handed/?id=CHANNEL` is answered with `X-Accel-Redirect`, `/stream/?id=CHANNEL` and `/response/?id=CHANNEL` with GRIP, and
+`/never/` is not.
 """
 
 import asyncio
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from urllib.parse import parse_qs, urlsplit
 
-from compare_servers import pinned
+from compare_servers import START_SECONDS, pinned
 from growth_daemon import Daemon
 
 LOCATIONS = """
@@ -27,6 +30,17 @@ push_subscriber = true
 path = "~ ^/(stream|response)/"
 proxy_pass = "http://127.0.0.1:{application}"
 push_grip = true
+
+[[server.location]]
+path = "/never/"
+proxy_pass = "http://127.0.0.1:{application}"
+proxy_read_timeout = "1h"
+
+[[server.location]]
+path = "/edited/"
+push_publisher = true
+push_publisher_upstream_request = "http://127.0.0.1:{application}/never/"
+proxy_read_timeout = "1h"
 """
 
 
@@ -44,10 +58,14 @@ def answer(target):
 async def serve(reader, writer):
     try:
         while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer(head.split(b" ", 2)[1].decode()))
+            target = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
+            if target.startswith("/never/"):
+                await reader.read()
+                break
+            writer.write(answer(target))
     except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
+        pass
+    writer.close()
 
 
 async def main():
@@ -74,6 +92,22 @@ class Front(Daemon):
     def behind(self, way):
         """Where the application is asked, in one of its ways."""
         return f"http://127.0.0.1:{self.port}/{way}/?id={{ch}}"
+
+    def asked(self):
+        """Requests that the application has got."""
+        return sum(one["requests"] for one in self.status()["application"]["upstreams"].values())
+
+    def waiting(self, way, many, body):
+        """Bytes for each of so many requests with a body of that length that wait for the application; None if not all do."""
+        empty = self.memory()
+        request = f"POST /{way}/?id=c HTTP/1.1\r\nHost: x\r\nContent-Length: {body}\r\n\r\n".encode() + bytes(body)
+        with ExitStack() as stack:
+            for _ in range(many):
+                client = socket.create_connection(("127.0.0.1", self.port), timeout=START_SECONDS)
+                stack.enter_context(client).sendall(request)
+            if self.wait(START_SECONDS, lambda: self.asked() == many):
+                return (self.memory() - empty) / many
+        return None
 
 
 if __name__ == "__main__":

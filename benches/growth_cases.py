@@ -157,6 +157,19 @@ def application(binary, scale):
         yield title, (figures, faults)
 
 
+def waiting(binary, scale):
+    """Requests that wait for the word of an application that says nothing."""
+    many = 1000 // scale
+    for body in (0, 1 << 10, 16 << 10):
+        figures, faults = {}, []
+        for column, way in (("passed on, B", "never"), ("a message to be decided about, B", "edited")):
+            with Front(binary, push_hook_requests=many) as server:
+                each = server.waiting(way, many, body)
+            figures |= {column: each} if each is not None else {}
+            faults += [] if each is not None else [f"{way}: not all wait"]
+        yield f"{body:,} bytes", (figures, faults)
+
+
 def wave(server, number, many):
     """Connections of one transport come, get a message and go: on one channel, or on one each that is never met again."""
     apart = number % 2 == 1
@@ -249,6 +262,7 @@ CASES = {
     "Subscribers of one channel": subscribers,
     "Channels": channels,
     "Behind an application": application,
+    "Bodies of requests that wait for an application": waiting,
     "Connections that came and went": churn,
     "Stored messages": stored,
     "Idle channels": idle_channels,
