@@ -150,9 +150,13 @@ impl Client {
         let Some(server) = self.groups[upstream].peer(peer) else {
             return Err(UpstreamError::Closed.into());
         };
+        let begun = Instant::now();
         let stream = tokio::select! {
+            biased;
             stream = dial(server, timeouts.connect) => stream?,
-            () = self.waiters.given_up(&call) => return Err(UpstreamError::ConnectTimeout.into()),
+            () = self.waiters.given_up(&call, begun) => {
+                return Err(UpstreamError::ConnectTimeout.into());
+            }
         };
         let link = Link::open(stream, self.groups[upstream].connected()).await?;
         let lease = Lease { link, pool: pool.clone(), peer };

@@ -84,12 +84,12 @@ impl Waiters {
         since.ok().and_then(|since| *since).unwrap_or_else(Instant::now)
     }
 
-    /// Waits until a call may connect to nobody any more: one that waits when the server shuts down, and
-    /// a first try a while later.
-    pub(super) async fn given_up(&self, call: &Call<'_>) {
+    /// Waits until a call may not go on connecting, which it began then: one that waits when the server
+    /// shuts down, and a first try a while later.
+    pub(super) async fn given_up(&self, call: &Call<'_>, begun: Instant) {
         let since = self.closing().await;
         if !call.waits {
-            sleep_until(since.max(call.begun) + LAST_DIAL).await;
+            sleep_until(since.max(begun) + LAST_DIAL).await;
         }
     }
 }
@@ -104,8 +104,8 @@ impl Lost {
 }
 
 impl Client {
-    /// Tries again after this, until [`Timeouts::retry`] has passed since the beginning of the first try,
-    /// and no longer than the server runs.
+    /// Tries again after this, until [`Timeouts::retry`] has passed since the beginning of the first try, or
+    /// since a server broke off that had the request, and no longer than the server runs.
     pub(super) async fn retry(
         &self,
         call: Call<'_>,
@@ -117,7 +117,7 @@ impl Client {
         }
         let Some(_waiter) = self.waiters.take() else { return Err(lost.error) };
         let _waiting = Counted::among(&self.counts.waiting);
-        let end = call.begun + retry;
+        let end = if lost.sent { Instant::now() } else { call.begun } + retry;
         let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         loop {
             let now = Instant::now();

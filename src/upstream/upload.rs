@@ -71,7 +71,7 @@ impl Kept {
     }
 
     /// From there on.
-    fn from(&self, at: usize) -> Bytes {
+    fn rest(&self, at: usize) -> Bytes {
         match self {
             Self::Shared(bytes) => bytes.slice(at..),
             Self::Own(bytes) => Bytes::copy_from_slice(&bytes[at..]),
@@ -215,7 +215,7 @@ impl Inner {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Refusal>>> {
         if self.at < self.kept.len() {
-            let again = self.kept.from(self.at);
+            let again = self.kept.rest(self.at);
             self.at = self.kept.len();
             return Poll::Ready(Some(Ok(again)));
         }

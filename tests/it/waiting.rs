@@ -4,6 +4,7 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Mutex, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -162,17 +163,61 @@ fn a_server_that_shuts_down_gives_a_first_try_a_little_time_to_connect() {
 
 #[test]
 fn a_first_try_is_a_part_of_the_time_that_an_application_is_waited_for() {
-    let (listener, _queue) = full(nowhere());
-    let app = Judge::leaving();
-    let servers = format!("\"{}\", \"{}\"", listener.local_addr().unwrap(), app.app.address);
-    let root = format!("{ROOT}\n[[upstream]]\nname = \"app\"\nservers = [{servers}]\n");
-    let location = "[[server.location]]\npath = \"/\"\nproxy_pass = \"app\"\n\
-                    proxy_connect_timeout = \"1s\"\nproxy_connect_retry = \"1s\"\n";
-    let gateway = Gateway::start_root(&root, location);
-    // Who breaks off would be asked once more, if there were time left.
-    assert!([502, 504].contains(&gateway.request("GET", "/", "", "").status));
-    assert_eq!(app.questions(), 1);
+    let address = nowhere();
+    let _full = full(address);
+    let gateway = before(address, "proxy_connect_timeout = \"3s\"\nproxy_connect_retry = \"3s\"");
+    let begin = Instant::now();
+    let answer = gateway.request("GET", "/", "", "");
+    assert_eq!((answer.status, answer.text()), (504, UNTAKEN));
+    // A second try would have taken as long again.
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
     drop(gateway);
+}
+
+#[test]
+fn an_answer_that_breaks_off_late_is_asked_for_once_more() {
+    let app = App::start(|client, connection| {
+        if asked(client).is_none() {
+            return;
+        }
+        if connection == 0 {
+            // Longer than an application is waited for.
+            thread::sleep(Duration::from_millis(300));
+        } else {
+            client.send(ok(b"at last"));
+        }
+    });
+    let gateway = before(app.address, "proxy_connect_retry = \"200ms\"");
+    assert_eq!(gateway.request("GET", "/", "", "").text(), "at last");
+    drop(gateway);
+}
+
+#[test]
+fn a_server_that_shuts_down_lets_a_request_that_breaks_off_late_connect_again() {
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (tell, released) = (Mutex::new(tell), Mutex::new(released));
+    let app = App::start(move |client, connection| {
+        while let Some(question) = asked(client) {
+            if connection == 0 && question.line().starts_with("GET / ") {
+                let _ = tell.lock().unwrap().send(());
+                let _ = released.lock().unwrap().recv();
+                return;
+            }
+            client.send(ok(b"fine"));
+        }
+    });
+    let mut gateway = before(app.address, "");
+    assert_eq!(gateway.request("GET", "/warm", "", "").text(), "fine");
+    let mut client = gateway.connect();
+    client.get("/", "");
+    told.recv_timeout(PATIENCE).unwrap();
+    gateway.stop();
+    // Longer than a first try has to connect.
+    thread::sleep(Duration::from_millis(2500));
+    release.send(()).unwrap();
+    assert_eq!(client.response().text(), "fine");
+    gateway.join();
 }
 
 #[test]
