@@ -37,26 +37,29 @@ pub(super) fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, R
     }
 }
 
-/// Whether a request says the length of its body, if it says any, in a way that hyper takes (RFC 9112
-/// section 6.3).
+/// Whether hyper takes what a request says of the length of its body (RFC 9112 section 6.3): it refuses
+/// the others without a word, and takes no length into account behind a transfer coding.
 fn has_length(request: &httparse::Request<'_, '_>) -> bool {
-    let lines = |name: &'static str| {
-        let named = request.headers.iter().filter(|line| line.name.eq_ignore_ascii_case(name));
-        named.map(|line| line.value.trim_ascii())
-    };
-    let number = |value: &[u8]| {
-        let digits = str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit))?;
-        digits.parse::<u64>().ok().filter(|length| *length < u64::MAX - 1)
-    };
-    let mut lengths = lines("content-length").map(number);
-    if let Some(first) = lengths.next()
-        && (first.is_none() || lengths.any(|other| other != first))
-    {
-        return false;
+    let (mut length, mut chunked) = (None, None);
+    for line in &*request.headers {
+        let value = line.value.trim_ascii();
+        if line.name.eq_ignore_ascii_case("transfer-encoding") {
+            let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+            chunked = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+        } else if line.name.eq_ignore_ascii_case("content-length") && chunked.is_none() {
+            let said = number(value);
+            if said.is_none() || length.is_some_and(|before| before != said) {
+                return false;
+            }
+            length = Some(said);
+        }
     }
-    let Some(codings) = lines("transfer-encoding").next_back() else { return true };
-    let last = codings.rsplit(|byte| *byte == b',').next().unwrap_or_default();
-    request.version == Some(1) && last.trim_ascii().eq_ignore_ascii_case(b"chunked")
+    chunked.is_none_or(|chunked| chunked && request.version == Some(1))
+}
+
+fn number(value: &[u8]) -> Option<u64> {
+    let digits = str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit))?;
+    digits.parse().ok().filter(|length| *length < u64::MAX - 1)
 }
 
 /// Where the head of a request ends, if all of it is there: after an empty line. Of `bytes`, the
@@ -103,6 +106,7 @@ mod tests {
             &["Transfer-Encoding: Chunked"],
             &["Transfer-Encoding: gzip", "transfer-encoding: gzip , chunked"],
             &["Content-Length: 7", "Transfer-Encoding: chunked"],
+            &["Transfer-Encoding: chunked", "Content-Length: x"],
         ] {
             assert_eq!(takes("1.1", lines), Ok(true), "{lines:?}");
         }
