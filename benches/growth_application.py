@@ -80,11 +80,18 @@ class Front(Daemon):
     def __enter__(self):
         command = pinned(1, [sys.executable, __file__])
         self.application = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        self.locations = LOCATIONS.format(application=int(self.application.stdout.readline()))
-        return super().__enter__()
+        try:
+            self.locations = LOCATIONS.format(application=int(self.application.stdout.readline()))
+            return super().__enter__()
+        except BaseException:
+            self.end()
+            raise
 
     def __exit__(self, *_):
         super().__exit__()
+        self.end()
+
+    def end(self):
         self.application.kill()
         self.application.wait()
         self.application.stdout.close()

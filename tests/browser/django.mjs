@@ -206,13 +206,17 @@ export async function django_may_be_killed_and_restarted_while_500_connections_o
   const begun = performance.now()
   // Whoever polls asks again after the first of them, and is not told that nobody is there.
   for (const n of [1, 2]) await publish(n)
-  const [page, said] = [tab.goto(here.origin), all.tab.evaluate(say, { room: 7, n: 3 })]
-  await all.heard(3, 2)
-  await listening(all.size - all.polls)
-  await here.restart()
-  assert.equal((await page).status(), 200)
+  const meanwhile = async () => {
+    await all.heard(3, 2)
+    await listening(all.size - all.polls)
+    await here.restart()
+  }
+  const page = tab.goto(here.origin, { timeout: 60_000 })
+  const said = all.tab.evaluate(say, { room: 7, n: 3 })
+  const [shown, status] = await Promise.all([page, said, meanwhile()])
+  assert.equal(shown.status(), 200)
   assert.equal(await tab.textContent('#who'), 'ann')
-  assert.equal(await said, 201)
+  assert.equal(status, 201)
   await all.heard(4)
   await listening(all.size)
   assert.equal(await all.tab.evaluate(say, { room: 7, n: 4 }), 201)
