@@ -85,6 +85,9 @@ pub enum TokenError {
     /// It is one that the gateway has signed, for the application to know it by.
     #[error("The token is a Grip-Sig, which is for the application: publishers sign their own.")]
     Own,
+    /// `crit` (RFC 7515 section 4.1.11).
+    #[error("The token has extensions that have to be understood, and are not.")]
+    Critical,
     /// It is no token, or signed in a way that is not taken here.
     #[error("The token is malformed or of no algorithm that is taken here.")]
     Malformed,
@@ -150,6 +153,10 @@ impl Token {
         let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
         if header.typ.is_some_and(|typ| typ.eq_ignore_ascii_case(super::signer::TYPE)) {
             return Err(TokenError::Own);
+        }
+        if header.crit.is_some() {
+            // What has to be understood is not (RFC 7515 section 4.1.11).
+            return Err(TokenError::Critical);
         }
         let mut error = TokenError::Malformed;
         for key in keys.iter().filter(|key| key.algorithm == header.alg) {

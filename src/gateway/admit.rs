@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::{
     channel::ChannelId,
     config::{
-        Location,
+        Channels, Location,
         variable::{Push, Scope},
     },
     credentials::{LinkError, Signed, Token, TokenError},
@@ -17,10 +17,18 @@ pub(super) fn token(location: &Location, scope: &Scope<'_>) -> Result<Option<Tok
     let Some(jwt) = &location.jwt else { return Ok(None) };
     let places = jwt.token.iter().map(|template| template.expand(scope));
     let shown = places.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
-    Token::verify(&shown, &jwt.keys, &jwt.expected).map(Some).map_err(|error| match error {
+    let token = Token::verify(&shown, &jwt.keys, &jwt.expected);
+    token.and_then(|token| names_channels(location, token)).map(Some).map_err(|error| match error {
         TokenError::Missing => Refusal::TokenNeeded,
         error => Refusal::TokenRefused(error.to_string().into()),
     })
+}
+
+/// A claim that names the channel has to be there: all who lack it would share one.
+fn names_channels(location: &Location, token: Token) -> Result<Token, TokenError> {
+    let Channels { ids, group, .. } = &location.channels;
+    let missing = ids.iter().chain([group]).find_map(|template| template.missing_claim(&token));
+    missing.map(|claim| Err(TokenError::Claim(claim.to_owned()))).unwrap_or(Ok(token))
 }
 
 /// Whether the token grants all of the channels, and the link is signed for them.

@@ -111,6 +111,12 @@ fn a_claim_may_name_the_channel() {
          [[server.location]]\npath = \"= /own\"\npush_subscriber = true\n\
          push_channel_id = \"user-$jwt_sub\"\n{sub}\n"
     ));
+    // Or all who lack it would share a channel.
+    for claims in [json!({ "exp": now() + 60 }), json!({ "exp": now() + 60, "sub": "" })] {
+        let answer = get(&gateway, "/own", &bearer(&claims));
+        let why = "The token's claim sub is missing or not the expected one.";
+        assert_eq!((answer.status, answer.text()), (401, why));
+    }
     let mut poll = gateway.connect();
     poll.get("/own", &bearer(&json!({ "exp": now() + 60, "sub": "ann" })));
     gateway.wait_for_subscribers("/pub?id=user-ann", 1);

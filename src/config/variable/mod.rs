@@ -181,6 +181,14 @@ impl Template {
         })
     }
 
+    /// A claim in the text that a token does not have, or has empty.
+    pub fn missing_claim(&self, token: &Token) -> Option<&str> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Variable { source, .. } => source.missing_claim(token),
+            Part::Literal(_) => None,
+        })
+    }
+
     /// The text for a request. One literal or one variable alone is not copied.
     pub fn expand<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, [u8]> {
         match &self.parts[..] {

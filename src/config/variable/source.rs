@@ -6,7 +6,9 @@ use http::{HeaderMap, HeaderName, Uri, header};
 use percent_encoding::percent_decode;
 
 use super::{Scope, TemplateError};
-use crate::{access::Peer, channel::MessageId, config::nearest::nearest, router::Pattern};
+use crate::{
+    access::Peer, channel::MessageId, config::nearest::nearest, credentials::Token, router::Pattern,
+};
 
 /// Where the value of a variable is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,6 +114,12 @@ impl Source {
                 _ => false,
             },
         }
+    }
+
+    /// The claim that it is, if a token does not have it, or has it empty.
+    pub(super) fn missing_claim(&self, token: &Token) -> Option<&str> {
+        let Self::Claim(name) = self else { return None };
+        token.text(name).is_none_or(|text| text.is_empty()).then_some(name)
     }
 
     /// The value in a request, empty if the request has none.

@@ -93,6 +93,18 @@ fn a_public_key_is_no_secret() {
 }
 
 #[test]
+fn what_would_have_to_be_understood_is_refused() {
+    let secret = EncodingKey::from_secret(SECRET.as_bytes());
+    for crit in [vec![], vec!["b64".to_owned()]] {
+        let header = Header { crit: Some(crit), ..Header::default() };
+        let token = encode(&header, &json!({ "exp": soon() }), &secret).unwrap();
+        let keys = [key("HS256", SECRET)];
+        let error = Token::verify(token.as_bytes(), &keys, &Expected::default()).unwrap_err();
+        assert_eq!(error, TokenError::Critical);
+    }
+}
+
+#[test]
 fn any_key_of_the_algorithm_will_do() {
     let other = key("HS256", "another secret of thirty-two byte");
     let token = signed(Algorithm::HS256, &json!({ "exp": soon() }));
