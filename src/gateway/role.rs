@@ -114,6 +114,10 @@ impl Desk {
         } else {
             // Too much of it has gone to the application already.
             let body = body.ok_or(Refusal::TooLarge)?;
+            if head.method == Method::DELETE {
+                // Who is sent away may be back before this is through.
+                self.gateway.forget_verdicts();
+            }
             errand.answer(matter.channels, body).await.inspect(|_| {
                 if head.method == Method::DELETE {
                     self.gateway.forget_verdicts();
