@@ -75,8 +75,9 @@ fn led_back(proxy: &Proxy, prefix: Option<&str>, url: &str) -> Option<String> {
         None if rest.starts_with('/') => Some(rest.to_owned()),
         None => None,
     };
-    // What begins with two slashes names another host.
-    back.filter(|url| !url.get(1..).is_some_and(|rest| rest.starts_with(['/', '\\'])))
+    // What begins with two slashes names another host, and browsers leave out tabs.
+    let other = |rest: &str| rest.starts_with(['/', '\\']);
+    back.filter(|url| !url.contains('\t') && !url.get(1..).is_some_and(other))
 }
 
 #[cfg(test)]
@@ -105,6 +106,7 @@ mod tests {
             (&plain, "http://app:12/", None),
             (&plain, "http://app:1//evil.example/", None),
             (&plain, "http://app:1/\\evil.example/", None),
+            (&plain, "http://app:1/\t/evil.example/", None),
             (&plain, "/x", None),
             (&mapped, "http://app:1/two/x", Some("/one/x")),
             (&mapped, "http://app:1/three/", None),
