@@ -1276,6 +1276,12 @@ fn wrong_words_about_what_the_application_is_asked_are_named() {
         let errors = errors_of(role, &format!("{key} = 'http://a/'"));
         assert!(errors.len() == 1 && errors[0].ends_with(why), "{errors:?}");
     }
+    for key in ["push_subscribe_request", "push_unsubscribe_request"] {
+        let polls = "push_subscriber = ['long-poll', 'interval-poll']";
+        let errors = location_errors(&format!("{polls}\n{key} = 'http://a/'"));
+        let why = "without effect: polls do not stay, so the application is not asked";
+        assert!(errors.len() == 1 && errors[0].ends_with(why), "{errors:?}");
+    }
     let proxied = errors(&onward("path = '/'\nproxy_pass = 'http://x'\npush_presence = 'x'"));
     assert!(proxied[0].ends_with("the location neither publishes nor subscribes"), "{proxied:?}");
     let none = errors("push_hook_queue = 0\n[[server]]");

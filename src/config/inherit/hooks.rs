@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Build;
 use crate::config::{
+    Transport,
     error::{Level, Place, Reason},
     hooks::{Ask, Events, Hooks, Presence, Question},
     proxy::Proxy,
@@ -23,17 +24,17 @@ impl Build<'_> {
     pub(super) fn hooks(
         &mut self,
         publishes: bool,
-        subscribes: bool,
+        transports: &[Transport],
         upstreams: &mut Upstreams,
     ) -> Hooks {
-        self.note_idle_hooks(publishes, subscribes);
+        self.note_idle_hooks(publishes, transports);
         let block = self.block;
         let mut ask = |asked: Option<&At<Option<Ask>>>| self.question(asked, upstreams);
         let authorize = ask(block.push_authorize_request.as_ref());
         let publish = ask(block.push_publisher_upstream_request.as_ref());
         let subscribe = ask(block.push_subscribe_request.as_ref());
         let unsubscribe = ask(block.push_unsubscribe_request.as_ref());
-        if !publishes && !subscribes {
+        if !publishes && transports.is_empty() {
             return Hooks::default();
         }
         Hooks {
@@ -95,15 +96,33 @@ impl Build<'_> {
     }
 
     /// Notes keys of the location's own that nothing in it looks at.
-    fn note_idle_hooks(&mut self, publishes: bool, subscribes: bool) {
+    fn note_idle_hooks(&mut self, publishes: bool, transports: &[Transport]) {
+        if self.block.is_suspect(&super::ROLES) {
+            return;
+        }
+        for (place, used, why) in self.hook_uses(publishes, transports) {
+            if let Some(place) = place.filter(|place| place.level == Level::Location && !used) {
+                self.faults.add(place, Reason::NoEffect(why));
+            }
+        }
+    }
+
+    /// Where each key is, whether something looks at it, and why not.
+    fn hook_uses(
+        &self,
+        publishes: bool,
+        transports: &[Transport],
+    ) -> [(Option<Place>, bool, &'static str); 9] {
         const NO_ROLE: &str = "the location neither publishes nor subscribes";
         const NO_PUBLISHER: &str = "the location does not publish";
         const NO_SUBSCRIBER: &str = "the location does not subscribe";
+        const NOBODY_STAYS: &str = "polls do not stay, so the application is not asked";
+        const NOT_ASKED: &str = "there is no push_authorize_request";
+        const NO_EVENTS: &str = "there are no push_channel_events";
         let block = self.block;
-        if block.is_suspect(&super::ROLES) {
-            return;
-        }
-        let role = publishes || subscribes;
+        let role = publishes || !transports.is_empty();
+        let stay = !transports.iter().all(|transport| is_poll(*transport));
+        let nobody = if transports.is_empty() { NO_SUBSCRIBER } else { NOBODY_STAYS };
         let ask = |at: &Option<At<Option<Ask>>>| {
             at.as_ref().filter(|at| at.value.is_some()).map(|at| at.place)
         };
@@ -114,25 +133,20 @@ impl Build<'_> {
         let cache = block.push_authorize_cache.as_ref().filter(|at| at.value.is_some());
         let grace = block.push_presence_grace.as_ref();
         let asked = ask(&block.push_authorize_request);
-        let meant: [(Option<Place>, bool, &'static str); 9] = [
+        [
             (asked, role, NO_ROLE),
-            (cache.map(|at| at.place), asked.is_some(), "there is no push_authorize_request"),
+            (cache.map(|at| at.place), asked.is_some(), NOT_ASKED),
             (ask(&block.push_publisher_upstream_request), publishes, NO_PUBLISHER),
-            (ask(&block.push_subscribe_request), subscribes, NO_SUBSCRIBER),
-            (ask(&block.push_unsubscribe_request), subscribes, NO_SUBSCRIBER),
+            (ask(&block.push_subscribe_request), stay, nobody),
+            (ask(&block.push_unsubscribe_request), stay, nobody),
             (events, role, NO_ROLE),
-            (
-                text(&block.push_channel_event_string),
-                events.is_some(),
-                "there are no push_channel_events",
-            ),
+            (text(&block.push_channel_event_string), events.is_some(), NO_EVENTS),
             (presence, role, NO_ROLE),
             (grace.map(|at| at.place), presence.is_some(), "there is no push_presence"),
-        ];
-        for (place, used, why) in meant {
-            if let Some(place) = place.filter(|place| place.level == Level::Location && !used) {
-                self.faults.add(place, Reason::NoEffect(why));
-            }
-        }
+        ]
     }
+}
+
+fn is_poll(transport: Transport) -> bool {
+    matches!(transport, Transport::LongPoll | Transport::IntervalPoll)
 }

@@ -69,7 +69,7 @@ pub(super) fn location(
     let takes_items = build.takes_items();
     let (status, publisher, transports) = build.purpose(table, takes_items);
     let takes_items = takes_items && status.is_none();
-    let hooks = build.hooks(publisher, !transports.is_empty(), upstreams);
+    let hooks = build.hooks(publisher, &transports, upstreams);
     let retention = build.retention();
     let proxy = if status.is_none() { build.proxy(upstreams) } else { None };
     let internal = or(block.internal.as_ref(), false);
