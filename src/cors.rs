@@ -31,7 +31,7 @@ const EXPOSED: HeaderValue =
 /// Request headers that a page's script may set.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "If-None-Match, If-Modified-Since, Etag, Last-Event-ID, Content-Type, Cache-Control, \
-     X-EventSource-Event, Event-Type",
+     X-EventSource-Event, Event-Type, Event-Id, Authorization",
 );
 /// Seconds that a browser may remember a preflight: a day.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
@@ -234,7 +234,7 @@ mod tests {
             "access-control-allow-origin: http://b.example:81",
             "access-control-allow-methods: GET, POST, OPTIONS",
             "access-control-allow-headers: If-None-Match, If-Modified-Since, Etag, Last-Event-ID, \
-             Content-Type, Cache-Control, X-EventSource-Event, Event-Type",
+             Content-Type, Cache-Control, X-EventSource-Event, Event-Type, Event-Id, Authorization",
             "access-control-max-age: 86400",
         ];
         assert_eq!(lines(&headers), expected);

@@ -10,6 +10,8 @@ use super::MessageId;
 
 #[derive(Debug)]
 pub(super) struct Asked {
+    /// The length of a window: the longest grace of those who ask.
+    grace: Duration,
     ends: Option<Instant>,
     before: MessageId,
     lately: MessageId,
@@ -17,30 +19,31 @@ pub(super) struct Asked {
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { ends: None, before: MessageId::LAST, lately: MessageId::LAST }
+        Self { grace: Duration::ZERO, ends: None, before: MessageId::LAST, lately: MessageId::LAST }
     }
 }
 
 impl Asked {
     /// Somebody asks for what follows a position; it counts for a grace at least, and two at most.
     pub(super) fn note(&mut self, position: MessageId, now: Instant, grace: Duration) {
-        self.turn(now, grace);
+        self.turn(now);
+        self.grace = if self.ends.is_some() { self.grace.max(grace) } else { grace };
         self.lately = self.lately.min(position);
-        self.ends.get_or_insert(now + grace);
+        self.ends.get_or_insert(now + self.grace);
     }
 
     /// Everything after this is still asked for.
-    pub(super) fn floor(&mut self, now: Instant, grace: Duration) -> MessageId {
-        self.turn(now, grace);
+    pub(super) fn floor(&mut self, now: Instant) -> MessageId {
+        self.turn(now);
         self.before.min(self.lately)
     }
 
     /// Begins a new window if the present one is over.
-    fn turn(&mut self, now: Instant, grace: Duration) {
+    fn turn(&mut self, now: Instant) {
         let Some(ends) = self.ends.filter(|ends| *ends <= now) else { return };
         let lately = std::mem::replace(&mut self.lately, MessageId::LAST);
-        self.before = if now < ends + grace { lately } else { MessageId::LAST };
-        self.ends = (self.before < MessageId::LAST).then_some(ends + grace);
+        self.before = if now < ends + self.grace { lately } else { MessageId::LAST };
+        self.ends = (self.before < MessageId::LAST).then_some(ends + self.grace);
     }
 }
 
@@ -59,15 +62,15 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut asked = Asked::default();
-        assert_eq!(asked.floor(start, GRACE), MessageId::LAST);
+        assert_eq!(asked.floor(start), MessageId::LAST);
         asked.note(id(3), start, GRACE);
         asked.note(id(7), at(9), GRACE);
-        assert_eq!(asked.floor(at(19), GRACE), id(3));
-        assert_eq!(asked.floor(at(20), GRACE), MessageId::LAST);
+        assert_eq!(asked.floor(at(19)), id(3));
+        assert_eq!(asked.floor(at(20)), MessageId::LAST);
         asked.note(id(8), at(21), GRACE);
         asked.note(id(9), at(32), GRACE);
-        assert_eq!(asked.floor(at(33), GRACE), id(8));
-        assert_eq!(asked.floor(at(41), GRACE), id(9));
-        assert_eq!(asked.floor(at(90), GRACE), MessageId::LAST);
+        assert_eq!(asked.floor(at(33)), id(8));
+        assert_eq!(asked.floor(at(41)), id(9));
+        assert_eq!(asked.floor(at(90)), MessageId::LAST);
     }
 }

@@ -24,7 +24,7 @@ mod traffic;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 pub use error::{PublishError, SubscribeError, TooManyChannels};
@@ -143,10 +143,10 @@ impl Channel {
         self.leave(left);
     }
 
-    /// A reader without a cursor asks for what follows a position: until it can have asked again,
-    /// that is kept, if the memory allows it.
-    pub fn asked_after(&self, position: MessageId) {
-        self.state().ring.asked_after(position, Instant::now());
+    /// A reader without a cursor asks for what follows a position: until it can have asked again, for
+    /// `push_grace`, that is kept, if the memory allows it.
+    pub fn asked_after(&self, position: MessageId, grace: Duration) {
+        self.state().ring.asked_after(position, Instant::now(), grace);
     }
 
     /// `push_delete_oldest_received_message`: somebody received a message.

@@ -57,8 +57,6 @@ pub(super) struct Ring {
     bytes: usize,
     /// No message expires before.
     earliest: Option<Instant>,
-    /// `push_grace` of the latest message.
-    grace: Duration,
     /// What follows the positions that are asked for stays.
     asked: Asked,
 }
@@ -97,7 +95,6 @@ impl Ring {
             self.delete_received_above = keep.delete_oldest_received.then_some(keep.min_messages);
         }
         self.last = message.id();
-        self.grace = keep.grace;
         self.pushed += 1;
         self.bytes += message.body().len();
         self.stored += usize::from(stored);
@@ -106,14 +103,14 @@ impl Ring {
         self.slots.push_back(Slot { message, until, stored });
     }
 
-    /// Somebody without a cursor asks for what follows a position.
-    pub(super) fn asked_after(&mut self, position: MessageId, now: Instant) {
-        self.asked.note(position, now, self.grace);
+    /// Somebody without a cursor asks for what follows a position, and may be away for so long.
+    pub(super) fn asked_after(&mut self, position: MessageId, now: Instant, grace: Duration) {
+        self.asked.note(position, now, grace);
     }
 
     /// Drops what is neither stored, nor in its grace, nor asked for, nor above `served`.
     pub(super) fn trim(&mut self, served: MessageId, now: Instant) {
-        let served = served.min(self.asked.floor(now, self.grace));
+        let served = served.min(self.asked.floor(now));
         while let Some(front) = self.slots.front() {
             let surplus = front.stored && self.stored > self.max_messages;
             // The message itself comes last: an old one is far away in memory.
@@ -127,7 +124,7 @@ impl Ring {
     /// Drops what has expired behind messages that have not, too.
     pub(super) fn sweep(&mut self, served: MessageId, now: Instant) {
         self.trim(served, now);
-        let served = served.min(self.asked.floor(now, self.grace));
+        let served = served.min(self.asked.floor(now));
         let expired = self.earliest.is_some_and(|earliest| earliest <= now);
         if expired && self.oldest().is_some_and(|oldest| oldest <= served) {
             let bytes = &mut self.bytes;
@@ -220,6 +217,7 @@ mod tests {
     use crate::channel::{Budget, ChannelId, Draft};
 
     const ALL: MessageId = MessageId::LAST;
+    const GRACE: Duration = Duration::from_secs(10);
 
     fn keep(max_messages: usize) -> Retention {
         Retention {
@@ -228,7 +226,7 @@ mod tests {
             timeout: None,
             delete_oldest_received: false,
             channel_timeout: Duration::ZERO,
-            grace: Duration::from_secs(10),
+            grace: GRACE,
         }
     }
 
@@ -283,7 +281,7 @@ mod tests {
         for stored in [0, 10] {
             let (mut ring, start) = (Ring::default(), Instant::now());
             let at = |millis| start + Duration::from_millis(millis);
-            ring.asked_after(MessageId::ZERO, start);
+            ring.asked_after(MessageId::ZERO, start, GRACE);
             let (mut published, mut seen) = (0, 0);
             for millis in 0..60_000 {
                 if millis % 2 == 0 && published < 1000 {
@@ -293,7 +291,7 @@ mod tests {
                 }
                 if millis % 25 == 24 && seen < published {
                     ring.sweep(ALL, at(millis));
-                    ring.asked_after(id(seen), at(millis));
+                    ring.asked_after(id(seen), at(millis), GRACE);
                     assert_eq!(ids(&ring, id(seen)).first(), Some(&(seen + 1)), "{millis}");
                     seen += 1;
                 }
@@ -321,14 +319,15 @@ mod tests {
         for max_messages in [0, 1] {
             let (mut ring, start) = (Ring::default(), Instant::now());
             let at = |seconds| start + Duration::from_secs(seconds);
-            ring.asked_after(id(0), start);
+            ring.asked_after(id(0), start, GRACE);
+            ring.sweep(ALL, at(1));
             for number in 1..=4 {
                 publish(&mut ring, number, &keep(max_messages), start);
                 ring.trim(ALL, start);
             }
-            ring.asked_after(id(1), at(6));
+            ring.asked_after(id(1), at(6), GRACE);
             ring.sweep(ALL, at(15));
-            ring.asked_after(id(2), at(16));
+            ring.asked_after(id(2), at(16), GRACE);
             ring.sweep(ALL, at(25));
             assert_eq!(ids(&ring, id(2)), [3, 4], "{max_messages}");
             ring.sweep(ALL, at(60));

@@ -144,6 +144,8 @@ pub struct Subscriber {
     /// `push_cursorless`: a long poll without a message id continues where the last one ended.
     /// Implies that [`Transport::LongPoll`] is offered and that there is no batch.
     pub cursorless: bool,
+    /// `push_grace`: how long what such a client has yet to ask for is kept after each of its requests.
+    pub grace: Duration,
     /// `push_timeout_with_body`: what a long poll that nothing came for is told.
     pub timeout_notice: Option<Notice>,
     /// `push_jsonp_callback`: the function that a poll's answer calls; expands to nothing where

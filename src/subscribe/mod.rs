@@ -155,7 +155,7 @@ impl Visit<'_> {
         let continued = tag.map(|tag| cursorless::go_on(&mut subscription, tag, self.browsers));
         let Continued { browser, tabs } = continued.unwrap_or_default();
         for channel in subscription.channels() {
-            channel.asked_after(subscription.cursor());
+            channel.asked_after(subscription.cursor(), self.subscriber.grace);
         }
         let waiting = subscription.read();
         if let Some(message) = waiting.first().filter(|_| tabs.is_none()) {

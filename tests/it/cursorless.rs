@@ -40,6 +40,29 @@ fn at_once(gateway: &Gateway, headers: &str) -> Response {
 }
 
 #[test]
+fn what_comes_between_two_requests_is_kept_on_a_new_channel_too_however_small_the_buffer() {
+    for hold in MODES {
+        let gateway = start(hold, "push_message_buffer_length = 2", JSON);
+        let (mut client, head) = poll(&gateway, "");
+        wait(&gateway, 1);
+        // With each request to a channel goes what is too old.
+        drop(poll(&gateway, ""));
+        wait(&gateway, 1);
+        gateway.publish("/pub?id=1", "0");
+        assert_eq!(body(&mut client), "0");
+        for number in 1..=30 {
+            gateway.publish("/pub?id=1", &number.to_string());
+        }
+        let mut tagged = tag(&head);
+        for number in 1..=30 {
+            let answer = at_once(&gateway, &tagged);
+            assert_eq!(answer.text(), number.to_string());
+            tagged = tag(&answer.head);
+        }
+    }
+}
+
+#[test]
 fn the_head_comes_at_once_and_the_message_ends_the_response() {
     for hold in MODES {
         let gateway = start(hold, "", JSON);
@@ -153,7 +176,8 @@ fn a_message_that_does_not_come_is_an_error_for_the_client() {
 
 #[test]
 fn after_a_gap_nothing_is_taken_for_received() {
-    let (gateway, _) = start_clock("hall", "push_max_message_buffer_length = 2", JSON);
+    let keys = format!("{JSON}\npush_grace = 0");
+    let (gateway, _) = start_clock("hall", "push_max_message_buffer_length = 2", &keys);
     let (mut client, head) = poll(&gateway, "");
     wait(&gateway, 1);
     for text in ["1", "2", "3", "4"] {

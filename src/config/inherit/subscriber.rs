@@ -54,6 +54,7 @@ impl Build<'_> {
             poll_format: or(block.push_poll_format.as_ref(), PollFormat::Message),
             batch,
             cursorless,
+            grace: or(block.push_grace.as_ref(), super::GRACE),
             timeout_notice: dialect
                 .timeout_notice
                 .filter(|_| or(block.push_timeout_with_body.as_ref(), false)),
