@@ -25,8 +25,7 @@ use crate::{
 pub struct Location {
     /// `path`.
     pub pattern: Pattern,
-    /// `access`; of a publisher location without rules that is not internal: loopback and Unix
-    /// sockets.
+    /// `access`; without rules, of a publisher location that is not internal, this machine.
     pub access: Access,
     /// `real_ip_from` and `real_ip_header`.
     pub real_ip: RealIp,
@@ -148,8 +147,7 @@ pub struct Subscriber {
     pub grace: Duration,
     /// `push_timeout_with_body`: what a long poll that nothing came for is told.
     pub timeout_notice: Option<Notice>,
-    /// `push_jsonp_callback`: the function that a poll's answer calls; expands to nothing where
-    /// the client wants none.
+    /// `push_jsonp_callback`: the function that a poll's answer calls, or nothing.
     pub jsonp_callback: Option<Template>,
     /// The templates of the `stream` transport.
     pub stream: StreamFormat,

@@ -76,8 +76,9 @@ fn a_slow_consumer_gets_its_own_messages_and_hears_of_those_that_are_gone() {
     let root = "workers = 2\npush_max_reserved_memory = \"2M\"";
     // Each mode and each dialect once.
     for (hold, dialect) in [HOUSES[0], HOUSES[2], HOUSES[3]] {
-        // These clients answer no pings as long as they read nothing.
-        let keys = "push_message_buffer_length = 20\npush_ping_interval = 0";
+        // These clients answer no pings as long as they read nothing, and nothing is kept for one without
+        // a cursor.
+        let keys = "push_message_buffer_length = 20\npush_ping_interval = 0\npush_grace = 0";
         let gateway =
             Gateway::start_root(root, &(locations(hold, &(spoken(dialect) + keys)) + CHANNELS));
         run(async {
