@@ -10,10 +10,11 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::{
     error::Level,
     hooks::Ask,
-    location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
+    location::{Batch, Hold, PollFormat, Preset, SlowSubscriber},
     proxy::Pass,
     server::{Listen, ServerName},
     status::{Health, StatusFormat},
+    transport::Transport,
     upstream::Address,
     value::{self, At, Read, Reader, Value},
 };

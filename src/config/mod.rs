@@ -17,6 +17,7 @@ mod process;
 mod proxy;
 mod server;
 mod status;
+mod transport;
 mod unit;
 mod upstream;
 mod value;
@@ -31,13 +32,14 @@ pub use grip::{Grip, Items};
 pub use hooks::{Events, Hooks, Presence, Question};
 pub use location::{
     Batch, Channels, Hold, Jwt, Location, PollFormat, Preset, Publisher, SecureLink,
-    SlowSubscriber, StreamFormat, Subscriber, Transport, WebSocket,
+    SlowSubscriber, StreamFormat, Subscriber, WebSocket,
 };
 pub use named::{Named, Segment};
 pub use process::Process;
 pub use proxy::{Proxy, Timeouts};
 pub use server::{Listen, Server, ServerName};
 pub use status::{Health, Status, StatusFormat};
+pub use transport::Transport;
 pub use unit::UnitError;
 pub use upstream::{Address, Upstream};
 pub use variable::{Push, Scope, Template, TemplateError};

@@ -67,9 +67,8 @@ impl Matter<'_> {
     /// not, and neither does who asks only for headers.
     pub(super) fn stays(&self, transport: Transport) -> bool {
         let hooks = &self.location().hooks;
-        let polls = matches!(transport, Transport::LongPoll | Transport::IntervalPoll);
         (hooks.subscribe.is_some() || hooks.unsubscribe.is_some())
-            && !polls
+            && !transport.is_poll()
             && self.head.method == Method::GET
     }
 

@@ -90,9 +90,7 @@ impl Visit<'_> {
     ) -> Result<Answer, Refusal> {
         let answer = self.by(transport, inbound).await?;
         self.tally.visited(transport);
-        if matches!(transport, Transport::IntervalPoll | Transport::LongPoll)
-            && matches!(answer, Answer::Respond(_))
-        {
+        if transport.is_poll() && matches!(answer, Answer::Respond(_)) {
             self.tally.polls.add(1);
         }
         Ok(answer)

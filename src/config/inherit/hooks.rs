@@ -121,7 +121,7 @@ impl Build<'_> {
         const NO_EVENTS: &str = "there are no push_channel_events";
         let block = self.block;
         let role = publishes || !transports.is_empty();
-        let stay = !transports.iter().all(|transport| is_poll(*transport));
+        let stay = !transports.iter().all(|transport| transport.is_poll());
         let nobody = if transports.is_empty() { NO_SUBSCRIBER } else { NOBODY_STAYS };
         let ask = |at: &Option<At<Option<Ask>>>| {
             at.as_ref().filter(|at| at.value.is_some()).map(|at| at.place)
@@ -145,8 +145,4 @@ impl Build<'_> {
             (grace.map(|at| at.place), presence.is_some(), "there is no push_presence"),
         ]
     }
-}
-
-fn is_poll(transport: Transport) -> bool {
-    matches!(transport, Transport::LongPoll | Transport::IntervalPoll)
 }

@@ -3,10 +3,8 @@
 use super::{Build, ROLES, subscriber};
 use crate::config::{
     error::{Level, Place, Reason},
-    location::{
-        Batch, PollFormat,
-        Transport::{self, EventSource, IntervalPoll, LongPoll, Raw, Stream, WebSocket},
-    },
+    location::{Batch, PollFormat},
+    transport::Transport::{self, EventSource, IntervalPoll, LongPoll, Raw, Stream, WebSocket},
     value::At,
 };
 

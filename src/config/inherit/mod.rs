@@ -13,8 +13,9 @@ use std::time::Duration;
 use super::{
     directive::Block,
     error::{Faults, Place, Reason},
-    location::{Channels, Location, Publisher, Transport},
+    location::{Channels, Location, Publisher},
     status::Status,
+    transport::Transport,
     upstream::Upstreams,
     value::{At, or},
     variable::Template,

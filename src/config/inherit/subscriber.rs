@@ -7,9 +7,8 @@ use crate::{
     channel::Concurrency,
     config::{
         error::Reason,
-        location::{
-            Batch, Hold, PollFormat, SlowSubscriber, StreamFormat, Subscriber, Transport, WebSocket,
-        },
+        location::{Batch, Hold, PollFormat, SlowSubscriber, StreamFormat, Subscriber, WebSocket},
+        transport::Transport,
         value::{At, or},
     },
     dialect,

@@ -9,10 +9,11 @@ use crate::{
     channel::{Concurrency, First},
     config::{
         error::Reason,
-        location::{Batch, Hold, PollFormat, Preset, SlowSubscriber, Transport},
+        location::{Batch, Hold, PollFormat, Preset, SlowSubscriber},
         origin,
         server::{Listen, ServerName},
         status::{Health, StatusFormat},
+        transport::Transport,
     },
     cors::Origins,
     dialect::{self, Dialect},
