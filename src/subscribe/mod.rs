@@ -23,10 +23,7 @@ pub use outlets::Outlets;
 use crate::{
     channel::{Hub, Start, Subscription},
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
-    framing::{
-        http1::tell_gap,
-        long_poll::{Form, LongPoll},
-    },
+    framing::{http1::tell_gap, long_poll::LongPoll},
     hold::{Answer, Browsers, Holding, Inbound, Outlet, Tally},
     response::{Refusal, empty},
 };
@@ -108,7 +105,7 @@ impl Visit<'_> {
             }
             Transport::LongPoll => {
                 let framing = self.long_poll()?;
-                if self.subscriber.cursorless && !matches!(framing.form, Form::Jsonp(_)) {
+                if self.subscriber.cursorless && !framing.form.is_script() {
                     if let Some(tag) = Tag::of(&self.head.headers) {
                         return self.cursorless(&framing, Some(tag)).await;
                     }
@@ -136,7 +133,7 @@ impl Visit<'_> {
         }
         let subscription = self.sit(subscription).await?;
         let outlet = self.outlets.poll(&self.head.headers);
-        if matches!(framing.form, Form::Jsonp(_)) {
+        if framing.form.is_script() {
             // Its function is its own.
             let own = Arc::new(outlet.with_poll(framing));
             return Ok(self.hold(subscription, &own, self.cors()));
