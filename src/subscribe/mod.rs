@@ -61,7 +61,8 @@ impl Visit<'_> {
     /// The transport that the request means.
     pub fn transport(&self) -> Result<Transport, Refusal> {
         let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
-        negotiate::transport(self.head, &self.subscriber.transports, polls)
+        let mode = self.location.dialect.mode;
+        negotiate::transport(self.head, &self.subscriber.transports, mode, polls)
     }
 
     /// Answers a request by its transport, or lets it wait. `inbound` takes what the client of a
