@@ -26,6 +26,18 @@ fn is_of_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
+/// A body in another transfer coding than chunks would be taken, and passed on, in none: it is refused
+/// (RFC 9112 section 6.1).
+pub(super) fn check_coding(head: &request::Parts) -> Result<(), Refusal> {
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    let chunked =
+        |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    match (codings.next().map(chunked), codings.next()) {
+        (None | Some(true), None) => Ok(()),
+        _ => Err(Refusal::UnknownCoding),
+    }
+}
+
 /// What a location does not take is refused before anything else is asked of the request.
 pub(super) fn check_method(location: &Location, method: &Method) -> Result<(), Refusal> {
     if location.proxy.is_some() && upstream::takes(method) {

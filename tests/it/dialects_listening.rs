@@ -125,9 +125,10 @@ fn a_header_picks_the_poll_in_the_push_stream_modules_dialect_alone() {
         let gateway = speaking("push_stream", hold, polls);
         let mode = |mode: &str| format!("X-Nginx-PushStream-Mode: {mode}\r\n");
         // What the location does not offer it does not get.
-        let mut stream = open(&gateway, "/sub?id=1", &mode("polling"));
+        let mut goes_on = stream(&gateway, "/sub?id=1", &mode("polling"));
+        wait(&gateway, 1);
         publish(&gateway, &["a"]);
-        assert_eq!(stream.chunk().unwrap(), b"a");
+        assert_eq!(goes_on.chunk().unwrap(), b"a");
         let ended = gateway.request("GET", "/sub?id=1", &mode("long-polling"), "");
         assert_eq!((ended.status, ended.text()), (200, "Timed out"));
     }
