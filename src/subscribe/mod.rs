@@ -165,7 +165,7 @@ impl Visit<'_> {
         let mut headers = tag.headers();
         self.location.cors.append_to(&mut headers, self.head.headers.get(header::ORIGIN));
         if self.head.method == Method::HEAD {
-            return Ok(headers_alone(self.outlets.early.headers_with(headers)));
+            return Ok(headers_alone(self.outlets.early.headers_with(&headers)));
         }
         let subscription = self.sit(subscription).await?;
         let cursor = subscription.cursor();
@@ -180,7 +180,7 @@ impl Visit<'_> {
         let outlet = self.outlets.stream(transport, &self.head.headers);
         let mut headers = self.cors();
         if self.head.method == Method::HEAD {
-            return Ok(headers_alone(outlet.headers_with(headers)));
+            return Ok(headers_alone(outlet.headers_with(&headers)));
         }
         let subscription = self.sit(subscription).await?;
         self.tell_beginning(&subscription, &mut headers);

@@ -123,6 +123,46 @@ fn a_preflight_is_answered_on_both_locations() {
 }
 
 #[test]
+fn a_page_may_send_what_the_location_reads_and_read_what_its_dialect_says() {
+    let page = "push_allowed_origins = ['http://a.example']\n";
+    let publisher = format!(
+        "{page}push_jwt = 'HS256 text:a-secret-of-at-least-32-bytes-length'\n\
+         push_jwt_token = '$http_x_token'\npush_channel_group = '$jwt_tenant'\n"
+    );
+    let subscriber = format!(
+        "{page}push_dialect = 'push_stream'\npush_last_message_id = ['$http_x_since', '$arg_x']\n\
+         push_jsonp_callback = '$http_x_call$http_x_since'\npush_secure_link = '$http_x_sign'\n\
+         push_secure_link_secret = 'text:a-secret'\n\
+         push_authorize_request = 'http://127.0.0.1:9/may?room=$http_x_room&who=$http_authorization'\n"
+    );
+    let gateway = start("hall", &publisher, &subscriber);
+    let listed = |path: &str, name: &str| {
+        let ask = "Origin: http://a.example\r\nAccess-Control-Request-Method: GET\r\n";
+        let answer = gateway.request("OPTIONS", path, ask, "");
+        let all = answer.header(name).unwrap().to_ascii_lowercase();
+        all.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let usual = "if-none-match, if-modified-since, etag, last-event-id, content-type, cache-control, \
+                 x-eventsource-event, event-type, event-id, authorization";
+    for (path, own) in [
+        ("/pub", &["x-token"][..]),
+        ("/sub", &["x-nginx-pushstream-mode", "x-since", "x-call", "x-sign", "x-room"]),
+    ] {
+        let mut allowed = listed(path, "access-control-allow-headers");
+        let mut expected: Vec<_> = usual.split(", ").chain(own.iter().copied()).collect();
+        (allowed.sort(), expected.sort_unstable());
+        assert_eq!(allowed, expected, "{path}");
+    }
+    let exposed = |path: &str| {
+        let answer = gateway.request("GET", path, "Origin: http://a.example\r\n", "");
+        answer.header("access-control-expose-headers").unwrap().to_ascii_lowercase()
+    };
+    let usual = "last-modified, etag, content-type, x-push-gap";
+    assert_eq!(exposed("/pub"), usual);
+    assert_eq!(exposed("/sub"), format!("{usual}, x-nginx-pushstream-explain"));
+}
+
+#[test]
 fn other_methods_are_405_with_allow_on_every_location() {
     let gateway = plain();
     let mut client = gateway.connect();
