@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Gateway, Response},
-    site::{NOW, listen, start, wait},
+    site::{NOW, listen, stable, start, wait},
 };
 
 const ALLOW: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
@@ -105,6 +105,60 @@ fn options_tells_the_methods_of_each_location() {
     assert_eq!(answer.header("access-control-allow-origin"), None);
     assert_eq!(of("/pub").status, 200);
     assert_eq!(of("/sub?id=1").header("allow"), Some("GET, HEAD, OPTIONS"));
+}
+
+#[test]
+fn options_and_head_are_answered_by_each_kind_of_location() {
+    let location = |path: &str, keys: &str| {
+        format!("[[server.location]]\npath = '{path}'\naccess = ['allow all']\n{keys}\n")
+    };
+    let channel = "push_channel_id = '$arg_id'\n";
+    let gateway = Gateway::start(
+        &[
+            location("/pub", &format!("push_publisher = true\n{channel}")),
+            location("/sub", &format!("push_subscriber = true\n{channel}")),
+            location("/both", &format!("push_pubsub = true\n{channel}")),
+            location("/inside", &format!("push_subscriber = true\ninternal = true\n{channel}")),
+            location("/items", "push_grip_publish = true\n"),
+            location("/status", "push_status = true\n"),
+            location("/channels", &format!("push_channels_status = true\n{channel}")),
+            location("/dashboard", "push_dashboard = true\n"),
+            location("/health", "push_health = 'live'\n"),
+        ]
+        .concat(),
+    );
+    gateway.publish("/pub?id=1", "hello");
+    let reads = Some("GET, HEAD, OPTIONS");
+    for (path, allow, status) in [
+        ("/pub", Some(ALLOW), 200),
+        ("/sub", reads, 200),
+        ("/both", Some(ALLOW), 200),
+        ("/items", Some("POST, OPTIONS"), 405),
+        ("/status", reads, 200),
+        ("/channels", reads, 200),
+        ("/dashboard", reads, 200),
+        ("/health", reads, 200),
+        ("/inside", None, 404),
+        ("/nowhere", None, 404),
+    ] {
+        let target = format!("{path}?id=1");
+        let mut client = gateway.connect();
+        client.request("OPTIONS", &target, "", "");
+        let answer = client.response();
+        let expected = if allow.is_some() { 200 } else { 404 };
+        assert_eq!((answer.status, answer.header("allow")), (expected, allow), "{path}");
+        // HEAD is what GET is, without the body, and the connection goes on.
+        client.request("HEAD", &target, "", "");
+        let head = stable(&client.head());
+        client.get(&target, "");
+        let get = client.response();
+        assert_eq!(get.status, status, "{path}");
+        let length = |line: &String| path == "/status" && line.starts_with("Content-Length: ");
+        let lines = |lines: Vec<String>| -> Vec<_> {
+            lines.into_iter().filter(|line| !length(line)).collect()
+        };
+        assert_eq!(lines(head), lines(stable(&get.head)), "{path}");
+    }
 }
 
 #[test]
