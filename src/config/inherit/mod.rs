@@ -1,5 +1,6 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
+mod cors;
 mod credentials;
 mod grip;
 mod hooks;
@@ -25,7 +26,6 @@ use super::{
 use crate::{
     access::{Access, RealIp, X_FORWARDED_FOR},
     channel::Retention,
-    cors::{Cors, Origins},
     dialect,
     router::Pattern,
 };
@@ -98,8 +98,7 @@ pub(super) fn location(
         items: build.items(takes_items, retention),
         internal,
         status,
-        // Last: it tells which headers all of these read.
-        cors: build.cors(),
+        cors: build.cors(), // Last: it tells which headers the templates of all read.
     })
 }
 
@@ -282,25 +281,5 @@ impl Build<'_> {
             (own, None) => own,
             (_, both) => both,
         }
-    }
-
-    fn cors(&mut self) -> Cors {
-        let Block { push_allowed_origins, push_allow_credentials, .. } = self.block;
-        if let (Some(origins), Some(credentials)) = (push_allowed_origins, push_allow_credentials)
-            && credentials.value
-            && origins.value == Origins::Any
-        {
-            let (place, other) = if credentials.place.level < origins.place.level {
-                (origins.place, "push_allow_credentials = true")
-            } else {
-                (credentials.place, "push_allowed_origins = [\"*\"]")
-            };
-            self.faults.add(place, Reason::Conflict(other));
-        }
-        let origins = push_allowed_origins.as_ref().map(|at| at.value.clone()).unwrap_or_default();
-        let dialect = or(self.block.push_dialect.as_ref(), &dialect::PUSH_MODULE);
-        Cors::new(origins, or(push_allow_credentials.as_ref(), false))
-            .allowing(dialect.mode.into_iter().chain(self.headers.iter().map(HeaderName::as_str)))
-            .exposing(dialect.explain)
     }
 }
