@@ -177,7 +177,7 @@ pub enum Refusal {
     /// 403: `push_max_channel_subscribers`.
     #[error("The channel has as many subscribers as it may have.")]
     TooManySubscribers,
-    /// 501: the body has a transfer coding that is not `chunked`, or has that twice (RFC 9112 section 6.1).
+    /// 501: the body has a transfer coding that is not `chunked` (RFC 9112 section 6.1).
     #[error("The body may be chunked and nothing else.")]
     UnknownCoding,
     /// 403: `push_authorized_channels_only`, and there is no such channel.
