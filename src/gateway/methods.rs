@@ -28,6 +28,23 @@ fn is_of_host(byte: u8) -> bool {
         | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']')
 }
 
+/// A body in another transfer coding than chunks would be taken, and passed on, in none: it is refused
+/// (RFC 9112 section 6.1). Chunks of chunks there may not be.
+pub(super) fn check_coding(head: &request::Parts) -> Result<(), Refusal> {
+    let lines = head.headers.get_all(header::TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
+    let mut chunked = 0;
+    for coding in lines.flat_map(|line| line.split(|byte| *byte == b',')) {
+        if !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::UnknownCoding);
+        }
+        chunked += 1;
+    }
+    if chunked > 1 {
+        return Err(Refusal::BadRequest("The body may be chunked once.".into()));
+    }
+    Ok(())
+}
+
 /// What a location does not take is refused before anything else is asked of the request.
 pub(super) fn check_method(location: &Location, method: &Method) -> Result<(), Refusal> {
     if location.proxy.is_some() && upstream::takes(method) {

@@ -1,5 +1,6 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
+mod cors;
 mod credentials;
 mod grip;
 mod hooks;
@@ -9,6 +10,8 @@ mod status;
 mod subscriber;
 
 use std::time::Duration;
+
+use http::HeaderName;
 
 use super::{
     directive::Block,
@@ -23,7 +26,6 @@ use super::{
 use crate::{
     access::{Access, RealIp, X_FORWARDED_FOR},
     channel::Retention,
-    cors::{Cors, Origins},
     dialect,
     router::Pattern,
 };
@@ -66,7 +68,7 @@ pub(super) fn location(
     faults: &mut Faults,
 ) -> Option<Location> {
     let pattern = pattern(block, table, faults)?;
-    let mut build = Build { block, pattern, faults };
+    let mut build = Build { block, pattern, faults, headers: Vec::new() };
     let takes_items = build.takes_items();
     let (status, publisher, transports) = build.purpose(table, takes_items);
     let takes_items = takes_items && status.is_none();
@@ -82,7 +84,6 @@ pub(super) fn location(
         pattern: pattern.clone(),
         access: access(block, private && !internal || status.is_some_and(Status::is_private)),
         real_ip: real_ip(block),
-        cors: build.cors(),
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
@@ -97,6 +98,7 @@ pub(super) fn location(
         items: build.items(takes_items, retention),
         internal,
         status,
+        cors: build.cors(), // Last: it tells which headers the templates of all read.
     })
 }
 
@@ -131,6 +133,8 @@ struct Build<'a> {
     block: &'a Block,
     pattern: &'a Pattern,
     faults: &'a mut Faults,
+    /// Request headers that templates read.
+    headers: Vec<HeaderName>,
 }
 
 impl Build<'_> {
@@ -229,7 +233,9 @@ impl Build<'_> {
 
     fn template(&mut self, text: &At<String>) -> Option<Template> {
         let template = Template::parse(&text.value, self.pattern);
-        template.map_err(|error| self.faults.add(text.place, error)).ok()
+        let template = template.map_err(|error| self.faults.add(text.place, error)).ok()?;
+        self.headers.extend(template.headers().cloned());
+        Some(template)
     }
 
     fn templates(&mut self, texts: Option<&At<Vec<At<String>>>>) -> Vec<Template> {
@@ -274,25 +280,6 @@ impl Build<'_> {
             }
             (own, None) => own,
             (_, both) => both,
-        }
-    }
-
-    fn cors(&mut self) -> Cors {
-        let Block { push_allowed_origins, push_allow_credentials, .. } = self.block;
-        if let (Some(origins), Some(credentials)) = (push_allowed_origins, push_allow_credentials)
-            && credentials.value
-            && origins.value == Origins::Any
-        {
-            let (place, other) = if credentials.place.level < origins.place.level {
-                (origins.place, "push_allow_credentials = true")
-            } else {
-                (credentials.place, "push_allowed_origins = [\"*\"]")
-            };
-            self.faults.add(place, Reason::Conflict(other));
-        }
-        Cors {
-            origins: push_allowed_origins.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
-            credentials: or(push_allow_credentials.as_ref(), false),
         }
     }
 }
