@@ -29,15 +29,17 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 /// Requests of a turn that are answered together: a handful, so that each step finds its code in the
 /// processor's cache, and not so many that their answers come late.
 const TOGETHER: usize = 16;
-/// Bytes of their bodies with which they are answered sooner.
+/// Bytes of requests with which they are answered sooner.
 const ENOUGH: usize = 256 << 10;
 
 /// Simple requests that have been read and not been answered.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Asked {
     list: Vec<Simple>,
-    /// Bytes of their bodies.
+    /// Bytes of all of them.
     bytes: usize,
+    /// Room for their answers.
+    answered: Vec<Answered>,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,7 @@ struct Simple {
 }
 
 /// A request that has been answered.
-pub(super) struct Answered {
+struct Answered {
     from: u64,
     answer: Answer,
     after: After,
@@ -83,14 +85,13 @@ impl<H: Handler> Worker<H> {
 
     /// Answers what has been asked.
     pub(super) fn answer_asked(&mut self) {
-        let mut asked = std::mem::take(&mut self.asked);
-        let mut answered = std::mem::take(&mut self.answered);
-        answered.extend(asked.list.drain(..).filter_map(|simple| self.answer(simple)));
-        (self.asked.list, self.asked.bytes) = (asked.list, 0);
+        let Asked { mut list, mut answered, .. } = std::mem::take(&mut self.asked);
+        answered.extend(list.drain(..).filter_map(|simple| self.answer(simple)));
         for answered in answered.drain(..) {
             self.complete(answered);
         }
-        self.answered = answered;
+        // Nothing of this asks anything anew: the room stays for the next turn.
+        self.asked = Asked { list, answered, bytes: 0 };
     }
 
     /// The answer to a request. Where it has to wait hyper gets a request in its place with what has

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     Client, Handler, Listener, Tally,
     accept::Accepted,
-    direct::{Answered, Asked},
+    direct::Asked,
     hall::{Hall, Listening},
 };
 use crate::channel::Note;
@@ -58,7 +58,6 @@ pub struct Worker<H> {
     notes: Vec<Note>,
     connections: u64,
     pub(super) asked: Asked,
-    pub(super) answered: Vec<Answered>,
 }
 
 /// Events looked at in one turn: what everybody else waits for is about a millisecond.
@@ -115,7 +114,6 @@ impl<H: Handler> Worker<H> {
             notes: Vec::new(),
             connections: number << CONNECTION_BITS,
             asked: Asked::default(),
-            answered: Vec::new(),
         })
     }
 
