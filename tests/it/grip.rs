@@ -636,6 +636,30 @@ fn a_client_that_reads_nothing_for_a_while_misses_nothing_that_is_kept() {
     }
 }
 
+#[test]
+fn what_is_published_while_the_application_is_asked_again_is_the_answer() {
+    let (tell, told) = channel();
+    let (permit, permits) = channel();
+    let (tell, permits) = (Mutex::new(tell), Mutex::new(permits));
+    let app = App::start(move |client, _| {
+        while app::asked(client).is_some() {
+            tell.lock().unwrap().send(()).unwrap();
+            permits.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            client.send(hold("response", "Grip-Timeout: 300\r\n", "nothing"));
+        }
+    });
+    let gateway = gateway(&app, "");
+    let mut client = get(&gateway, "/wait");
+    told.recv_timeout(PATIENCE).unwrap();
+    permit.send(()).unwrap();
+    held(&gateway, 1);
+    item(&gateway, r#""http-response": {"action": "hint"}"#);
+    told.recv_timeout(PATIENCE).unwrap();
+    item(&gateway, r#""http-response": {"body": "meanwhile"}"#);
+    permit.send(()).unwrap();
+    assert_eq!(client.response().text(), "meanwhile");
+}
+
 /// An application whose connections can be cut.
 pub struct Mortal {
     pub app: App,

@@ -21,6 +21,7 @@ use std::rc::Rc;
 
 pub(super) use caller::{Caller, sign};
 use http::Response;
+use seat::Seat;
 use told::Told;
 
 use crate::{
@@ -57,10 +58,12 @@ fn hold(caller: Rc<Caller>, told: Told) -> Answer {
 /// The answer, once there is one; a request that waits may be told to wait in another way.
 async fn held(caller: Rc<Caller>, door: Door, mut told: Told) -> Response<Body> {
     let mut asked = 0;
+    // It stays while the application is asked again, so that nothing published meanwhile is lost.
+    let mut seat = Seat::new(&door, Transport::LongPoll);
     loop {
         match told.instruct.hold {
             Some(Hold::Response) => {
-                match wait::wait(&caller, &door, told, asked < MAX_ASKS).await {
+                match wait::wait(&caller, &door, &mut seat, told, asked < MAX_ASKS).await {
                     Ok(wait::Outcome::Answer(response)) => return response,
                     Ok(wait::Outcome::Told(again)) => (told, asked) = (*again, asked + 1),
                     Err(refusal) => return refusal.into(),

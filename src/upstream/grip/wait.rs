@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     channel::Message,
-    config::Transport,
     hold::Door,
     response::{Body, Refusal, full},
 };
@@ -28,16 +27,16 @@ pub(super) enum Outcome {
 }
 
 /// Waits for the first answer that is published, or for the time to be up. An item that may be lost is
-/// a reason to ask the application, if it `may_ask`.
+/// a reason to ask the application, if it `may_ask`. `seat` may have been at some of the channels before.
 pub(super) async fn wait(
     caller: &Rc<Caller>,
     door: &Door,
+    seat: &mut Seat,
     told: Told,
     may_ask: bool,
 ) -> Result<Outcome, Refusal> {
     let gone = Gone::watch(caller, told.instruct.gone.as_deref());
     let end = Instant::now() + told.instruct.patience();
-    let mut seat = Seat::new(door, Transport::LongPoll);
     seat.meta.clone_from(&told.instruct.meta);
     let may_ask = may_ask && caller.is_repeatable();
     let lost = seat.follow(caller, told.instruct.wanted()).await? && may_ask;
@@ -55,7 +54,7 @@ pub(super) async fn wait(
                 seat.give_up();
                 false
             }
-            Next::Message(message) => match answered(&seat, &message) {
+            Next::Message(message) => match answered(seat, &message) {
                 Answered::Reply(response) => break Outcome::Answer(response),
                 Answered::Ask => caller.is_repeatable(),
                 Answered::Nothing => false,
@@ -63,7 +62,7 @@ pub(super) async fn wait(
         };
         if asks {
             // It takes the most room of all this, and is seldom done.
-            break Box::pin(again(caller, door, &seat, told, end)).await?;
+            break Box::pin(again(caller, door, seat, told, end)).await?;
         }
     };
     gone.ended();
