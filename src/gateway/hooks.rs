@@ -109,10 +109,12 @@ impl<'a> Matter<'a> {
         (head.method, head.uri, head.headers) = (method, uri, headers);
         head.version = self.head.version;
         let none = Captures::default();
-        let (peer, client) = (self.way.client.peer, &self.desk.upstreams);
+        let (peer, client, notices) =
+            (self.way.client.peer, &self.desk.upstreams, &self.desk.notices);
         let passage = |location, proxy, scope| {
             let redirected = question.to.is_none();
-            Passage { client, location, proxy, head: &head, scope, peer, redirected }.inquiry()
+            Passage { client, notices, location, proxy, head: &head, scope, peer, redirected }
+                .inquiry()
         };
         let asking =
             Scope { method: &head.method, uri: &head.uri, headers: &head.headers, ..scope };

@@ -1,4 +1,4 @@
-//! What the application is told and need not decide: `push_unsubscribe_request`.
+//! What the application is told and need not decide: `push_unsubscribe_request`, and the farewells of GRIP.
 //!
 //! Whoever has something to tell puts a notice into the worker's queue and goes on. A few notices are
 //! under way at a time; one that fails comes again, later each time, and is given up after a while. An
@@ -16,14 +16,18 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
 use tracing::warn;
 
-use super::{Client, backoff::Backoff, notice::Notice, quiet::Quiet};
+use super::{
+    Client,
+    backoff::Backoff,
+    notice::{Notice, Outcome},
+    quiet::Quiet,
+};
 
 /// Notices of a worker that are under way at a time.
 const AT_ONCE: usize = 16;
@@ -62,6 +66,8 @@ pub struct Notices {
     state: RefCell<State>,
     changed: Notify,
     idle: Notify,
+    /// The last notices are taken.
+    last_call: Notify,
     /// What the log is told of losses.
     quiet: Quiet,
 }
@@ -75,8 +81,44 @@ struct State {
     running: bool,
     /// Nothing is tried again.
     closing: bool,
+    /// Those who will have something to tell.
+    owed: usize,
     /// Upstreams that cannot be reached, and until when they are left alone.
     down: HashMap<usize, (Backoff, Instant)>,
+}
+
+/// Somebody who will have something to tell, and is waited for at the end.
+#[derive(Debug)]
+pub(super) struct Owed(Rc<Notices>);
+
+impl Owed {
+    pub(super) fn new(notices: &Rc<Notices>) -> Self {
+        notices.state.borrow_mut().owed += 1;
+        Self(notices.clone())
+    }
+
+    /// Waits until it is time: nobody comes any more, and the last notices are taken.
+    pub(super) async fn due(&self) {
+        let last_call = self.0.last_call.notified();
+        if !self.0.state.borrow().closing {
+            last_call.await;
+        }
+    }
+
+    /// Tells it.
+    pub(super) fn put(&self, notice: Notice) {
+        self.0.start();
+        self.0.put(notice);
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.state.borrow_mut().owed -= 1;
+        if self.0.is_idle() {
+            self.0.idle.notify_waiters();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -141,8 +183,16 @@ fn pauses() -> Backoff {
 impl Notices {
     /// A queue of so many notices at most.
     pub fn new(client: Client, most: usize, counts: Arc<NoticeCounts>) -> Self {
-        let (state, changed, idle) = (RefCell::default(), Notify::new(), Notify::new());
-        Self { client, most, counts, state, changed, idle, quiet: Quiet::default() }
+        Self {
+            client,
+            most,
+            counts,
+            state: RefCell::default(),
+            changed: Notify::new(),
+            idle: Notify::new(),
+            last_call: Notify::new(),
+            quiet: Quiet::default(),
+        }
     }
 
     /// Begins to work, on the worker's own thread, unless it does already.
@@ -161,6 +211,7 @@ impl Notices {
     /// Waits until everything is told that can be told at once; what is left is given up.
     pub async fn settled(&self) {
         self.state.borrow_mut().closing = true;
+        self.last_call.notify_waiters();
         loop {
             let idle = self.idle.notified();
             if self.is_idle() {
@@ -173,7 +224,8 @@ impl Notices {
 
     fn is_idle(&self) -> bool {
         let state = self.state.borrow();
-        !state.running || (state.queue.is_empty() && state.under_way == 0)
+        let told = !state.running || (state.queue.is_empty() && state.under_way == 0);
+        told && state.owed == 0
     }
 
     fn push(&self, waiting: Waiting) {
@@ -252,26 +304,35 @@ impl Notices {
         next.unwrap_or(now + PATIENCE)
     }
 
-    async fn tell(self: Rc<Self>, waiting: Waiting) {
-        let told = match waiting.notice.inquiry() {
-            Some(inquiry) => {
-                let answer = self.client.inquire(&inquiry, Bytes::new(), MAX_ANSWER).await;
-                self.state.borrow_mut().note(inquiry.upstream, answer.is_ok());
-                // It is not asked for anything; what it refuses it would refuse again.
-                answer.is_ok_and(|answer| !answer.status().is_server_error())
+    async fn tell(self: Rc<Self>, mut waiting: Waiting) {
+        match self.attempt(&mut waiting.notice).await {
+            Outcome::Lost => {
+                self.counts.failed.fetch_add(1, Ordering::Relaxed);
+                self.lose(1, "it does not answer");
             }
-            None => true,
-        };
-        if told {
-            self.counts.told.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.again(waiting);
+            Outcome::Again => self.again(waiting),
+            Outcome::Told | Outcome::GoesOn => {
+                self.counts.told.fetch_add(1, Ordering::Relaxed);
+            }
         }
         self.state.borrow_mut().under_way -= 1;
         if self.is_idle() {
             self.idle.notify_waiters();
         }
         self.changed.notify_one();
+    }
+
+    /// Sends the requests of a notice, until one fails.
+    async fn attempt(&self, notice: &mut Notice) -> Outcome {
+        loop {
+            let Some(inquiry) = notice.inquiry() else { return Outcome::Told };
+            let answer = self.client.inquire(&inquiry, notice.body(), MAX_ANSWER).await;
+            self.state.borrow_mut().note(inquiry.upstream, answer.is_ok());
+            let outcome = notice.judge(&answer);
+            if outcome != Outcome::GoesOn {
+                return outcome;
+            }
+        }
     }
 
     fn again(&self, mut waiting: Waiting) {

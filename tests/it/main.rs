@@ -38,6 +38,7 @@ mod edit;
 mod ends;
 mod event_source;
 mod events;
+mod farewells;
 mod faults;
 mod grip;
 mod grip_details;

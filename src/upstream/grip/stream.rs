@@ -29,6 +29,8 @@ enum After {
     Ask,
     /// The answer is at its end.
     End,
+    /// There is nothing to wait for any more.
+    Over,
 }
 
 /// The answer, which goes on.
@@ -65,8 +67,12 @@ async fn run(
             }
             _ => After::Ask,
         };
-        let Some(link) = instruct.next.as_ref().filter(|_| matches!(after, After::Ask)) else {
-            gone.ended();
+        let asks = matches!(after, After::Ask);
+        let Some(link) = instruct.next.as_ref().filter(|_| asks) else {
+            // That the gateway ends it the application does not know.
+            if !matches!(after, After::Over) {
+                gone.ended();
+            }
             return Ok(());
         };
         if empty > MAX_EMPTY {
@@ -122,7 +128,7 @@ async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
             () = until(pace.ask_at()) => return After::Ask,
         };
         let piece = match next {
-            Next::Over => Piece::End,
+            Next::Over => return After::Over,
             Next::Lost => Piece::Ask,
             Next::Message(message) => seat.piece(&message, |item| item.stream.as_ref()),
         };
