@@ -1,6 +1,6 @@
 //! A request that waits within its answer: `Grip-Hold: stream`, and pages that follow each other.
 
-use std::{pin::pin, rc::Rc};
+use std::{pin::pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
@@ -17,11 +17,18 @@ use crate::{
     config::Transport,
     grip::{Hold, Instruct, Mode},
     hold::Door,
-    response::{Body, Cut},
+    response::{Body, Cut, Refusal},
+    upstream::backoff::Backoff,
 };
 
 /// Pages without a byte that may follow each other.
 const MAX_EMPTY: usize = 10;
+/// Pages that follow each other at once, ...
+const AT_ONCE: usize = 5;
+/// ... before those that do, and never hold, are asked for after a pause, ...
+const FIRST_PAGE_PAUSE: Duration = Duration::from_millis(50);
+/// ... of this at most. An application that takes as long itself paces them well enough.
+const MAX_PAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the application is not waited for any more.
 enum After {
@@ -51,7 +58,7 @@ async fn run(
 ) -> Result<(), Cut> {
     let gone = Gone::watch(&caller, instruct.gone.as_deref());
     let mut seat = Seat::new(&door, Transport::Chunked);
-    let mut empty = 0;
+    let (mut empty, mut chain) = (0, Chain::new());
     loop {
         seat.meta.clone_from(&instruct.meta);
         let lost = seat.follow(&caller, instruct.wanted()).await.map_err(|refusal| {
@@ -62,7 +69,7 @@ async fn run(
         out.send(seat.render(&body)).await;
         let after = match instruct.hold {
             Some(Hold::Stream) if !lost => {
-                empty = 0;
+                (empty, chain) = (0, Chain::new());
                 go_on(&mut seat, &instruct, &out).await
             }
             _ => After::Ask,
@@ -80,22 +87,23 @@ async fn run(
             return Err(Cut);
         }
         // Asking takes the most room of all this, and is seldom done.
-        let told = Box::pin(next(&caller, &door, &seat, &instruct, &out, &link.uri)).await?;
+        let asking = async {
+            tokio::time::sleep(chain.pause()).await;
+            caller.next(&link.uri, &seat.last()).await
+        };
+        let told = Box::pin(next(asking, &door, &instruct, &out)).await?;
         (instruct, body) = (told.instruct, told.body);
     }
 }
 
 /// Asks for what follows, as long as there is a server; who waits gets signs of life meanwhile.
 async fn next(
-    caller: &Caller,
+    asking: impl Future<Output = Result<Told, Refusal>>,
     door: &Door,
-    seat: &Seat,
     instruct: &Instruct,
     out: &Out,
-    uri: &str,
 ) -> Result<Told, Cut> {
-    let last = seat.last();
-    let mut asking = pin!(caller.next(uri, &last));
+    let mut asking = pin!(asking);
     let mut pace = Pace::new(instruct);
     loop {
         let told = tokio::select! {
@@ -144,6 +152,32 @@ async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
     }
 }
 
+/// Pages that follow each other and do not hold.
+struct Chain {
+    pages: usize,
+    /// When the last one was asked for.
+    asked: Instant,
+    backoff: Backoff,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let backoff = Backoff::new(FIRST_PAGE_PAUSE, MAX_PAGE_PAUSE);
+        Self { pages: 0, asked: Instant::now(), backoff }
+    }
+
+    /// How long the next page has to wait, which is asked for then.
+    fn pause(&mut self) -> Duration {
+        if self.asked.elapsed() >= MAX_PAGE_PAUSE {
+            *self = Self::new();
+        }
+        self.pages += 1;
+        let pause = if self.pages > AT_ONCE { self.backoff.pause() } else { Duration::ZERO };
+        self.asked = Instant::now() + pause;
+        pause
+    }
+}
+
 /// When something has to be done though nothing comes.
 struct Pace<'a> {
     instruct: &'a Instruct,
@@ -187,5 +221,26 @@ pub(super) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_follow_at_once_for_a_while_and_then_slower_and_slower() {
+        let mut chain = Chain::new();
+        for _ in 0..AT_ONCE {
+            assert_eq!(chain.pause(), Duration::ZERO);
+        }
+        for whole in [50, 100, 200, 400, 800, 1000, 1000] {
+            let (pause, whole) = (chain.pause(), Duration::from_millis(whole));
+            assert!((whole / 2..=whole).contains(&pause), "{pause:?} of {whole:?}");
+            tokio::time::sleep(pause).await;
+        }
+        // It took its time by itself.
+        tokio::time::sleep(MAX_PAGE_PAUSE).await;
+        assert_eq!(chain.pause(), Duration::ZERO);
     }
 }
