@@ -282,3 +282,28 @@ fn quiet_means_that_nothing_but_the_log_is_written() {
     child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     assert_eq!(printed, "");
 }
+
+#[test]
+fn levels_that_cannot_be_understood_are_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, &serving("127.0.0.1:0"));
+    for (levels, why) in [
+        ("pushgate=lodu", ""),
+        ("inof", "\"inof\" is no level"),
+        ("info,hyper", "\"hyper\" is no level"),
+        ("=,=", ""),
+    ] {
+        for check in [&[][..], &["-t"]] {
+            let output = command(&config).args(check).env("RUST_LOG", levels).output().unwrap();
+            let (status, text) = said(&output);
+            assert_eq!(status, Some(64), "{levels}: {text}");
+            let begin = format!("pushgate: RUST_LOG={levels:?} cannot be understood: {why}");
+            assert!(text.starts_with(&begin), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+    for levels in ["", "debug", "warn,pushgate=debug", "off,pushgate::upstream=info"] {
+        let output = command(&config).args(["-t"]).env("RUST_LOG", levels).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{levels}: {output:?}");
+    }
+}
