@@ -39,7 +39,7 @@ impl Desk {
         let matter = Matter { desk: self, way, stop, head, channels, role, identity };
         match (&stop.location.publisher, &stop.location.subscriber, stop.outlets) {
             (publisher, Some(subscriber), Some(outlets))
-                if publisher.is_none() || subscribes(&head.method) =>
+                if publisher.is_none() || (subscribes(&head.method) && !matter.lists()) =>
             {
                 if let Some(body) = &body {
                     // Whoever is not there any more need not be asked about.
@@ -114,13 +114,11 @@ impl Desk {
         } else {
             // Too much of it has gone to the application already.
             let body = body.ok_or(Refusal::TooLarge)?;
-            if head.method == Method::DELETE {
-                // Who is sent away may be back before this is through.
-                self.gateway.forget_verdicts();
-            }
+            let deletes = head.method == Method::DELETE;
+            // Who is sent away may be back before this is through.
+            let _forgetting = deletes.then(|| self.gateway.epochs.forget());
             errand.answer(matter.channels, body).await.inspect(|_| {
-                if head.method == Method::DELETE {
-                    self.gateway.forget_verdicts();
+                if deletes {
                     matter.tell(Happening::Deleted);
                 }
             })?

@@ -38,4 +38,4 @@ pub use notice::Notice;
 pub use notices::{NoticeCounts, Notices};
 pub use proxy::{ALLOW, CONDITIONS, Inquiry, Passage, Passed, pass_on, strip_hops, takes};
 pub use upload::Upload;
-pub use verdicts::{Key, Verdict, Verdicts};
+pub use verdicts::{Epochs, Key, Verdict, Verdicts};
