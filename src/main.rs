@@ -9,6 +9,7 @@ use pushgate::{
     log,
     server::{Bound, at_reopen, run, settle, stop_signal},
 };
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -69,6 +70,9 @@ fn failed(error: impl std::fmt::Display) -> ExitCode {
 fn serve(config: Config, levels: EnvFilter, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {
     let process = &config.process;
     let logs = log::start(process.log_format, &process.error_log, &process.access_log, levels)?;
+    for warning in &config.warnings {
+        warn!(%warning, "the configuration may not say what is meant");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anybody can know that it listens: who does may stop it.
     let stop = runtime.block_on(async { stop_signal() })?;

@@ -7,6 +7,8 @@ mod idle;
 mod proxy;
 mod status;
 mod subscriber;
+mod texts;
+mod unguarded;
 
 use std::time::Duration;
 
@@ -18,7 +20,6 @@ use super::{
     transport::Transport,
     upstream::Upstreams,
     value::{At, or},
-    variable::Template,
 };
 use crate::{
     access::{Access, RealIp, X_FORWARDED_FOR},
@@ -78,6 +79,7 @@ pub(super) fn location(
     let channels = build.channels();
     let guards = private || !transports.is_empty();
     let (jwt, secure_link) = build.credentials(&channels.group, guards);
+    build.note_unguarded(status, proxy.is_some());
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, private && !internal || status.is_some_and(Status::is_private)),
@@ -225,16 +227,6 @@ impl Build<'_> {
             group_max_channels: or(block.push_group_max_channels.as_ref(), 0),
             group_max_subscribers: or(block.push_group_max_subscribers.as_ref(), 0),
         }
-    }
-
-    fn template(&mut self, text: &At<String>) -> Option<Template> {
-        let template = Template::parse(&text.value, self.pattern);
-        template.map_err(|error| self.faults.add(text.place, error)).ok()
-    }
-
-    fn templates(&mut self, texts: Option<&At<Vec<At<String>>>>) -> Vec<Template> {
-        let texts = texts.into_iter().flat_map(|texts| &texts.value);
-        texts.filter_map(|text| self.template(text)).collect()
     }
 
     fn retention(&mut self) -> Retention {
