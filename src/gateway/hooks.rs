@@ -8,16 +8,16 @@ use super::{
 };
 use crate::{
     access::X_FORWARDED_FOR,
-    channel::ChannelId,
+    channel::{ChannelId, MessageId},
     config::{
         Location, Question, Transport,
-        variable::{Push, Scope},
+        variable::{Push, Scope, later},
     },
     dialect::Dialect,
     grip,
     response::Refusal,
     router::{Captures, normalize},
-    upstream::{CONDITIONS, Inquiry, Passage, strip_hops},
+    upstream::{CONDITIONS, Inquiry, Late, Passage, strip_hops},
 };
 
 /// The body of an answer that is passed on may have so many bytes.
@@ -68,6 +68,19 @@ pub(super) struct Matter<'a> {
     pub(super) role: Role,
     /// Who it is; empty where `push_presence` is off.
     pub(super) identity: &'a [u8],
+    /// After which message a subscriber goes on.
+    pub(super) asked: Option<MessageId>,
+}
+
+/// When the application gets to know of something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Moment {
+    /// At once.
+    Now,
+    /// When a message comes.
+    Publishing,
+    /// When somebody has left.
+    Leaving,
 }
 
 impl<'a> Matter<'a> {
@@ -99,11 +112,25 @@ impl<'a> Matter<'a> {
         question: &Question,
         method: Method,
         whole: bool,
+        moment: Moment,
     ) -> Result<Inquiry, Refusal> {
         let channel_id = self.location().joined(self.channels).ok_or_else(unspeakable)?;
         let scope = self.scope(&channel_id);
+        let message_id = match moment {
+            Moment::Now => self.asked,
+            Moment::Publishing => None,
+            Moment::Leaving => Some(later::ID),
+        };
+        let push = Push {
+            message_id,
+            previous_message_id: self.asked,
+            subscriber_count: Some(later::COUNT),
+            ..scope.push
+        };
         let unfit = || Refusal::BadRequest("The application cannot be asked about this.".into());
-        let uri = question.uri.expand_uri(&scope).ok_or_else(unfit)?;
+        let uri = question.uri.expand_uri(&Scope { push, ..scope }).ok_or_else(unfit)?;
+        let late = self.late(question).filter(|_| moment == Moment::Now);
+        let uri = late.map_or_else(|| uri.clone(), |late| late.settle(&uri, None));
         let headers = self.headers(&channel_id, whole)?;
         let (mut head, ()) = http::Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (method, uri, headers);
@@ -130,6 +157,12 @@ impl<'a> Matter<'a> {
         };
         let captures = found.as_ref().map_or(&none, |found| &found.captures);
         passage(location, proxy, &Scope { path: &path, captures, ..asking })
+    }
+
+    /// What is put into a question when it is asked, if there is something.
+    pub(super) fn late(&self, question: &Question) -> Option<Late> {
+        let late = || Late { hub: self.desk.gateway.hub.clone(), channels: self.channels.into() };
+        question.uri.is_late().then(late)
     }
 
     /// What the application is told of the request.

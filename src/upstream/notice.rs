@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::{UpstreamError, grip, proxy::Inquiry};
+use super::{Late, UpstreamError, grip, proxy::Inquiry};
 use crate::{
     channel::MessageId,
     config::{Location, Timeouts},
@@ -25,6 +25,8 @@ pub struct Notice {
     /// The latest message that whoever it is about has seen.
     pub seen: Option<MessageId>,
     farewell: Option<Box<Farewell>>,
+    /// What is put into its path when it goes out.
+    late: Option<Box<Late>>,
 }
 
 /// What is POSTed of a client that was held by GRIP.
@@ -61,7 +63,12 @@ impl Notice {
         let Inquiry { upstream, timeouts, .. } = *inquiry;
         // Who keeps it tries again.
         let timeouts = Timeouts { retry: Duration::ZERO, ..timeouts };
-        Self { upstream, timeouts, head: head.into(), seen: None, farewell: None }
+        Self { upstream, timeouts, head: head.into(), seen: None, farewell: None, late: None }
+    }
+
+    /// The same, with what is put into its path when it goes out.
+    pub fn with_late(self, late: Option<Late>) -> Self {
+        Self { late: late.map(Box::new), ..self }
     }
 
     /// What is POSTed in so many requests, each signed with the key of `location` when it goes out.
@@ -80,7 +87,8 @@ impl Notice {
             let bodies = own.bodies.iter().map(|body| size_of::<Bytes>() + body.len());
             size_of::<Farewell>() + bodies.sum::<usize>()
         });
-        size_of::<Self>() + self.head.len() + farewell
+        let late = self.late.as_ref().map_or(0, |late| late.size());
+        size_of::<Self>() + self.head.len() + farewell + late
     }
 
     /// The body of the request that tells it.
@@ -114,7 +122,10 @@ impl Notice {
     /// The request that tells it.
     pub(super) fn inquiry(&self) -> Option<Inquiry> {
         let mut lines = self.head.split(|byte| *byte == b'\n');
-        let uri = lines.next().and_then(|uri| uri.try_into().ok())?;
+        let mut uri = lines.next().and_then(|uri| uri.try_into().ok())?;
+        if let Some(late) = &self.late {
+            uri = late.settle(&uri, self.seen);
+        }
         let mut headers = HeaderMap::new();
         for line in lines {
             let colon = line.iter().position(|byte| *byte == b':')?;

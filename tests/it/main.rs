@@ -78,5 +78,6 @@ mod stream;
 mod transports;
 mod tunnel;
 mod vanish;
+mod variables;
 mod waiting;
 mod websocket;
