@@ -1302,6 +1302,8 @@ fn what_visitors_bring_is_not_asked_for_where_it_would_protect_nothing() {
 
 #[test]
 fn guards_of_outer_levels_that_guard_nothing_are_worth_a_warning() {
+    const PROXY: &str = "proxy_pass = 'http://127.0.0.1:9'\n";
+    const STATUS: &str = "push_status = true\n";
     let keys = "push_secure_link = '$arg_s,$arg_e'\n\
                 push_secure_link_secret = 'text:0123456789abcdef0123456789abcdef'\n\
                 push_authorize_request = 'http://127.0.0.1:9/may'\n";
@@ -1309,8 +1311,6 @@ fn guards_of_outer_levels_that_guard_nothing_are_worth_a_warning() {
         let text = format!("[[server]]\n{keys}{outer}[[server.location]]\npath = '/x'\n{location}");
         parse(&text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    const PROXY: &str = "proxy_pass = 'http://127.0.0.1:9'\n";
-    const STATUS: &str = "push_status = true\n";
     for (outer, location, role) in [
         ("", PROXY, Some("proxy_pass")),
         ("access = 'allow all'\n", STATUS, Some("push_status")),

@@ -1,6 +1,6 @@
 //! What the application is asked and told of a request.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 
 use super::{
     Desk,
@@ -116,21 +116,8 @@ impl<'a> Matter<'a> {
     ) -> Result<Inquiry, Refusal> {
         let channel_id = self.location().joined(self.channels).ok_or_else(unspeakable)?;
         let scope = self.scope(&channel_id);
-        let message_id = match moment {
-            Moment::Now => self.asked,
-            Moment::Publishing => None,
-            Moment::Leaving => Some(later::ID),
-        };
-        let push = Push {
-            message_id,
-            previous_message_id: self.asked,
-            subscriber_count: Some(later::COUNT),
-            ..scope.push
-        };
         let unfit = || Refusal::BadRequest("The application cannot be asked about this.".into());
-        let uri = question.uri.expand_uri(&Scope { push, ..scope }).ok_or_else(unfit)?;
-        let late = self.late(question).filter(|_| moment == Moment::Now);
-        let uri = late.map_or_else(|| uri.clone(), |late| late.settle(&uri, None));
+        let uri = self.uri(question, &scope, moment).ok_or_else(unfit)?;
         let headers = self.headers(&channel_id, whole)?;
         let (mut head, ()) = http::Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (method, uri, headers);
@@ -157,6 +144,24 @@ impl<'a> Matter<'a> {
         };
         let captures = found.as_ref().map_or(&none, |found| &found.captures);
         passage(location, proxy, &Scope { path: &path, captures, ..asking })
+    }
+
+    /// The URI of a question; what is known later is put into it then.
+    fn uri(&self, question: &Question, scope: &Scope<'_>, moment: Moment) -> Option<Uri> {
+        let message_id = match moment {
+            Moment::Now => self.asked,
+            Moment::Publishing => None,
+            Moment::Leaving => Some(later::ID),
+        };
+        let push = Push {
+            message_id,
+            previous_message_id: self.asked.filter(|_| moment == Moment::Now),
+            subscriber_count: Some(later::COUNT),
+            ..scope.push
+        };
+        let uri = question.uri.expand_uri(&Scope { push, ..*scope })?;
+        let late = self.late(question).filter(|_| moment == Moment::Now);
+        Some(late.map_or_else(|| uri.clone(), |late| late.settle(&uri, None)))
     }
 
     /// What is put into a question when it is asked, if there is something.

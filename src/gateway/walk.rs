@@ -162,16 +162,10 @@ impl Desk {
             return Ok(Passed::Answer(shared(location, head, response)));
         }
         if let Some(proxy) = &location.proxy {
-            let passage = Passage {
-                client: &self.upstreams,
-                notices: &self.notices,
-                location,
-                proxy,
-                head,
-                scope,
-                peer: way.client.peer,
-                redirected: way.asked.is_some(),
-            };
+            let (client, notices, peer) = (&self.upstreams, &self.notices, way.client.peer);
+            let redirected = way.asked.is_some();
+            let passage =
+                Passage { client, notices, location, proxy, head, scope, peer, redirected };
             return Box::pin(passage.pass(body, (&self.gateway.hub, location))).await;
         }
         let token = admit::token(location, scope)?;

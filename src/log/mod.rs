@@ -74,7 +74,7 @@ pub fn levels() -> Result<Option<EnvFilter>, BadLevels> {
     };
     let bad = |why| BadLevels { value: value.to_string_lossy().into_owned(), why };
     let text = value.to_str().ok_or_else(|| bad("it is not UTF-8".to_owned()))?;
-    for word in text.split(',').map(str::trim).filter(|word| is_no_level(word)) {
+    if let Some(word) = text.split(',').map(str::trim).find(|word| is_no_level(word)) {
         return Err(bad(format!("{word:?} is no level")));
     }
     EnvFilter::try_new(text).map(Some).map_err(|error| bad(error.to_string()))

@@ -29,7 +29,7 @@ pub struct Notice {
     late: Option<Box<Late>>,
 }
 
-/// What is POSTed of a client that was held by GRIP.
+/// What is sent by POST of a client that was held by GRIP.
 #[derive(Debug)]
 struct Farewell {
     /// Of each request: they go out one after the other.
@@ -67,11 +67,12 @@ impl Notice {
     }
 
     /// The same, with what is put into its path when it goes out.
+    #[must_use]
     pub fn with_late(self, late: Option<Late>) -> Self {
         Self { late: late.map(Box::new), ..self }
     }
 
-    /// What is POSTed in so many requests, each signed with the key of `location` when it goes out.
+    /// What is sent by POST in so many requests, each signed with the key of `location` when it goes out.
     pub(super) fn farewell(
         inquiry: &Inquiry,
         location: &Arc<Location>,

@@ -5,9 +5,10 @@
 //! application that cannot be reached is left alone meanwhile by all of them.
 //! When the queue is full the oldest goes: what is true now matters more than what was.
 
+mod queue;
+
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{
         Arc,
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use queue::{State, Waiting, pauses};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -24,7 +26,6 @@ use tracing::warn;
 
 use super::{
     Client,
-    backoff::Backoff,
     notice::{Notice, Outcome},
     quiet::Quiet,
 };
@@ -33,13 +34,6 @@ use super::{
 const AT_ONCE: usize = 16;
 /// The answer to one is read up to here, in bytes, and says nothing.
 const MAX_ANSWER: usize = 64 << 10;
-/// Bytes of the notices that wait: a thousand each where there are as many as `push_hook_queue` is by
-/// itself.
-const MAX_BYTES: usize = 16 << 20;
-/// Before a notice is sent again, ...
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// ... and at most.
-const MAX_PAUSE: Duration = Duration::from_secs(8);
 /// A notice that could not be told for so long is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -70,21 +64,6 @@ pub struct Notices {
     last_call: Notify,
     /// What the log is told of losses.
     quiet: Quiet,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<Waiting>,
-    /// What the notices in the queue take.
-    bytes: usize,
-    under_way: usize,
-    running: bool,
-    /// Nothing is tried again.
-    closing: bool,
-    /// Those who will have something to tell.
-    owed: usize,
-    /// Upstreams that cannot be reached, and until when they are left alone.
-    down: HashMap<usize, (Backoff, Instant)>,
 }
 
 /// Somebody who will have something to tell, and is waited for at the end.
@@ -119,65 +98,6 @@ impl Drop for Owed {
             self.0.idle.notify_waiters();
         }
     }
-}
-
-#[derive(Debug)]
-struct Waiting {
-    notice: Notice,
-    since: Instant,
-    due: Instant,
-    backoff: Backoff,
-}
-
-impl State {
-    /// Takes out the notice at a place of the queue.
-    fn take(&mut self, at: usize) -> Option<Waiting> {
-        let waiting = self.queue.remove(at)?;
-        self.bytes -= waiting.notice.size();
-        Some(waiting)
-    }
-
-    /// Makes room for so many bytes in a queue of so many notices; says how many have gone for it.
-    fn make_room(&mut self, bytes: usize, most: usize) -> usize {
-        let mut gone = 0;
-        while self.queue.len() >= most || self.bytes + bytes > MAX_BYTES {
-            if self.take(0).is_none() {
-                break;
-            }
-            gone += 1;
-        }
-        gone
-    }
-
-    /// When a notice may be sent.
-    fn due(&self, waiting: &Waiting) -> Instant {
-        let down = self.down.get(&waiting.notice.upstream);
-        down.map_or(waiting.due, |(_, until)| waiting.due.max(*until))
-    }
-
-    /// Whether the upstream of a notice is left alone now.
-    fn is_down(&self, waiting: &Waiting, now: Instant) -> bool {
-        self.down.get(&waiting.notice.upstream).is_some_and(|(_, until)| *until > now)
-    }
-
-    /// An upstream could be reached, or not.
-    fn note(&mut self, upstream: usize, reached: bool) {
-        let now = Instant::now();
-        if reached {
-            self.down.remove(&upstream);
-            return;
-        }
-        let (backoff, until) = self.down.entry(upstream).or_insert_with(|| (pauses(), now));
-        // Of those that were under way together the first counts.
-        if *until <= now {
-            *until = now + backoff.pause();
-        }
-    }
-}
-
-/// Those before whoever could not be reached is asked again.
-fn pauses() -> Backoff {
-    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
 }
 
 impl Notices {
@@ -350,7 +270,7 @@ impl Notices {
 mod tests {
     use http::{HeaderMap, HeaderValue, Method, header};
 
-    use super::*;
+    use super::{queue::MAX_BYTES, *};
     use crate::{
         config::{Address, Timeouts, Upstream},
         upstream::{Group, Inquiry},

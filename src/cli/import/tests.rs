@@ -723,7 +723,8 @@ fn names_of_others_neither_break_the_file_nor_reach_the_terminal() {
 
 #[test]
 fn a_variable_that_stays_empty_is_told() {
-    let text = "server { location /x { nchan_subscriber; nchan_channel_id c$nchan_prev_message_id; } }";
+    let text =
+        "server { location /x { nchan_subscriber; nchan_channel_id c$nchan_prev_message_id; } }";
     let imported = imported(&format!("events {{}}\nhttp {{ {text} }}\n"));
     let [warning] = &imported.warnings[..] else { panic!("{:?}", imported.warnings) };
     let told = "push_channel_id: `$push_previous_message_id` is always empty here";

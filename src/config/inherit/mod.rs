@@ -79,7 +79,6 @@ pub(super) fn location(
     let channels = build.channels();
     let guards = private || !transports.is_empty();
     let (jwt, secure_link) = build.credentials(&channels.group, guards);
-    build.note_unguarded(status, proxy.is_some());
     Some(Location {
         pattern: pattern.clone(),
         access: access(block, private && !internal || status.is_some_and(Status::is_private)),
@@ -152,6 +151,7 @@ impl Build<'_> {
         self.note_idle_proxy();
         self.note_idle(&transports);
         self.note_idle_credentials(publisher || !transports.is_empty());
+        self.note_unguarded(status);
         (status, publisher, transports)
     }
 

@@ -13,15 +13,15 @@ use crate::{
 impl Build<'_> {
     /// Warns of guards of outer levels that a location does not have, which is for something else than
     /// messages, and open to whoever comes: neither `internal` nor with rules of its own.
-    pub(super) fn note_unguarded(&mut self, status: Option<Status>, passes: bool) {
-        let Some(role) = self.unguarded(status, passes) else { return };
+    pub(super) fn note_unguarded(&mut self, status: Option<Status>) {
+        let Some(role) = self.unguarded(status) else { return };
         let block = self.block;
         let own = |place: Place| place.level == Level::Location;
         let rules = block.access.as_ref();
         let internal = block.internal.as_ref().is_some_and(|at| at.value);
         let chosen = rules.is_some_and(|at| own(at.place) || at.value.iter().any(Rule::denies));
         // Without rules what shows the gateway admits this machine only.
-        let local = !passes && rules.is_none_or(|at| at.value.is_empty());
+        let local = status.is_some() && rules.is_none_or(|at| at.value.is_empty());
         if internal || chosen || local {
             return;
         }
@@ -43,10 +43,10 @@ impl Build<'_> {
     }
 
     /// The key of what a location is for, if it is none that has the guards.
-    fn unguarded(&self, status: Option<Status>, passes: bool) -> Option<&'static str> {
+    fn unguarded(&self, status: Option<Status>) -> Option<&'static str> {
         let block = self.block;
         if status.is_none() {
-            return block.proxy_pass.as_ref().filter(|_| passes).map(|at| at.place.key);
+            return block.proxy_pass.as_ref().map(|at| at.place.key);
         }
         let keys = [
             (block.push_status.as_ref(), "push_status"),

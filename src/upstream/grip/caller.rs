@@ -237,7 +237,7 @@ impl Caller {
         self.farewell(uri, headers, [Bytes::new()].into())
     }
 
-    /// What is POSTed at last, in so many requests.
+    /// What is sent by POST at last, in so many requests.
     pub(super) fn farewell(
         &self,
         uri: Uri,

@@ -61,10 +61,7 @@ async fn run(
     let (mut empty, mut chain) = (0, Chain::new());
     loop {
         seat.meta.clone_from(&instruct.meta);
-        let lost = seat.follow(&caller, instruct.wanted()).await.map_err(|refusal| {
-            warn!(%refusal, "a held request ends");
-            Cut
-        })?;
+        let lost = seat.follow(&caller, instruct.wanted()).await.map_err(ends)?;
         empty = if body.is_empty() { empty + 1 } else { 0 };
         out.send(seat.render(&body)).await;
         let after = match instruct.hold {
@@ -83,17 +80,32 @@ async fn run(
             return Ok(());
         };
         if empty > MAX_EMPTY {
-            warn!("the application links from one empty answer to the next");
-            return Err(Cut);
+            return Err(endless());
         }
         // Asking takes the most room of all this, and is seldom done.
-        let asking = async {
-            tokio::time::sleep(chain.pause()).await;
-            caller.next(&link.uri, &seat.last()).await
-        };
+        let asking = page(&caller, &seat, &link.uri, chain.pause());
         let told = Box::pin(next(asking, &door, &instruct, &out)).await?;
         (instruct, body) = (told.instruct, told.body);
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as an error is mapped")]
+fn ends(refusal: Refusal) -> Cut {
+    warn!(%refusal, "a held request ends");
+    Cut
+}
+
+/// The next page, after a pause.
+async fn page(caller: &Caller, seat: &Seat, uri: &str, pause: Duration) -> Result<Told, Refusal> {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+    caller.next(uri, &seat.last()).await
+}
+
+fn endless() -> Cut {
+    warn!("the application links from one empty answer to the next");
+    Cut
 }
 
 /// Asks for what follows, as long as there is a server; who waits gets signs of life meanwhile.
