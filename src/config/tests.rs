@@ -1338,6 +1338,19 @@ fn guards_of_outer_levels_that_guard_nothing_are_worth_a_warning() {
             "{outer}{location}"
         );
     }
+    // Items are guarded by what they are published with, and no application is asked.
+    let asks = "push_authorize_request = 'http://127.0.0.1:9/may'\n";
+    for (keys, expected) in [
+        ("access = 'allow all'\n", 1),
+        ("", 0),
+        (
+            "access = 'allow all'\npush_grip_key = 'HS256 text:0123456789abcdef0123456789abcdef'\n",
+            0,
+        ),
+    ] {
+        let items = "[[server.location]]\npath = '/x'\npush_grip_publish = true\n";
+        assert_eq!(parse(&format!("[[server]]\n{asks}{keys}{items}")).warnings.len(), expected);
+    }
 }
 
 #[test]

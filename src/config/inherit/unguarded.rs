@@ -20,8 +20,8 @@ impl Build<'_> {
         let rules = block.access.as_ref();
         let internal = block.internal.as_ref().is_some_and(|at| at.value);
         let chosen = rules.is_some_and(|at| own(at.place) || at.value.iter().any(Rule::denies));
-        // Without rules what shows the gateway admits this machine only.
-        let local = status.is_some() && rules.is_none_or(|at| at.value.is_empty());
+        // Without rules what shows the gateway or takes items admits this machine only.
+        let local = block.proxy_pass.is_none() && rules.is_none_or(|at| at.value.is_empty());
         if internal || chosen || local {
             return;
         }
@@ -46,7 +46,8 @@ impl Build<'_> {
     fn unguarded(&self, status: Option<Status>) -> Option<&'static str> {
         let block = self.block;
         if status.is_none() {
-            return block.proxy_pass.as_ref().map(|at| at.place.key);
+            let role = block.proxy_pass.as_ref().map(|at| at.place.key);
+            return role.or_else(|| self.takes_anything().then_some("push_grip_publish"));
         }
         let keys = [
             (block.push_status.as_ref(), "push_status"),
@@ -55,5 +56,14 @@ impl Build<'_> {
         ];
         let on = |at: Option<&At<bool>>| at.is_some_and(|at| at.value);
         keys.into_iter().find(|(at, _)| on(*at)).map(|(_, key)| key)
+    }
+
+    /// Whether items are taken from whoever has no key, no token and no link.
+    fn takes_anything(&self) -> bool {
+        let block = self.block;
+        let token = block.push_jwt.as_ref().is_some_and(|at| !at.value.is_empty());
+        let link = block.push_secure_link.as_ref().is_some_and(|at| !at.value.is_empty());
+        let shown = token || link || block.push_grip_key.is_some();
+        block.push_grip_publish.as_ref().is_some_and(|at| at.value) && !shown
     }
 }
