@@ -1,16 +1,19 @@
 //! Which pages of other origins may use a location, and how their browsers are told (the Fetch
 //! standard's CORS protocol): `push_allowed_origins`, `push_allow_credentials`.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 /// What a location tells browsers about other origins.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cors {
     /// `push_allowed_origins`.
-    pub origins: Origins,
-    /// `push_allow_credentials`: cookies may come along. It has no effect with [`Origins::Any`]:
-    /// browsers refuse that pair, because it would hand every user's channels to every page.
-    pub credentials: bool,
+    origins: Origins,
+    /// `push_allow_credentials`.
+    credentials: bool,
+    /// Request headers that a page's script may set.
+    allowed: HeaderValue,
+    /// Response headers that a page's script may read.
+    exposed: HeaderValue,
 }
 
 /// The origins whose pages may use a location.
@@ -25,10 +28,10 @@ pub enum Origins {
     Same,
 }
 
-/// Response headers that a page's script may read.
+/// [`Cors::exposed`] of every location.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("Last-Modified, Etag, Content-Type, X-Push-Gap");
-/// Request headers that a page's script may set.
+/// [`Cors::allowed`] of every location.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "If-None-Match, If-Modified-Since, Etag, Last-Event-ID, Content-Type, Cache-Control, \
      X-EventSource-Event, Event-Type, Event-Id, Authorization",
@@ -38,20 +41,47 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
+impl Default for Cors {
+    fn default() -> Self {
+        Self::new(Origins::Same, false)
+    }
+}
+
 impl Cors {
+    /// `push_allowed_origins`, and `push_allow_credentials`: cookies may come along. That has no effect
+    /// with [`Origins::Any`]: browsers refuse the pair, because it would hand every user's channels to
+    /// every page.
+    pub fn new(origins: Origins, credentials: bool) -> Self {
+        Self { origins, credentials, allowed: ALLOWED, exposed: EXPOSED }
+    }
+
+    /// The same with further request headers that a page's script may set.
+    #[must_use]
+    pub fn allowing<'n>(self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { allowed: listed(self.allowed, names), ..self }
+    }
+
+    /// The same with further response headers that a page's script may read.
+    #[must_use]
+    pub fn exposing<'n>(self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { exposed: listed(self.exposed, names), ..self }
+    }
+
     /// The headers of an ordinary answer. They are to be appended to those it has: both may carry
     /// a `Vary`.
     pub fn headers(&self, origin: Option<&HeaderValue>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if self.grant(origin, &mut headers) {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, self.exposed.clone());
         }
         headers
     }
 
     /// Appends [`Cors::headers`] to those of an answer.
     pub fn append_to(&self, headers: &mut HeaderMap, origin: Option<&HeaderValue>) {
-        append_all(headers, self.headers(origin));
+        for (name, value) in &self.headers(origin) {
+            headers.append(name, value.clone());
+        }
     }
 
     /// The headers of an answer to OPTIONS; `requested_method` is the request's
@@ -68,7 +98,7 @@ impl Cors {
             if let Ok(methods) = HeaderValue::from_str(allow) {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
             }
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, self.allowed.clone());
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         }
         headers
@@ -119,16 +149,16 @@ impl Cors {
     }
 }
 
-/// Appends, where `HeaderMap::extend` would replace.
-pub fn append_all(headers: &mut HeaderMap, more: HeaderMap) {
-    let mut last: Option<HeaderName> = None;
-    for (name, value) in more {
-        // A name that is missing is that of the value before.
-        last = name.or(last);
-        if let Some(name) = &last {
-            headers.append(name, value);
+/// A list of names with more of them, each once.
+fn listed<'n>(list: HeaderValue, names: impl IntoIterator<Item = &'n str>) -> HeaderValue {
+    let Ok(text) = list.to_str() else { return list };
+    let mut text = text.to_owned();
+    for name in names {
+        if !text.split(", ").any(|known| known.eq_ignore_ascii_case(name)) {
+            text = format!("{text}, {name}");
         }
     }
+    HeaderValue::from_str(&text).unwrap_or(list)
 }
 
 /// Whether `origin` is on `host`; a port that either leaves out is the one of the origin's scheme.
@@ -166,7 +196,7 @@ mod tests {
 
     fn list(credentials: bool) -> Cors {
         let origins = Origins::List(vec!["https://a.example".into(), "http://b.example:81".into()]);
-        Cors { origins, credentials }
+        Cors::new(origins, credentials)
     }
 
     fn lines(headers: &HeaderMap) -> Vec<String> {
@@ -175,7 +205,7 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_only_the_own_origin_is_served() {
-        let cors = Cors { credentials: true, ..Cors::default() };
+        let cors = Cors::new(Origins::Same, true);
         assert!(cors.headers(Some(&value("https://a.example"))).is_empty());
         let method = value("POST");
         assert!(cors.preflight(Some(&value("https://a.example")), Some(&method), "GET").is_empty());
@@ -183,7 +213,7 @@ mod tests {
 
     #[test]
     fn any_origin_gets_a_star_that_caches_may_share_and_never_credentials() {
-        let cors = Cors { origins: Origins::Any, credentials: true };
+        let cors = Cors::new(Origins::Any, true);
         let expected = [
             "access-control-allow-origin: *",
             "access-control-expose-headers: Last-Modified, Etag, Content-Type, X-Push-Gap",
@@ -212,7 +242,7 @@ mod tests {
             assert_eq!(lines(&list(true).headers(Some(&value(origin)))), ["vary: Origin"]);
         }
         assert_eq!(lines(&list(true).headers(None)), ["vary: Origin"]);
-        let cors = Cors { origins: Origins::List(vec!["null".into()]), credentials: false };
+        let cors = Cors::new(Origins::List(vec!["null".into()]), false);
         assert_eq!(lines(&cors.headers(Some(&value("null")))), ["vary: Origin"]);
     }
 
@@ -242,6 +272,18 @@ mod tests {
         assert_eq!(lines(&plain), expected[..2]);
         let refused = list(false).preflight(Some(&value("https://c")), Some(&value("POST")), "GET");
         assert_eq!(lines(&refused), ["vary: Origin"]);
+    }
+
+    #[test]
+    fn what_a_location_reads_and_says_beside_is_named_once() {
+        let cors = Cors::new(Origins::Any, false)
+            .allowing(["x-token", "authorization", "X-Token", "x-a"])
+            .exposing(["x-why"]);
+        let headers = cors.preflight(None, Some(&value("GET")), "GET");
+        let base = ALLOWED.to_str().unwrap().to_owned();
+        assert_eq!(headers["access-control-allow-headers"], base + ", x-token, x-a");
+        let exposed = &cors.headers(None)["access-control-expose-headers"];
+        assert_eq!(exposed, "Last-Modified, Etag, Content-Type, X-Push-Gap, x-why");
     }
 
     #[test]
@@ -277,7 +319,7 @@ mod tests {
             let (origin, host) = (value(origin), value(host));
             assert!(!Cors::default().permits(Some(&origin), Some(&host)), "{origin:?}");
             assert!(!list(true).permits(Some(&origin), Some(&host)), "{origin:?}");
-            let any = Cors { origins: Origins::Any, credentials: false };
+            let any = Cors::new(Origins::Any, false);
             assert!(any.permits(Some(&origin), Some(&host)), "{origin:?}");
         }
         assert!(Cors::default().permits(None, None));

@@ -177,6 +177,9 @@ pub enum Refusal {
     /// 403: `push_max_channel_subscribers`.
     #[error("The channel has as many subscribers as it may have.")]
     TooManySubscribers,
+    /// 501: the body has a transfer coding that is not `chunked` (RFC 9112 section 6.1).
+    #[error("The body may be chunked and nothing else.")]
+    UnknownCoding,
     /// 403: `push_authorized_channels_only`, and there is no such channel.
     #[error("The channel does not exist, and subscribers may not create it.")]
     UnknownChannel,
@@ -210,13 +213,14 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TokenNeeded | Self::TokenRefused(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
         }
     }
 
     /// Whether what the client still sends is of no use: the connection ends with the answer.
     fn closes(&self) -> bool {
-        matches!(self, Self::HeadTooLarge | Self::Timeout | Self::TooLarge)
+        matches!(self, Self::HeadTooLarge | Self::Timeout | Self::TooLarge | Self::UnknownCoding)
     }
 
     /// The sentence that goes into the body; empty where the answer has none.
@@ -281,7 +285,7 @@ mod tests {
 
     use super::*;
 
-    fn every_refusal() -> [(Refusal, u16, &'static str); 27] {
+    fn every_refusal() -> [(Refusal, u16, &'static str); 28] {
         [
             (Refusal::BadRequest("Why.".into()), 400, "Why."),
             (Refusal::BadGateway("Why.".into()), 502, "Why."),
@@ -315,6 +319,7 @@ mod tests {
                 403,
                 "The channel has as many subscribers as it may have.",
             ),
+            (Refusal::UnknownCoding, 501, "The body may be chunked and nothing else."),
             (
                 Refusal::UnknownChannel,
                 403,
@@ -345,7 +350,7 @@ mod tests {
         for (refusal, status, _) in every_refusal() {
             let (parts, _) = answered(refusal).await;
             let closes = parts.headers.get("connection").is_some_and(|value| value == "close");
-            assert_eq!(closes, [408, 413, 431].contains(&status), "{status}");
+            assert_eq!(closes, [408, 413, 431, 501].contains(&status), "{status}");
         }
     }
 

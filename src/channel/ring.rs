@@ -110,11 +110,16 @@ impl Ring {
 
     /// Drops what is neither stored, nor in its grace, nor asked for, nor above `served`.
     pub(super) fn trim(&mut self, served: MessageId, now: Instant) {
-        let served = served.min(self.asked.floor(now));
+        let had = served.min(self.asked.floor(now));
+        self.trim_had(had, now);
+    }
+
+    /// As [`Ring::trim`], of messages up to `had`: nobody has yet to get or to ask for them.
+    fn trim_had(&mut self, had: MessageId, now: Instant) {
         while let Some(front) = self.slots.front() {
             let surplus = front.stored && self.stored > self.max_messages;
             // The message itself comes last: an old one is far away in memory.
-            if !(surplus || front.expired(now)) || front.message.id() > served {
+            if !(surplus || front.expired(now)) || front.message.id() > had {
                 break;
             }
             self.evict(if surplus { Gone::Displaced } else { Gone::Expired });
@@ -123,13 +128,13 @@ impl Ring {
 
     /// Drops what has expired behind messages that have not, too.
     pub(super) fn sweep(&mut self, served: MessageId, now: Instant) {
-        self.trim(served, now);
-        let served = served.min(self.asked.floor(now));
+        let had = served.min(self.asked.floor(now));
+        self.trim_had(had, now);
         let expired = self.earliest.is_some_and(|earliest| earliest <= now);
-        if expired && self.oldest().is_some_and(|oldest| oldest <= served) {
+        if expired && self.oldest().is_some_and(|oldest| oldest <= had) {
             let bytes = &mut self.bytes;
             self.slots.retain(|slot| {
-                let kept = slot.message.id() > served || !slot.expired(now);
+                let kept = slot.message.id() > had || !slot.expired(now);
                 if !kept {
                     *bytes -= slot.message.body().len();
                     slot.message.gone(Gone::Expired);

@@ -8,7 +8,7 @@ use crate::log::{Format, Target};
 use crate::{
     access::{Access, Peer},
     channel::{Concurrency, First},
-    cors::Origins,
+    cors::{Cors, Origins},
 };
 
 fn parse(text: &str) -> Config {
@@ -76,7 +76,7 @@ fn what_is_not_said_is_as_in_the_push_module() {
     assert_eq!(location.dialect.name, "push_module");
     assert_eq!(location.channels.max_id_length, 1024);
     assert_eq!((location.max_body_size, location.body_timeout), (1 << 20, seconds(60)));
-    assert_eq!(location.cors.origins, Origins::Same);
+    assert_eq!(location.cors, Cors::default());
     assert_eq!(location.access, Access::local());
 }
 
@@ -496,12 +496,12 @@ fn servers_on_one_address_agree_about_its_proxies() {
 #[test]
 fn origins_are_listed_or_any_but_any_without_credentials() {
     let cors = |own: &str| location("", own).cors.clone();
-    assert_eq!(cors("push_allowed_origins = ['*']").origins, Origins::Any);
-    assert_eq!(cors("push_allowed_origins = []").origins, Origins::Same);
+    assert_eq!(cors("push_allowed_origins = ['*']"), Cors::new(Origins::Any, false));
+    assert_eq!(cors("push_allowed_origins = []"), Cors::default());
     let listed =
         cors("push_allowed_origins = ['http://A', 'https://b:1']\npush_allow_credentials = true");
-    assert_eq!(listed.origins, Origins::List(vec!["http://a".into(), "https://b:1".into()]));
-    assert!(listed.credentials);
+    let origins = Origins::List(vec!["http://a".into(), "https://b:1".into()]);
+    assert_eq!(listed, Cors::new(origins, true));
     let any = "push_pubsub = true\npush_allowed_origins = '*'\npush_allow_credentials = true";
     let conflict =
         "f:7:26: push_allow_credentials: conflicts with `push_allowed_origins = [\"*\"]`";

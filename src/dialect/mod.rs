@@ -171,7 +171,7 @@ mod tests {
                 assert!(status.is_client_error());
                 assert!(HeaderValue::from_str(sentence).is_ok());
             }
-            if let Some(name) = dialect.explain {
+            for name in dialect.explain.into_iter().chain(dialect.mode) {
                 assert!(http::HeaderName::from_bytes(name.as_bytes()).is_ok());
             }
         }
@@ -306,6 +306,10 @@ mod tests {
                         "{status} with a message, id {id}, `{text}`; a batch in JSON or parts: 410"
                     )
                 })
+            }),
+            row("a poll is asked for by", |dialect| {
+                let own = "`X-Nginx-PushStream-Mode: polling` or `long-polling`, or nothing";
+                if dialect.mode.is_some() { own } else { "nothing" }.into()
             }),
             row("`Etag` of a poll", |dialect| format!("`{}0`", dialect.etag_prefix)),
             row("a poll without a message says its place", |dialect| {

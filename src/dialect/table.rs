@@ -193,6 +193,11 @@ dialects! {
     cursorless: bool =
         true,                         false,                        false;
 
+    /// The request header that picks a poll where the location offers it: `polling`, `long-polling`. Any
+    /// other value says nothing.
+    mode: Option<&'static str> =
+        None,                         None,                         Some(MODE);
+
     // ---- Polls ---------------------------------------------------------------------------------
 
     /// The status of a long poll that `push_subscriber_timeout` ends.
@@ -282,5 +287,7 @@ dialects! {
 
 /// The header in which the push stream module says why.
 const EXPLAIN: &str = "x-nginx-pushstream-explain";
+/// The header in which a client of the push stream module says how it polls.
+const MODE: &str = "x-nginx-pushstream-mode";
 /// Each of them.
 pub static ALL: [&Dialect; 3] = [&PUSH_MODULE, &NCHAN, &PUSH_STREAM];

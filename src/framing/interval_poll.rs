@@ -1,9 +1,12 @@
 //! Polling with `push_poll_format = "json"`: `{"messages":[…]}`, newest first.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::slot;
 use crate::channel::{Frame, Message};
 
 /// One message, all of it payload:
@@ -11,7 +14,7 @@ use crate::channel::{Frame, Message};
 ///
 /// `content_type` is null if there is none, `event` stands before `text` if the message names one,
 /// and `base64` (RFC 4648 section 4, padded) stands in place of `text` if the body is not UTF-8.
-pub fn entry(message: &Message) -> Frame {
+fn entry(message: &Message) -> Frame {
     let id = message.id();
     let text = str::from_utf8(message.body()).ok();
     let entry = Entry {
@@ -26,8 +29,13 @@ pub fn entry(message: &Message) -> Frame {
     Frame::bare(serde_json::to_vec(&entry).unwrap_or_default())
 }
 
-/// The answer to a poll: entries newest first, or `{"messages":[]}`.
-pub fn document<E: AsRef<[u8]>>(newest_first: impl IntoIterator<Item = E>) -> Bytes {
+/// The answer to a poll with these messages, which stand oldest first.
+pub fn answer(messages: &[Arc<Message>]) -> Bytes {
+    document(messages.iter().rev().map(|message| message.frame(slot::ENTRY, entry).bytes))
+}
+
+/// Entries newest first, or `{"messages":[]}`.
+fn document<E: AsRef<[u8]>>(newest_first: impl IntoIterator<Item = E>) -> Bytes {
     let mut document = b"{\"messages\":[".to_vec();
     let mut separator: &[u8] = b"";
     for entry in newest_first {

@@ -1,8 +1,10 @@
 //! JSONP: the answer to a poll as the call of a function, for pages that load it as a script.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::{Voice, escape, slot};
+use super::{Voice, escape, interval_poll, slot};
 use crate::channel::{Frame, Message};
 
 /// A call with everything in one array.
@@ -18,9 +20,14 @@ pub(super) fn call(callback: &[u8], arguments: impl IntoIterator<Item = Bytes>) 
     call_with(callback, &array)
 }
 
+/// A call with the document of the JSON poll.
+pub(super) fn document(callback: &[u8], messages: &[Arc<Message>]) -> Bytes {
+    call_with(callback, &value(&interval_poll::answer(messages)))
+}
+
 /// A call. The comment keeps the name from being the first bytes of something else than a script (a
 /// Flash file is the known case).
-pub(super) fn call_with(callback: &[u8], argument: &[u8]) -> Bytes {
+fn call_with(callback: &[u8], argument: &[u8]) -> Bytes {
     [b"/**/", callback, b"(", argument, b");"].concat().into()
 }
 

@@ -23,7 +23,26 @@ pub(super) fn check_host(head: &request::Parts) -> Result<(), Refusal> {
 
 /// What a host and a port may be of (RFC 3986 sections 3.2.2 and 3.2.3).
 fn is_of_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+    matches!(byte,
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&'
+        | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']')
+}
+
+/// A body in another transfer coding than chunks would be taken, and passed on, in none: it is refused
+/// (RFC 9112 section 6.1). Chunks of chunks there may not be.
+pub(super) fn check_coding(head: &request::Parts) -> Result<(), Refusal> {
+    let lines = head.headers.get_all(header::TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
+    let mut chunked = 0;
+    for coding in lines.flat_map(|line| line.split(|byte| *byte == b',')) {
+        if !coding.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::UnknownCoding);
+        }
+        chunked += 1;
+    }
+    if chunked > 1 {
+        return Err(Refusal::BadRequest("The body may be chunked once.".into()));
+    }
+    Ok(())
 }
 
 /// What a location does not take is refused before anything else is asked of the request.
@@ -62,8 +81,9 @@ pub(super) fn subscribes(method: &Method) -> bool {
 
 /// A page of another site must not publish with its visitor's rights.
 pub(super) fn same_origin(location: &Location, head: &request::Parts) -> Result<(), Refusal> {
-    let (origin, host) = (head.headers.get(header::ORIGIN), head.headers.get(header::HOST));
-    if subscribes(&head.method) || location.cors.permits(origin, host) {
+    let Some(origin) = head.headers.get(header::ORIGIN) else { return Ok(()) };
+    let host = head.headers.get(header::HOST);
+    if subscribes(&head.method) || location.cors.permits(Some(origin), host) {
         return Ok(());
     }
     Err(Refusal::Forbidden("Pages of this origin may not publish here.".into()))

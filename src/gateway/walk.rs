@@ -6,7 +6,7 @@ use http::{Method, Response, Uri, header, request};
 
 use super::{
     Desk, Refused, admit,
-    methods::{check_host, check_method, options, same_origin},
+    methods::{check_coding, check_host, check_method, options, same_origin},
     site::Site,
 };
 use crate::{
@@ -59,6 +59,7 @@ impl Desk {
         client: Client,
     ) -> Result<Answer, Refused<'a>> {
         check_host(head)?;
+        check_coding(head)?;
         let number = self.gateway.requests.fetch_add(1, Ordering::Relaxed);
         let way = Way { site, client, number, asked: None };
         match self.stop(&way, head, Some(body)).await? {

@@ -1,7 +1,5 @@
 //! Response heads that the hall writes itself (RFC 9112 sections 4 to 6).
 
-use std::io::Write;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
@@ -164,8 +162,9 @@ fn write_date(head: &mut Vec<u8>) {
 }
 
 fn write_length(head: &mut Vec<u8>, length: usize) {
-    // Into a vector it always goes.
-    let _ = write!(head, "Content-Length: {length}\r\n");
+    for part in ["Content-Length: ", itoa::Buffer::new().format(length), "\r\n"] {
+        head.extend_from_slice(part.as_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -79,7 +79,85 @@ fn end(bytes: &[u8], seen: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        cell::Cell,
+        convert::Infallible,
+        future::Future,
+        os::unix::net::UnixStream,
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::Full;
+    use hyper::{server::conn::http1::Builder, service::service_fn};
+    use proptest::{collection::vec, prelude::*, sample::select};
+
     use super::*;
+    use crate::hold::wire::Wire;
+
+    /// Whether hyper, on a socket, takes a head for that of a request.
+    fn hyper_takes(head: &str) -> bool {
+        let (own, _other) = UnixStream::pair().unwrap();
+        let taken = Cell::new(false);
+        let service = service_fn(|_| {
+            taken.set(true);
+            async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+        });
+        let wire = Wire::new(own.into(), head.as_bytes().to_vec());
+        let mut connection = pin!(Builder::new().serve_connection(wire, service));
+        let _ = connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        taken.get()
+    }
+
+    /// What stands between the colon and the end of the line.
+    fn blank_around(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        ("[ \t]{0,2}", value, "[ \t]{0,2}")
+            .prop_map(|(before, value, after)| before + &value + &after)
+    }
+
+    fn length() -> impl Strategy<Value = String> {
+        let largest = (0_u128..4).prop_map(|more| (u128::from(u64::MAX) - 2 + more).to_string());
+        let number =
+            prop_oneof![8 => "[0-9]{1,3}", 2 => "0{0,30}[0-9]", 1 => "[0-9]{18,25}", 2 => largest];
+        let list = vec(blank_around(number.boxed()), 1..3).prop_map(|all| all.join(","));
+        prop_oneof![6 => list, 2 => "[-+]?[0-9]{0,2}", 1 => "[0-9a-fx. _\u{e9}\u{661}]{0,4}"]
+    }
+
+    const CODINGS: [&str; 8] =
+        ["chunked", "Chunked", "gzip", "identity", "xchunked", "chunked;q=1", "\"chunked\"", ""];
+
+    fn codings() -> impl Strategy<Value = String> {
+        let name = select(&CODINGS[..]).prop_map(str::to_owned);
+        vec(blank_around(name), 1..4).prop_map(|all| all.join(","))
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let line = |names: &'static [&'static str], value: BoxedStrategy<String>| {
+            (select(names), blank_around(value))
+                .prop_map(|(name, value)| format!("{name}:{value}\r\n"))
+        };
+        prop_oneof![
+            3 => line(&["Content-Length", "content-length"], length().boxed()),
+            2 => line(&["Transfer-Encoding", "TRANSFER-ENCODING"], codings().boxed()),
+            1 => line(&["Host", "Content-Length-", "X-Transfer-Encoding"], length().boxed()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn a_length_is_one_wherever_hyper_takes_it_for_one(
+            version in select(&["1.0", "1.1"][..]),
+            lines in vec(line(), 0..4),
+        ) {
+            let head = format!("POST / HTTP/{version}\r\n{}\r\n", lines.concat());
+            let taken = is_whole(head.as_bytes(), 0, 9999);
+            prop_assert_eq!(taken == Ok(true), hyper_takes(&head), "{:?}: {:?}", head, taken);
+        }
+    }
 
     #[test]
     fn a_head_ends_with_an_empty_line_wherever_the_reads_were_cut() {

@@ -9,7 +9,6 @@ use super::{Guest, Inbound, Incoming, Tab};
 use crate::{
     channel::{Frame, FrameSlot, Message, Subscription},
     config::Transport,
-    cors::append_all,
     framing::{Framing, http1::write_headers, long_poll::LongPoll},
     log::Entry,
 };
@@ -124,9 +123,11 @@ impl Outlet {
     }
 
     /// The headers of a response that goes on, with those that belong to its request alone.
-    pub fn headers_with(&self, own: HeaderMap) -> HeaderMap {
+    pub fn headers_with(&self, own: &HeaderMap) -> HeaderMap {
         let mut headers = self.headers.map.clone();
-        append_all(&mut headers, own);
+        for (name, value) in own {
+            headers.append(name, value.clone());
+        }
         headers
     }
 

@@ -21,7 +21,7 @@ pub(super) async fn respond(
     holding: Holding,
 ) -> Response<Outgoing> {
     let outlet = holding.outlet.clone();
-    let headers = outlet.headers_with(holding.headers.clone());
+    let headers = outlet.headers_with(&holding.headers);
     let entry = holding.entry.clone();
     let mut wait = Wait::new(hall, holding);
     let mut response = Response::new(Either::Left(Full::default()));

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     Client, Handler, Listener, Tally,
     accept::Accepted,
+    direct::Asked,
     hall::{Hall, Listening},
 };
 use crate::channel::Note;
@@ -56,6 +57,7 @@ pub struct Worker<H> {
     events: Vec<Event>,
     notes: Vec<Note>,
     connections: u64,
+    pub(super) asked: Asked,
 }
 
 /// Events looked at in one turn: what everybody else waits for is about a millisecond.
@@ -111,6 +113,7 @@ impl<H: Handler> Worker<H> {
             events: Vec::with_capacity(EVENTS),
             notes: Vec::new(),
             connections: number << CONNECTION_BITS,
+            asked: Asked::default(),
         })
     }
 
@@ -133,9 +136,11 @@ impl<H: Handler> Worker<H> {
         }
         let seen = events.len();
         self.events = events;
+        self.answer_asked();
         self.shared.hall.borrow_mut().write_answers();
         self.wake_listeners();
         self.run_ready();
+        self.answer_asked();
         let mut hall = self.shared.hall.borrow_mut();
         hall.write_answers();
         hall.notice(&mut self.notes);

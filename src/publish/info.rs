@@ -34,10 +34,13 @@ pub fn render(
     (HeaderValue::from_static(name), text.into())
 }
 
+/// Room for the text of most channels, in bytes.
+const TEXT: usize = 96;
+
 /// The push module's form, and Nchan's.
 fn sum(info: &ChannelInfo, style: Info, format: Format) -> String {
     let ChannelInfo { messages, subscribers, last_message_id, .. } = info;
-    let requested = info.requested.map_or_else(|| "-1".to_owned(), |seconds| seconds.to_string());
+    let requested = info.requested.map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
     match format {
         Format::Json => {
             let blank = if style == Info::Nchan { " " } else { "" };
@@ -46,17 +49,7 @@ fn sum(info: &ChannelInfo, style: Info, format: Format) -> String {
                  \"subscribers\": {subscribers}, \"last_message_id\": \"{last_message_id}\"{blank}}}"
             )
         }
-        Format::Text => {
-            let (never, last) = match style {
-                Info::Nchan => ("", format!("\r\nlast message id: {last_message_id}")),
-                _ => (" (-1=never)", String::new()),
-            };
-            format!(
-                "queued messages: {messages}\r\n\
-                 last requested: {requested} sec. ago{never}\r\n\
-                 active subscribers: {subscribers}{last}"
-            )
-        }
+        Format::Text => text(info, style),
         Format::Xml => format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\r\n\
              <channel>\r\n\
@@ -74,6 +67,31 @@ fn sum(info: &ChannelInfo, style: Info, format: Format) -> String {
              last_message_id: \"{last_message_id}\"\r\n\r\n"
         ),
     }
+}
+
+/// The text, which is what is asked for unless something else is: most publishes are answered by it.
+fn text(info: &ChannelInfo, style: Info) -> String {
+    let (mut messages, mut requested, mut subscribers) =
+        (itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new());
+    let never = if style == Info::Nchan { "" } else { " (-1=never)" };
+    let mut text = String::with_capacity(TEXT);
+    for part in [
+        "queued messages: ",
+        messages.format(info.messages),
+        "\r\nlast requested: ",
+        info.requested.map_or("-1", |seconds| requested.format(seconds)),
+        " sec. ago",
+        never,
+        "\r\nactive subscribers: ",
+        subscribers.format(info.subscribers),
+    ] {
+        text.push_str(part);
+    }
+    if style == Info::Nchan {
+        text.push_str("\r\nlast message id: ");
+        text.push_str(&info.last_message_id.to_string());
+    }
+    text
 }
 
 #[cfg(test)]

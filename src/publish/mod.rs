@@ -172,20 +172,33 @@ fn creation(location: &Location, publisher: &Publisher) -> Creation {
 /// The message of a request or an answer with these headers. A form's type says nothing: HTTP
 /// libraries put it on any body.
 pub fn draft(headers: &HeaderMap, body: Bytes) -> Draft {
-    let copy = |name: HeaderName| Some(Bytes::copy_from_slice(headers.get(name)?.as_bytes()));
-    let content_type = copy(header::CONTENT_TYPE).filter(|value| {
-        let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
-        let form = essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
-        !form && !essence.is_empty()
-    });
-    let event = copy(EVENT).or_else(|| copy(EVENT_TYPE));
+    let [mut content_type, mut event, mut event_type, mut event_id] = [None; 4];
+    // One look at each header, of which there are few, instead of a search for each name.
+    for (name, value) in headers {
+        let found = match name {
+            name if name == header::CONTENT_TYPE => &mut content_type,
+            name if name == EVENT => &mut event,
+            name if name == EVENT_TYPE => &mut event_type,
+            name if name == EVENT_ID => &mut event_id,
+            _ => continue,
+        };
+        found.get_or_insert(value.as_bytes());
+    }
+    let copy = |value: &[u8]| (!value.is_empty()).then(|| Bytes::copy_from_slice(value));
     Draft {
         body,
-        content_type,
-        event: event.filter(|event| !event.is_empty()),
-        event_id: copy(EVENT_ID).filter(|id| !id.is_empty()),
+        content_type: content_type.filter(|value| !says_nothing(value)).and_then(copy),
+        event: event.or(event_type).and_then(copy),
+        event_id: event_id.and_then(copy),
         item: None,
     }
+}
+
+/// Whether a `Content-Type` is one that HTTP libraries put on any body.
+fn says_nothing(content_type: &[u8]) -> bool {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.is_empty()
+        || essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// Reads a body to its end; the result owns exactly its bytes.

@@ -23,10 +23,7 @@ pub use outlets::Outlets;
 use crate::{
     channel::{Hub, Start, Subscription},
     config::{Hold, Location, Named, PollFormat, Subscriber, Transport, variable::Scope},
-    framing::{
-        http1::tell_gap,
-        long_poll::{Form, LongPoll},
-    },
+    framing::{http1::tell_gap, long_poll::LongPoll},
     hold::{Answer, Browsers, Holding, Inbound, Outlet, Tally},
     response::{Refusal, empty},
 };
@@ -64,7 +61,8 @@ impl Visit<'_> {
     /// The transport that the request means.
     pub fn transport(&self) -> Result<Transport, Refusal> {
         let polls = self.subscriber.poll_format == PollFormat::Json && self.names_message();
-        negotiate::transport(self.head, &self.subscriber.transports, polls)
+        let mode = self.location.dialect.mode;
+        negotiate::transport(self.head, &self.subscriber.transports, mode, polls)
     }
 
     /// Answers a request by its transport, or lets it wait. `inbound` takes what the client of a
@@ -108,7 +106,7 @@ impl Visit<'_> {
             }
             Transport::LongPoll => {
                 let framing = self.long_poll()?;
-                if self.subscriber.cursorless && !matches!(framing.form, Form::Jsonp(_)) {
+                if self.subscriber.cursorless && !framing.form.is_script() {
                     if let Some(tag) = Tag::of(&self.head.headers) {
                         return self.cursorless(&framing, Some(tag)).await;
                     }
@@ -136,7 +134,7 @@ impl Visit<'_> {
         }
         let subscription = self.sit(subscription).await?;
         let outlet = self.outlets.poll(&self.head.headers);
-        if matches!(framing.form, Form::Jsonp(_)) {
+        if framing.form.is_script() {
             // Its function is its own.
             let own = Arc::new(outlet.with_poll(framing));
             return Ok(self.hold(subscription, &own, self.cors()));
@@ -167,7 +165,7 @@ impl Visit<'_> {
         let mut headers = tag.headers();
         self.location.cors.append_to(&mut headers, self.head.headers.get(header::ORIGIN));
         if self.head.method == Method::HEAD {
-            return Ok(headers_alone(self.outlets.early.headers_with(headers)));
+            return Ok(headers_alone(self.outlets.early.headers_with(&headers)));
         }
         let subscription = self.sit(subscription).await?;
         let cursor = subscription.cursor();
@@ -182,7 +180,7 @@ impl Visit<'_> {
         let outlet = self.outlets.stream(transport, &self.head.headers);
         let mut headers = self.cors();
         if self.head.method == Method::HEAD {
-            return Ok(headers_alone(outlet.headers_with(headers)));
+            return Ok(headers_alone(outlet.headers_with(&headers)));
         }
         let subscription = self.sit(subscription).await?;
         self.tell_beginning(&subscription, &mut headers);

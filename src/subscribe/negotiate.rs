@@ -11,12 +11,17 @@ static ASKED_FOR: [(Transport, HeaderName, &[u8]); 3] = [
     (Transport::Multipart, header::ACCEPT, b"multipart/mixed"),
 ];
 
+/// What the header `mode` of a dialect may say.
+static MODES: [(&str, Transport); 2] =
+    [("long-polling", Transport::LongPoll), ("polling", Transport::IntervalPoll)];
+
 /// The transport of a request to a location that offers these, in this order: what the request asks
-/// for if it is offered, else the first that needs no asking. `polls` says that it asks for the JSON
-/// poll in its own way: by naming the message it had last.
+/// for if it is offered, else the first that needs no asking. `mode` is the name of a header that picks
+/// a poll. `polls` says that it asks for the JSON poll in its own way: by naming the message it had last.
 pub(super) fn transport(
     head: &request::Parts,
     offered: &[Transport],
+    mode: Option<&str>,
     polls: bool,
 ) -> Result<Transport, Refusal> {
     let offers = |transport: Transport| offered.contains(&transport);
@@ -26,6 +31,13 @@ pub(super) fn transport(
         } else {
             Err(Refusal::Forbidden("The location does not offer WebSocket.".into()))
         };
+    }
+    let mode = mode.and_then(|name| head.headers.get(name)).map(HeaderValue::as_bytes);
+    let picked = |(word, transport): &&(&str, Transport)| {
+        offers(*transport) && mode.is_some_and(|mode| mode.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if let Some((_, transport)) = MODES.iter().find(picked) {
+        return Ok(*transport);
     }
     let asks = |(transport, name, wanted): &&(Transport, HeaderName, &[u8])| {
         offers(*transport) && lists(&head.headers, name, wanted)
@@ -63,7 +75,7 @@ mod tests {
         for (name, value) in lines {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
-        transport(&request.into_parts().0, offered, false).ok()
+        transport(&request.into_parts().0, offered, Some("x-mode"), false).ok()
     }
 
     const UPGRADE: [(&str, &str); 2] = [("upgrade", "websocket"), ("connection", "Upgrade")];
@@ -87,9 +99,24 @@ mod tests {
     fn a_client_of_the_json_poll_gets_it_where_it_is_offered() {
         use Transport::{IntervalPoll, LongPoll};
         let (head, ()) = http::Request::new(()).into_parts();
-        assert_eq!(transport(&head, &[LongPoll, IntervalPoll], true), Ok(IntervalPoll));
-        assert_eq!(transport(&head, &[LongPoll, IntervalPoll], false), Ok(LongPoll));
-        assert_eq!(transport(&head, &[LongPoll], true), Ok(LongPoll));
+        assert_eq!(transport(&head, &[LongPoll, IntervalPoll], None, true), Ok(IntervalPoll));
+        assert_eq!(transport(&head, &[LongPoll, IntervalPoll], None, false), Ok(LongPoll));
+        assert_eq!(transport(&head, &[LongPoll], None, true), Ok(LongPoll));
+    }
+
+    #[test]
+    fn a_mode_picks_a_poll_before_all_but_a_websocket_where_it_is_offered() {
+        use Transport::{EventSource, IntervalPoll, LongPoll, Stream, WebSocket};
+        let all = &Transport::ALL;
+        let events = ("accept", "text/event-stream");
+        assert_eq!(chosen(&[("x-mode", "Polling"), events], all), Some(IntervalPoll));
+        assert_eq!(chosen(&[("x-mode", "long-polling"), events], all), Some(LongPoll));
+        assert_eq!(chosen(&[("x-mode", "polling")], &[Stream, LongPoll]), Some(Stream));
+        for unknown in ["", "streaming", "long-polling,polling", "pollings"] {
+            assert_eq!(chosen(&[("x-mode", unknown), events], all), Some(EventSource));
+        }
+        let socket = [UPGRADE[0], UPGRADE[1], ("x-mode", "polling")];
+        assert_eq!(chosen(&socket, all), Some(WebSocket));
     }
 
     #[test]

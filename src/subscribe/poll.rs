@@ -11,9 +11,7 @@ use crate::{
     config::PollFormat,
     framing::{
         http1::tell_gap,
-        interval_poll,
         long_poll::{Form, LongPoll},
-        slot,
     },
     hold::{Outlet, Style, enough},
     response::{Body, Refusal, full},
@@ -31,7 +29,7 @@ impl Visit<'_> {
         };
         let mut framing = framing.clone();
         if let Some(callback) = self.callback()? {
-            framing.form = Form::Jsonp(callback);
+            framing.form = framing.form.calling(callback);
         }
         Ok(framing)
     }
@@ -58,10 +56,10 @@ impl Visit<'_> {
         if self.subscriber.poll_format == PollFormat::Json {
             // The client's next poll asks for what follows the newest of these.
             let fitting = enough(&messages).map_or(&messages[..], |(fitting, _)| fitting);
-            let answer = document(&framing, fitting);
+            let answer = framing.document(fitting);
             return Ok(self.answered(subscription, fitting, answer));
         }
-        if !matches!(framing.form, Form::Jsonp(_)) {
+        if !framing.form.is_script() {
             framing.form = Form::Message;
         }
         Ok(self
@@ -149,13 +147,6 @@ impl Visit<'_> {
         self.location.cors.append_to(response.headers_mut(), origin);
         response
     }
-}
-
-/// `push_poll_format = "json"`.
-fn document(framing: &LongPoll, messages: &[Arc<Message>]) -> (HeaderMap, Bytes) {
-    let entries = messages.iter().rev();
-    let entries = entries.map(|message| message.frame(slot::ENTRY, interval_poll::entry).bytes);
-    framing.document(interval_poll::document(entries))
 }
 
 /// Whether these are names with dots between them, each with indexes behind it, if any: `a.b[0].c`.

@@ -78,8 +78,8 @@ function listenOtherwise(room) {
   // The browser itself says where the last one ended: it has the tags of the same URL.
   const load = () => {
     const script = document.createElement('script')
-    window.took = (messages) => {
-      got.script.push(...messages.map(({ n }) => n))
+    window.took = ({ messages }) => {
+      got.script.push(...messages.map(({ text }) => JSON.parse(text).n).reverse())
       script.remove()
       load()
     }

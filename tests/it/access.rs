@@ -1,10 +1,12 @@
 //! Who may use a location: SPEC section 4.
 
+use std::os::unix::net::UnixStream;
+
 use crate::{
     client::Way,
-    harness::{Gateway, Response},
+    harness::{Client, Gateway, Response},
     locations::locations,
-    site::{MODES, start, start_root},
+    site::{self, MODES, start, start_root},
 };
 
 const PROXIES: [&str; 3] =
@@ -103,4 +105,84 @@ fn a_refusal_does_not_wait_for_the_body() {
     assert_eq!(answer.header("connection"), Some("close"));
     client.send(vec![b'x'; 1_000_000]);
     client.assert_closed();
+}
+
+/// What a client over a Unix socket is answered by a publisher with these rules.
+fn over_unix(rules: &str) -> u16 {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gate.sock");
+    let listen = format!("\"127.0.0.1:0\", \"unix:{}\"", path.display());
+    let publisher = format!("access = [{rules}]");
+    let _gateway = Gateway::start_listening(&listen, &site::locations("hall", &publisher, ""));
+    let mut client = Client::new(UnixStream::connect(&path).unwrap());
+    client.request("POST", "/pub?id=1", "", "x");
+    client.response().status
+}
+
+#[test]
+fn a_unix_socket_is_met_by_its_own_rule_and_that_for_all() {
+    for (rules, status) in [
+        ("", 202),
+        ("'allow unix:', 'deny all'", 202),
+        ("'deny unix:', 'allow all'", 403),
+        ("'allow all'", 202),
+        ("'deny all'", 403),
+        // It has no address, so no rule of addresses matches, not even that of all of a family.
+        ("'allow 127.0.0.1', 'allow ::1', 'deny all'", 403),
+        ("'allow 0.0.0.0/0', 'allow ::/0', 'deny all'", 403),
+        ("'deny 0.0.0.0/0', 'deny ::/0'", 202),
+        ("'deny 127.0.0.0/8', 'allow unix:', 'deny all'", 202),
+    ] {
+        assert_eq!(over_unix(rules), status, "{rules}");
+    }
+    // And TCP is no Unix socket.
+    let gateway = start("hall", "access = ['allow unix:', 'deny all']", "");
+    assert_denied(&post(&gateway, ""));
+}
+
+#[test]
+fn rules_meet_ipv6_and_ipv4_in_either_spelling() {
+    let six = |rules: &str| {
+        let publisher = format!("access = [{rules}]");
+        let locations = site::locations("hall", &publisher, "");
+        let gateway = Gateway::start_listening("\"[::1]:0\"", &locations);
+        post(&gateway, "").status
+    };
+    for (rules, status) in [
+        ("'allow ::1', 'deny all'", 202),
+        ("'allow ::1/128', 'deny all'", 202),
+        ("'allow ::/0', 'deny all'", 202),
+        ("'allow 0:0:0:0:0:0:0:1', 'deny all'", 202),
+        ("'deny ::1', 'allow all'", 403),
+        ("'allow 127.0.0.1', 'allow 0.0.0.0/0', 'deny all'", 403),
+        ("'allow ::ffff:127.0.0.1', 'deny all'", 403),
+        ("'allow fe80::/10', 'deny all'", 403),
+    ] {
+        assert_eq!(six(rules), status, "{rules}");
+    }
+    let four = |rules: &str| post(&start("hall", &format!("access = [{rules}]"), ""), "").status;
+    for (rules, status) in [
+        ("'allow ::ffff:127.0.0.1', 'deny all'", 202),
+        ("'allow ::ffff:7f00:0/104', 'deny all'", 202),
+        ("'deny ::ffff:127.0.0.0/104', 'allow all'", 403),
+        ("'allow ::1', 'deny all'", 403),
+        ("'allow ::/0', 'deny all'", 403),
+    ] {
+        assert_eq!(four(rules), status, "{rules}");
+    }
+    // An IPv4 address that a proxy writes as one of IPv6.
+    let rules = "access = ['allow 10.0.0.0/8', 'allow 2001:db8::/32', 'deny all']";
+    let gateway = start_root("real_ip_from = ['::ffff:127.0.0.1']", "hall", rules, "");
+    for (address, status) in [
+        ("::ffff:10.1.2.3", 202),
+        ("[::ffff:10.1.2.3]:80", 202),
+        ("::ffff:11.1.2.3", 403),
+        ("::10.1.2.3", 403),
+        ("2001:db8::1", 202),
+        ("[2001:DB8:0::1]", 202),
+        ("2001:db9::1", 403),
+    ] {
+        let header = format!("X-Forwarded-For: {address}\r\n");
+        assert_eq!(post(&gateway, &header).status, status, "{address}");
+    }
 }

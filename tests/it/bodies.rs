@@ -106,7 +106,7 @@ fn a_body_that_ends_early_publishes_nothing() {
 }
 
 #[test]
-fn an_empty_message_is_a_message_on_every_transport() {
+fn an_empty_message_answers_polls_and_is_an_event() {
     for hold in MODES {
         let gateway = start(hold, "", "");
         let mut poll = gateway.connect();

@@ -96,6 +96,45 @@ fn a_long_poll_that_nothing_came_for() {
 }
 
 #[test]
+fn a_header_picks_the_poll_in_the_push_stream_modules_dialect_alone() {
+    for hold in MODES {
+        let offered = "push_subscriber = ['stream', 'event-source', 'long-poll', 'interval-poll']\n\
+                       push_subscriber_timeout = '100ms'\n";
+        let asked = |dialect: &str, keys: &str, mode: &str| {
+            let gateway = speaking(dialect, hold, keys);
+            let mut client = gateway.connect();
+            client.get("/sub?id=1", &format!("X-Nginx-PushStream-Mode: {mode}\r\n"));
+            let head = client.head();
+            head.lines().next().unwrap()[9..12].to_owned()
+        };
+        // A stream begins at once, a poll waits or not, and has nothing.
+        for (mode, status) in [
+            ("polling", "304"),
+            ("Long-Polling", "304"),
+            ("streaming", "200"),
+            ("pollings", "200"),
+            ("", "200"),
+        ] {
+            assert_eq!(asked("push_stream", offered, mode), status, "{mode}");
+        }
+        for dialect in ["push_module", "nchan"] {
+            assert_eq!(asked(dialect, offered, "polling"), "200", "{dialect}");
+        }
+        let polls = "push_subscriber = ['stream', 'long-poll']\npush_timeout_with_body = true\n\
+                     push_subscriber_timeout = '100ms'\n";
+        let gateway = speaking("push_stream", hold, polls);
+        let mode = |mode: &str| format!("X-Nginx-PushStream-Mode: {mode}\r\n");
+        // What the location does not offer it does not get.
+        let mut goes_on = stream(&gateway, "/sub?id=1", &mode("polling"));
+        wait(&gateway, 1);
+        publish(&gateway, &["a"]);
+        assert_eq!(goes_on.chunk().unwrap(), b"a");
+        let ended = gateway.request("GET", "/sub?id=1", &mode("long-polling"), "");
+        assert_eq!((ended.status, ended.text()), (200, "Timed out"));
+    }
+}
+
+#[test]
 fn a_long_poll_that_nothing_came_for_may_have_a_message() {
     for hold in MODES {
         let keys = "push_subscriber_timeout = \"100ms\"\npush_timeout_with_body = true\n";

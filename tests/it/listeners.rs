@@ -1,6 +1,6 @@
 //! Where a gateway listens: TCP, IPv6, Unix sockets; several servers.
 
-use std::os::unix::net::UnixStream;
+use std::{io::ErrorKind, net::TcpStream, os::unix::net::UnixStream};
 
 use crate::{
     harness::{Client, Gateway},
@@ -61,6 +61,22 @@ fn ipv6_is_loopback_too() {
     let answer = gateway.request("GET", "/sub?id=1", "Host: [::1]\r\n", "");
     assert_eq!(answer.status, 400, "two hosts are none");
     assert_eq!(gateway.request("GET", "/sub?id=1", "", "").text(), "x");
+}
+
+#[test]
+fn a_socket_on_all_addresses_of_ipv6_takes_no_ipv4() {
+    let gateway = listening("\"[::]:0\"");
+    assert_eq!(gateway.publish("/pub?id=of-six-alone", "x").status, 202);
+    let four = ("127.0.0.1", gateway.address.port());
+    match TcpStream::connect(four) {
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
+        // Somebody else has that port there, and does not know the channel.
+        Ok(stream) => {
+            let mut other = Client::new(stream);
+            other.get("/pub?id=of-six-alone", "");
+            assert_ne!(other.response().status, 200);
+        }
+    }
 }
 
 #[test]

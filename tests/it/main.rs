@@ -43,6 +43,7 @@ mod faults;
 mod grip;
 mod grip_details;
 mod grip_socket;
+mod handshake;
 mod hanging;
 mod harness;
 mod hooked;

@@ -35,6 +35,41 @@ fn contradicting_lengths_are_never_taken_for_two_requests() {
 }
 
 #[test]
+fn a_body_in_another_coding_than_chunks_is_refused_and_nothing_is_published() {
+    let gateway = plain();
+    let sentence = "The body may be chunked and nothing else.";
+    let once = "The body may be chunked once.";
+    for (coding, expected) in [
+        ("gzip, chunked", (501, sentence)),
+        ("identity, chunked", (501, sentence)),
+        (", chunked", (501, sentence)),
+        ("chunked, gzip, chunked", (501, sentence)),
+        ("gzip\r\nTransfer-Encoding: chunked", (501, sentence)),
+        ("chunked, chunked", (400, once)),
+        ("chunked\r\nTransfer-Encoding: Chunked", (400, once)),
+    ] {
+        // Also behind a request that was sent ahead.
+        for ahead in ["", GET] {
+            let mut client = gateway.connect();
+            client.send(format!(
+                "{ahead}POST /pub?id=1 HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: {coding}\r\n\r\n\
+                 1\r\na\r\n0\r\n\r\n{GET}"
+            ));
+            if !ahead.is_empty() {
+                assert_answer(&mut client, 404, "");
+            }
+            let answer = client.response();
+            assert_eq!((answer.status, answer.text()), expected, "{coding}");
+            assert_eq!(answer.header("connection"), Some("close"));
+            client.finish();
+            client.assert_closed();
+        }
+    }
+    // There is no channel to this day.
+    assert_eq!(gateway.request("GET", "/pub?id=1", "", "").status, 404);
+}
+
+#[test]
 fn malformed_requests_are_400_and_end_the_connection() {
     let gateway = plain();
     let malformed = [

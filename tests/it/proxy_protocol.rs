@@ -180,3 +180,112 @@ fn a_connection_without_a_header_is_closed() {
     closed(&gateway, &v2(0x31, b"\x11\0\0"));
     closed(&gateway, &[b'P'; 200]);
 }
+
+#[test]
+fn a_line_may_say_that_nothing_is_known_at_any_length_it_may_have() {
+    let gateway = start("127.0.0.1");
+    let eight = ["ffff"; 8].join(":");
+    let longest = format!("PROXY UNKNOWN {eight} {eight} 65535 65535\r\n");
+    assert_eq!(longest.len(), 107);
+    for line in ["PROXY UNKNOWN\r\n", "PROXY UNKNOWN 127.0.0.1 and so on\r\n", &longest] {
+        assert_eq!(status(&gateway, format!("{line}{GET}").as_bytes()), 403, "{line:?}");
+    }
+    let lines = [
+        format!("PROXY UNKNOWN {}\r\n", "x".repeat(92)),
+        format!("PROXY UNKNOWN {}\n{GET}", "x".repeat(80)),
+        "PROXY UNKNOWNS\r\n".into(),
+        "PROXY unknown\r\n".into(),
+        "PROXY \r\n".into(),
+        "PROXY  TCP4 127.0.0.1 127.0.0.1 1 2\r\n".into(),
+        "PROXY TCP4 127.0.0.1 127.0.0.1 1 2 \r\n".into(),
+        "PROXY TCP4 ::1 ::1 1 2\r\n".into(),
+        "PROXY TCP6 127.0.0.1 127.0.0.1 1 2\r\n".into(),
+        "PROXY TCP4 127.0.0.1 127.0.0.1 1 65536\r\n".into(),
+        "PROXY TCP4 127.0.0.1 127.0.0.1 01 2\r\n".into(),
+        "PROXY TCP4 127.0.0.1 127.0.0.1 1\r\n".into(),
+    ];
+    assert_eq!(lines[0].len(), 108);
+    for line in lines {
+        closed(&gateway, line.as_bytes());
+    }
+}
+
+/// A header of version 2: family and protocol, then what follows the length.
+fn of_kind(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    v2(command, &[&[family], &length[..], body].concat())
+}
+
+/// An extension (section 2.2): its type, and a value of so many bytes.
+fn extension(kind: u8, length: usize) -> Vec<u8> {
+    let value = vec![b'x'; length];
+    [&[kind], &u16::try_from(length).unwrap().to_be_bytes()[..], &value].concat()
+}
+
+#[test]
+fn version_2_knows_local_and_unknown_and_passes_over_extensions() {
+    let gateway = start("127.0.0.1");
+    let local = [127, 0, 0, 9, 127, 0, 0, 1, 3, 232, 0, 80];
+    let asked = |header: Vec<u8>| status(&gateway, &[header, GET.into()].concat());
+    // The proxy itself, whatever it says beside that.
+    for family in [0x00, 0x11, 0x21, 0x31, 0xff] {
+        assert_eq!(asked(of_kind(0x20, family, b"")), 404, "{family:#x}");
+        assert_eq!(asked(of_kind(0x20, family, &extension(0x04, 9))), 404, "{family:#x}");
+    }
+    // A client of which nothing is known is nobody's neighbour.
+    assert_eq!(asked(of_kind(0x21, 0x00, b"")), 403);
+    assert_eq!(asked(of_kind(0x21, 0x00, &extension(0x04, 9))), 403);
+    assert_eq!(asked(of_kind(0x21, 0x12, &local)), 403);
+    assert_eq!(asked(of_kind(0x21, 0x31, &[0; 216])), 403);
+    // Extensions: authority, certificates, one that is no extension; 4096 bytes in all are the most.
+    let room = 4096 - local.len();
+    for more in [
+        extension(0x02, 4),
+        [extension(0x01, 8), extension(0x20, 300), extension(0x05, 0)].concat(),
+        b"\x04\xff\xff".to_vec(),
+        extension(0x20, room - 3),
+    ] {
+        assert_eq!(asked(of_kind(0x21, 0x11, &[&local[..], &more].concat())), 404);
+        let stranger = [192, 0, 2, 1, 127, 0, 0, 1, 3, 232, 0, 80];
+        assert_eq!(asked(of_kind(0x21, 0x11, &[&stranger[..], &more].concat())), 403);
+    }
+    closed(&gateway, &of_kind(0x21, 0x11, &[&local[..], &extension(0x20, room - 2)].concat()));
+    for (command, family) in
+        [(0x22, 0x11), (0x11, 0x11), (0x01, 0x11), (0x21, 0x41), (0x21, 0x13), (0x21, 0x33)]
+    {
+        closed(&gateway, &of_kind(command, family, &local));
+    }
+    // Addresses that do not fit into the length that is said.
+    closed(&gateway, &of_kind(0x21, 0x11, &local[..11]));
+    closed(&gateway, &of_kind(0x21, 0x31, &[0; 215]));
+}
+
+#[test]
+fn a_header_that_is_cut_off_or_never_ends_is_closed() {
+    let gateway = start("127.0.0.1");
+    let inet = of_kind(0x21, 0x11, &[127, 0, 0, 9, 127, 0, 0, 1, 3, 232, 0, 80]);
+    for header in [b"PROXY TCP4 127.0.0.9 127.0.0.1 1000 80\r\n".to_vec(), inet] {
+        for cut in 1..header.len() {
+            let mut client: Client = gateway.connect();
+            client.send(&header[..cut]);
+            client.finish();
+            client.assert_closed();
+        }
+        // The header alone asks for nothing.
+        let mut client: Client = gateway.connect();
+        client.send(&header);
+        client.finish();
+        client.assert_closed();
+    }
+    let keys = "client_header_timeout = '100ms'\n";
+    let gateway = Gateway::start_root(
+        keys,
+        "proxy_protocol = true\nreal_ip_from = ['127.0.0.1']\n[[server.location]]\npath = '/'\n\
+         push_status = true\n",
+    );
+    for begin in [&b""[..], b"PROXY TCP4", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"] {
+        let mut client: Client = gateway.connect();
+        client.send(begin);
+        client.assert_closed();
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     harness::{Gateway, Response},
-    site::{NOW, listen, start, wait},
+    site::{NOW, listen, stable, start, wait},
 };
 
 const ALLOW: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
@@ -108,6 +108,60 @@ fn options_tells_the_methods_of_each_location() {
 }
 
 #[test]
+fn options_and_head_are_answered_by_each_kind_of_location() {
+    let location = |path: &str, keys: &str| {
+        format!("[[server.location]]\npath = '{path}'\naccess = ['allow all']\n{keys}\n")
+    };
+    let channel = "push_channel_id = '$arg_id'\n";
+    let gateway = Gateway::start(
+        &[
+            location("/pub", &format!("push_publisher = true\n{channel}")),
+            location("/sub", &format!("push_subscriber = true\n{channel}")),
+            location("/both", &format!("push_pubsub = true\n{channel}")),
+            location("/inside", &format!("push_subscriber = true\ninternal = true\n{channel}")),
+            location("/items", "push_grip_publish = true\n"),
+            location("/status", "push_status = true\n"),
+            location("/channels", &format!("push_channels_status = true\n{channel}")),
+            location("/dashboard", "push_dashboard = true\n"),
+            location("/health", "push_health = 'live'\n"),
+        ]
+        .concat(),
+    );
+    gateway.publish("/pub?id=1", "hello");
+    let reads = Some("GET, HEAD, OPTIONS");
+    for (path, allow, status) in [
+        ("/pub", Some(ALLOW), 200),
+        ("/sub", reads, 200),
+        ("/both", Some(ALLOW), 200),
+        ("/items", Some("POST, OPTIONS"), 405),
+        ("/status", reads, 200),
+        ("/channels", reads, 200),
+        ("/dashboard", reads, 200),
+        ("/health", reads, 200),
+        ("/inside", None, 404),
+        ("/nowhere", None, 404),
+    ] {
+        let target = format!("{path}?id=1");
+        let mut client = gateway.connect();
+        client.request("OPTIONS", &target, "", "");
+        let answer = client.response();
+        let expected = if allow.is_some() { 200 } else { 404 };
+        assert_eq!((answer.status, answer.header("allow")), (expected, allow), "{path}");
+        // HEAD is what GET is, without the body, and the connection goes on.
+        client.request("HEAD", &target, "", "");
+        let head = stable(&client.head());
+        client.get(&target, "");
+        let get = client.response();
+        assert_eq!(get.status, status, "{path}");
+        let length = |line: &String| path == "/status" && line.starts_with("Content-Length: ");
+        let lines = |lines: Vec<String>| -> Vec<_> {
+            lines.into_iter().filter(|line| !length(line)).collect()
+        };
+        assert_eq!(lines(head), lines(stable(&get.head)), "{path}");
+    }
+}
+
+#[test]
 fn a_preflight_is_answered_on_both_locations() {
     let origins = r#"push_allowed_origins = ["http://a.example"]"#;
     let gateway = start("hall", origins, origins);
@@ -120,6 +174,47 @@ fn a_preflight_is_answered_on_both_locations() {
         assert!(headers.contains("If-None-Match") && headers.contains("Content-Type"));
         assert_eq!(answer.header("vary"), Some("Origin"));
     }
+}
+
+#[test]
+fn a_page_may_send_what_the_location_reads_and_read_what_its_dialect_says() {
+    let page = "push_allowed_origins = ['http://a.example']\n";
+    let publisher = format!(
+        "{page}push_jwt = 'HS256 text:a-secret-of-at-least-32-bytes-length'\n\
+         push_jwt_token = '$http_x_token'\npush_channel_group = '$jwt_tenant'\n"
+    );
+    let subscriber = format!(
+        "{page}push_dialect = 'push_stream'\npush_last_message_id = ['$http_x_since', '$arg_x']\n\
+         push_jsonp_callback = '$http_x_call$http_x_since'\npush_secure_link = '$http_x_sign'\n\
+         push_secure_link_secret = 'text:a-secret'\n\
+         push_authorize_request = 'http://127.0.0.1:9/may?room=$http_x_room&who=$http_authorization'\n"
+    );
+    let gateway = start("hall", &publisher, &subscriber);
+    let listed = |path: &str, name: &str| {
+        let ask = "Origin: http://a.example\r\nAccess-Control-Request-Method: GET\r\n";
+        let answer = gateway.request("OPTIONS", path, ask, "");
+        let all = answer.header(name).unwrap().to_ascii_lowercase();
+        all.split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let usual = "if-none-match, if-modified-since, etag, last-event-id, content-type, cache-control, \
+                 x-eventsource-event, event-type, event-id, authorization";
+    for (path, own) in [
+        ("/pub", &["x-token"][..]),
+        ("/sub", &["x-nginx-pushstream-mode", "x-since", "x-call", "x-sign", "x-room"]),
+    ] {
+        let mut allowed = listed(path, "access-control-allow-headers");
+        let mut expected: Vec<_> = usual.split(", ").chain(own.iter().copied()).collect();
+        allowed.sort();
+        expected.sort_unstable();
+        assert_eq!(allowed, expected, "{path}");
+    }
+    let exposed = |path: &str| {
+        let answer = gateway.request("GET", path, "Origin: http://a.example\r\n", "");
+        answer.header("access-control-expose-headers").unwrap().to_ascii_lowercase()
+    };
+    let usual = "last-modified, etag, content-type, x-push-gap";
+    assert_eq!(exposed("/pub"), usual);
+    assert_eq!(exposed("/sub"), format!("{usual}, x-nginx-pushstream-explain"));
 }
 
 #[test]

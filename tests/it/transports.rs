@@ -172,6 +172,46 @@ fn a_script_polls_the_document_too() {
     assert_eq!(plain.header("content-type"), Some("application/json"));
 }
 
+#[test]
+fn a_script_is_called_with_the_document_of_a_batch_and_resumes_by_its_ids() {
+    let keys = "push_longpoll_batch = \"json\"\npush_jsonp_callback = \"$arg_cb\"\n\
+                push_last_message_id = \"$arg_since\"\npush_subscriber_timeout = \"20s\"\n";
+    for hold in MODES {
+        let gateway = start(hold, "", keys);
+        for text in ["one", "</script>", "{}"] {
+            gateway.publish("/pub?id=1", text);
+        }
+        let mut client = gateway.connect();
+        let mut document = |target: &str| {
+            client.get(&format!("/sub?id=1{target}"), "");
+            client.response()
+        };
+        let plain = document("");
+        let script = document("&cb=cb");
+        // The same document, but for what could leave a script.
+        let escaped = plain.text().replace('<', "\\u003c").replace('>', "\\u003e");
+        assert_eq!(script.text(), format!("/**/cb({escaped});"));
+        assert_eq!(script.header("etag"), Some("2"));
+        let after = |tag: u64| format!("&cb=cb&since={NOW}:{tag}");
+        let entry = |tag: u64, text: &str| {
+            format!(
+                "{{\"id\":\"{NOW}:{tag}\",\"time\":{NOW},\"content_type\":null,\"text\":\"{text}\"}}"
+            )
+        };
+        let call = |entry: &str| format!("/**/cb({{\"messages\":[{entry}]}});");
+        assert_eq!(document(&after(1)).text(), call(&entry(2, "{}")));
+        let mut waiting = gateway.connect();
+        waiting.get(&format!("/sub?id=1{}", after(2)), "");
+        wait(&gateway, 1);
+        gateway.publish("/pub?id=1", "four");
+        let answer = waiting.response();
+        assert_eq!(answer.text(), call(&entry(3, "four")));
+        assert_eq!(answer.header("content-type"), Some("application/javascript"));
+        let brief = start(hold, "", &keys.replace("20s", "100ms"));
+        assert_eq!(brief.request("GET", "/sub?id=1&cb=cb", "", "").text(), call(""));
+    }
+}
+
 fn inflated(bytes: &[u8]) -> String {
     let mut plain = String::new();
     GzDecoder::new(bytes).read_to_string(&mut plain).unwrap();

@@ -1,5 +1,6 @@
 //! Makes locations of blocks: fills in defaults, checks what belongs together.
 
+mod cors;
 mod credentials;
 mod grip;
 mod hooks;
@@ -11,6 +12,8 @@ mod texts;
 mod unguarded;
 
 use std::time::Duration;
+
+use http::HeaderName;
 
 use super::{
     directive::Block,
@@ -24,7 +27,6 @@ use super::{
 use crate::{
     access::{Access, RealIp, X_FORWARDED_FOR},
     channel::Retention,
-    cors::{Cors, Origins},
     dialect,
     router::Pattern,
 };
@@ -67,7 +69,7 @@ pub(super) fn location(
     faults: &mut Faults,
 ) -> Option<Location> {
     let pattern = pattern(block, table, faults)?;
-    let mut build = Build { block, pattern, faults };
+    let mut build = Build { block, pattern, faults, headers: Vec::new() };
     let takes_items = build.takes_items();
     let (status, publisher, transports) = build.purpose(table, takes_items);
     let takes_items = takes_items && status.is_none();
@@ -83,7 +85,6 @@ pub(super) fn location(
         pattern: pattern.clone(),
         access: access(block, private && !internal || status.is_some_and(Status::is_private)),
         real_ip: real_ip(block),
-        cors: build.cors(),
         max_body_size: or(block.client_max_body_size.as_ref(), MAX_BODY_SIZE),
         body_timeout: or(block.client_body_timeout.as_ref(), BODY_TIMEOUT),
         dialect: or(block.push_dialect.as_ref(), &dialect::PUSH_MODULE),
@@ -98,6 +99,7 @@ pub(super) fn location(
         items: build.items(takes_items, retention),
         internal,
         status,
+        cors: build.cors(), // Last: it tells which headers the templates of all read.
     })
 }
 
@@ -132,6 +134,8 @@ struct Build<'a> {
     block: &'a Block,
     pattern: &'a Pattern,
     faults: &'a mut Faults,
+    /// Request headers that templates read.
+    headers: Vec<HeaderName>,
 }
 
 impl Build<'_> {
@@ -266,25 +270,6 @@ impl Build<'_> {
             }
             (own, None) => own,
             (_, both) => both,
-        }
-    }
-
-    fn cors(&mut self) -> Cors {
-        let Block { push_allowed_origins, push_allow_credentials, .. } = self.block;
-        if let (Some(origins), Some(credentials)) = (push_allowed_origins, push_allow_credentials)
-            && credentials.value
-            && origins.value == Origins::Any
-        {
-            let (place, other) = if credentials.place.level < origins.place.level {
-                (origins.place, "push_allow_credentials = true")
-            } else {
-                (credentials.place, "push_allowed_origins = [\"*\"]")
-            };
-            self.faults.add(place, Reason::Conflict(other));
-        }
-        Cors {
-            origins: push_allowed_origins.as_ref().map(|at| at.value.clone()).unwrap_or_default(),
-            credentials: or(push_allow_credentials.as_ref(), false),
         }
     }
 }

@@ -7,6 +7,7 @@ impl Build<'_> {
     pub(super) fn template(&mut self, text: &At<String>) -> Option<Template> {
         let template = Template::parse(&text.value, self.pattern);
         let template = template.map_err(|error| self.faults.add(text.place, error)).ok()?;
+        self.headers.extend(template.headers().cloned());
         if let Some(name) = template.never_known(text.place.key) {
             self.faults.warn(text.place, Reason::NeverKnown(name.to_owned()));
         }

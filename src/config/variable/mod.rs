@@ -10,7 +10,7 @@ mod veil;
 
 use std::{borrow::Cow, fmt};
 
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 use source::Source;
 pub use source::requested_host;
 pub use veil::{Veil, Veiled};
@@ -186,6 +186,14 @@ impl Template {
             Part::Variable { name, source } if source.is_chosen(internal) => {
                 (!others.iter().any(|other| shows(other, source))).then_some(&**name)
             }
+            _ => None,
+        })
+    }
+
+    /// The request headers that the text reads by name: `$http_NAME`.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable { source: Source::Header(name), .. } => Some(name),
             _ => None,
         })
     }

@@ -27,7 +27,7 @@ impl LongPoll {
             _ => gone.and_then(|channel| self.voice.deleted(channel)),
         };
         let notice = notice.and_then(|text| self.notice(text));
-        if let (Form::Jsonp(_), Farewell::Timeout, None) = (&self.form, why, &notice) {
+        if self.form.is_script() && why == Farewell::Timeout && notice.is_none() {
             let (headers, body) = self.nothing();
             return (StatusCode::OK, headers, body);
         }
@@ -57,7 +57,7 @@ impl LongPoll {
 
     /// Says what a notice is: as a message that says nothing of itself.
     fn describe_notice(&self, headers: &mut HeaderMap) {
-        if let Form::Jsonp(_) = &self.form {
+        if self.form.is_script() {
             headers.insert(header::CONTENT_TYPE, SCRIPT);
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         } else if let Some(default_type) = &self.default_type {
@@ -72,7 +72,7 @@ impl LongPoll {
             Form::Message => Some(text),
             Form::Jsonp(callback) => Some(jsonp::call(callback, [jsonp::value(&text)])),
             Form::Raw(separator) => Some([text, separator.clone()].concat().into()),
-            Form::Json | Form::Multipart => None,
+            Form::Json | Form::JsonpDocument(_) | Form::Multipart => None,
         }
     }
 }
@@ -107,10 +107,15 @@ mod tests {
 
     #[test]
     fn a_script_is_called_with_nothing() {
-        let script = LongPoll { form: Form::Jsonp("cb".into()), ..LongPoll::default() };
-        let (status, headers, body) = script.farewell(Farewell::Timeout, MessageId::ZERO, None);
-        assert_eq!((status.as_u16(), &body[..]), (200, &b"/**/cb([]);"[..]));
-        assert!(!headers.contains_key("etag") && !headers.contains_key("last-modified"));
+        for (form, call) in [
+            (Form::Jsonp("cb".into()), "/**/cb([]);"),
+            (Form::JsonpDocument("cb".into()), "/**/cb({\"messages\":[]});"),
+        ] {
+            let script = LongPoll { form, ..LongPoll::default() };
+            let (status, headers, body) = script.farewell(Farewell::Timeout, MessageId::ZERO, None);
+            assert_eq!((status.as_u16(), &body[..]), (200, call.as_bytes()));
+            assert!(!headers.contains_key("etag") && !headers.contains_key("last-modified"));
+        }
     }
 
     #[test]

@@ -47,10 +47,28 @@ pub enum Form {
     Json,
     /// All in a call of this function, oldest first: each as it is if it is JSON, else as a string.
     Jsonp(Bytes),
+    /// All in a call of this function with the document of the JSON poll.
+    JsonpDocument(Bytes),
     /// All in `multipart/mixed`, oldest first.
     Multipart,
     /// All, oldest first, each followed by this separator.
     Raw(Bytes),
+}
+
+impl Form {
+    /// The same for a script that calls this function: a document stays one, so that it has the ids.
+    #[must_use]
+    pub fn calling(&self, function: Bytes) -> Self {
+        match self {
+            Self::Json | Self::JsonpDocument(_) => Self::JsonpDocument(function),
+            _ => Self::Jsonp(function),
+        }
+    }
+
+    /// Whether the answer is a script. It can read neither statuses nor headers.
+    pub fn is_script(&self) -> bool {
+        matches!(self, Self::Jsonp(_) | Self::JsonpDocument(_))
+    }
 }
 
 /// Whether answers are compressed.
@@ -85,17 +103,14 @@ impl LongPoll {
         };
         match &self.form {
             Form::Message => self.single(first),
-            Form::Json => {
-                let entries = messages.iter().rev();
-                let entries = entries.map(|m| m.frame(slot::ENTRY, interval_poll::entry).bytes);
-                self.compressed(
-                    self.headers(Some(JSON), last.id()),
-                    interval_poll::document(entries),
-                )
-            }
+            Form::Json => self
+                .compressed(self.headers(Some(JSON), last.id()), interval_poll::answer(messages)),
             Form::Jsonp(callback) => {
                 let scripts = messages.iter().map(|m| jsonp::argument(m, &self.voice));
                 self.compressed(self.script_headers(last.id()), jsonp::call(callback, scripts))
+            }
+            Form::JsonpDocument(callback) => {
+                self.compressed(self.script_headers(last.id()), jsonp::document(callback, messages))
             }
             Form::Multipart => {
                 let (content_type, body) = multipart::body(messages, &self.voice);
@@ -109,18 +124,18 @@ impl LongPoll {
         }
     }
 
-    /// The answer to a poll with this document of all messages.
-    pub fn document(&self, document: Bytes) -> (HeaderMap, Bytes) {
+    /// The answer to a poll with the document of these messages, if any.
+    pub fn document(&self, messages: &[Arc<Message>]) -> (HeaderMap, Bytes) {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CACHE_CONTROL, NO_CACHE);
         self.voice.dialect.forbid_caching(&mut headers);
-        let Form::Jsonp(callback) = &self.form else {
+        let (Form::Jsonp(callback) | Form::JsonpDocument(callback)) = &self.form else {
             headers.insert(header::CONTENT_TYPE, JSON);
-            return self.compressed(headers, document);
+            return self.compressed(headers, interval_poll::answer(messages));
         };
         headers.insert(header::CONTENT_TYPE, SCRIPT);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        self.compressed(headers, jsonp::call_with(callback, &jsonp::value(&document)))
+        self.compressed(headers, jsonp::document(callback, messages))
     }
 
     /// Makes what [`LongPoll::encode`] takes from the message's other frames.
@@ -145,7 +160,7 @@ impl LongPoll {
 
     /// What a client that does not wait is answered when there is no message after its `cursor`.
     pub fn unchanged(&self, cursor: MessageId) -> (StatusCode, HeaderMap, Bytes) {
-        if let Form::Jsonp(_) = &self.form {
+        if self.form.is_script() {
             let (headers, body) = self.nothing();
             return (StatusCode::OK, headers, body);
         }
@@ -178,13 +193,15 @@ impl LongPoll {
 
     /// No message at all.
     fn nothing(&self) -> (HeaderMap, Bytes) {
-        let Form::Jsonp(callback) = &self.form else {
-            return (HeaderMap::new(), Bytes::new());
+        let call = match &self.form {
+            Form::Jsonp(callback) => jsonp::call(callback, []),
+            Form::JsonpDocument(callback) => jsonp::document(callback, &[]),
+            _ => return (HeaderMap::new(), Bytes::new()),
         };
         let mut headers = self.script_headers(MessageId::ZERO);
         headers.remove(header::LAST_MODIFIED);
         headers.remove(header::ETAG);
-        (headers, jsonp::call(callback, []))
+        (headers, call)
     }
 
     /// The headers of an answer that ends with this message.
@@ -359,6 +376,20 @@ mod tests {
         assert_eq!(body, expected);
         assert_eq!(headers["content-type"], "application/javascript");
         assert_eq!(headers["x-content-type-options"], "nosniff");
+        let (headers, body) = answered(Form::JsonpDocument("cb.x".into()), &["</script>\u{2028}"]);
+        let entry = "{\"id\":\"5:3\",\"time\":5,\"content_type\":null,\
+                     \"text\":\"\\u003c/script\\u003e\\u2028\"}";
+        assert_eq!(body, format!("/**/cb.x({{\"messages\":[{entry}]}});"));
+        assert_eq!((&headers["etag"], &headers["content-type"]), (&"3".parse().unwrap(), &SCRIPT));
+    }
+
+    #[test]
+    fn a_script_is_called_with_a_document_where_others_get_one() {
+        let function = Bytes::from("f");
+        assert_eq!(Form::Json.calling(function.clone()), Form::JsonpDocument(function.clone()));
+        for form in [Form::Message, Form::Multipart, Form::Raw("|".into())] {
+            assert_eq!(form.calling(function.clone()), Form::Jsonp(function.clone()));
+        }
     }
 
     #[test]

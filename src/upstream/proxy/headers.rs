@@ -80,7 +80,6 @@ pub fn strip_hops(headers: &mut HeaderMap) {
 impl Passage<'_> {
     /// What is sent to the application.
     pub(super) fn onward(&self, body: &Upload) -> Result<Onward, Refusal> {
-        check_coding(&self.head.headers)?;
         let protocol = self.upgrade(body);
         let mut headers = self.head.headers.clone();
         strip_hops(&mut headers);
@@ -180,18 +179,6 @@ impl Passage<'_> {
     }
 }
 
-/// A body in another coding than chunks would arrive in none.
-fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let plain = codings
-        .next()
-        .is_none_or(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"));
-    if plain && codings.next().is_none() {
-        return Ok(());
-    }
-    Err(Refusal::BadRequest("The body may be chunked and nothing else.".into()))
-}
-
 /// Removes names with an underscore, as nginx does: applications that see headers as variables (CGI,
 /// WSGI) cannot tell them from those with a hyphen, and somebody else may have set these.
 fn remove_ambiguous(headers: &mut HeaderMap) {
@@ -252,22 +239,6 @@ mod tests {
         ]);
         strip_hops(&mut headers);
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["accept"]);
-    }
-
-    #[test]
-    fn a_body_is_chunked_or_not_and_nothing_else() {
-        for (codings, fine) in [
-            (&[][..], true),
-            (&["chunked"], true),
-            (&[" Chunked "], true),
-            (&["gzip, chunked"], false),
-            (&["chunked", "chunked"], false),
-            (&["identity"], false),
-        ] {
-            let lines: Vec<_> =
-                codings.iter().map(|coding| ("transfer-encoding", *coding)).collect();
-            assert_eq!(check_coding(&headers(&lines)).is_ok(), fine, "{codings:?}");
-        }
     }
 
     #[test]
