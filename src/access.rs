@@ -112,6 +112,13 @@ pub struct Rule {
     network: Network,
 }
 
+impl Rule {
+    /// Whether it keeps somebody out.
+    pub fn denies(&self) -> bool {
+        !self.allow
+    }
+}
+
 impl FromStr for Rule {
     type Err = AccessError;
 

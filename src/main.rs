@@ -9,7 +9,8 @@ use pushgate::{
     log,
     server::{Bound, at_reopen, run, settle, stop_signal},
 };
-use tracing::Level;
+use tracing::warn;
+use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -26,6 +27,13 @@ fn main() -> ExitCode {
         Some(Command::Listen(asked)) => return ExitCode::from(listen::run(asked)),
         None => {}
     }
+    let levels = match log::levels() {
+        Ok(levels) => levels,
+        Err(error) => {
+            eprintln!("pushgate: {error}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
     if arguments.test {
         let file = arguments.config_file();
         let status = check(&file, &arguments.overrides, arguments.quiet, &mut io::stderr().lock());
@@ -38,7 +46,8 @@ fn main() -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    match serve(config, arguments.quiet) {
+    let level = if arguments.quiet { "error" } else { "info" };
+    match serve(config, levels.unwrap_or_else(|| EnvFilter::new(level)), arguments.quiet) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error),
     }
@@ -58,10 +67,12 @@ fn failed(error: impl std::fmt::Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve(config: Config, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(config: Config, levels: EnvFilter, quiet: bool) -> Result<(), Box<dyn std::error::Error>> {
     let process = &config.process;
-    let level = if quiet { Level::ERROR } else { Level::INFO };
-    let logs = log::start(process.log_format, &process.error_log, &process.access_log, level)?;
+    let logs = log::start(process.log_format, &process.error_log, &process.access_log, levels)?;
+    for warning in &config.warnings {
+        warn!(%warning, "the configuration may not say what is meant");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anybody can know that it listens: who does may stop it.
     let stop = runtime.block_on(async { stop_signal() })?;

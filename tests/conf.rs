@@ -116,6 +116,7 @@ fn subscriber<'c>(config: &'c Config, path: &str) -> &'c Subscriber {
 #[test]
 fn the_shipped_file_publishes_and_listens() {
     let config = Config::load(&conf("pushgate.toml"), &[]).unwrap();
+    assert_eq!(config.warnings, []);
     let server = &config.servers[0];
     assert_eq!(server.locations.len(), 5);
     assert_eq!(server.listen[0].to_string(), "127.0.0.1:8080");

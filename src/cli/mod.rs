@@ -128,7 +128,10 @@ pub fn check(
 ) -> io::Result<u8> {
     match Config::load(path, overrides) {
         Ok(_) if quiet => Ok(0),
-        Ok(_) => {
+        Ok(config) => {
+            for warning in &config.warnings {
+                writeln!(out, "pushgate: warning: {warning}")?;
+            }
             writeln!(out, "pushgate: the configuration file {} is fine", path.display())?;
             Ok(0)
         }

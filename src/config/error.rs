@@ -108,6 +108,9 @@ pub enum Reason {
     /// A key without what it is for.
     #[error("without effect: {0}")]
     NoEffect(&'static str),
+    /// A variable that has no value where it stands.
+    #[error("`${0}` is always empty here")]
+    NeverKnown(String),
     /// A malformed `path`.
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -131,6 +134,18 @@ pub enum Reason {
     /// A malformed duration or size.
     #[error(transparent)]
     Unit(#[from] UnitError),
+    /// A location that what outer levels ask of visitors does not guard.
+    #[error(
+        "{path:?} is not guarded by {guards} of an outer level, because of its {role}; access may say who comes here"
+    )]
+    Unguarded {
+        /// Its `path`.
+        path: String,
+        /// The keys that guard others.
+        guards: String,
+        /// The key of what it is for.
+        role: &'static str,
+    },
     /// A key that there is not.
     #[error("unknown key{}", did_you_mean(*.0))]
     UnknownKey(Option<&'static str>),
@@ -186,9 +201,12 @@ pub(super) struct Source<'a> {
     pub(super) text: &'a str,
 }
 
-/// Gathers what is wrong, in any order.
+/// Gathers what is wrong, and what is worth a look, in any order.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(super) struct Faults {
+    errors: Vec<Fault>,
+    warnings: Vec<Fault>,
+}
 
 #[derive(Debug)]
 struct Fault {
@@ -212,23 +230,37 @@ impl Faults {
         reason: impl Into<Reason>,
     ) {
         let Place { source, offset, .. } = place;
-        self.0.push(Fault { source, offset, key: key.into(), reason: reason.into() });
+        self.errors.push(Fault { source, offset, key: key.into(), reason: reason.into() });
+    }
+
+    /// Something at a place that works, though not as it may be meant.
+    pub(super) fn warn(&mut self, place: Place, reason: impl Into<Reason>) {
+        let Place { source, offset, key, .. } = place;
+        self.warnings.push(Fault { source, offset, key: key.into(), reason: reason.into() });
     }
 
     /// How many there are by now.
     pub(super) fn count(&self) -> usize {
-        self.0.len()
+        self.errors.len()
     }
 
     /// Forgets those of a source from an offset on.
     pub(super) fn forget_from(&mut self, source: usize, offset: usize) {
-        self.0.retain(|fault| fault.source != source || fault.offset < offset);
+        let stays = |fault: &Fault| fault.source != source || fault.offset < offset;
+        self.errors.retain(stays);
+        self.warnings.retain(stays);
     }
 
-    /// All of them in the order of the sources, each once; none if there are none.
-    pub(super) fn into_errors(mut self, sources: &[Source<'_>]) -> Option<Errors> {
-        self.0.sort_by_key(|fault| (fault.source, fault.offset));
-        let located = self.0.into_iter().filter_map(|fault| {
+    /// The errors in the order of the sources, each once, none if there are none; and the warnings.
+    pub(super) fn told(self, sources: &[Source<'_>]) -> (Option<Errors>, Vec<Error>) {
+        let errors = Self::located(self.errors, sources);
+        let warnings = Self::located(self.warnings, sources);
+        ((!errors.is_empty()).then_some(Errors(errors)), warnings)
+    }
+
+    fn located(mut faults: Vec<Fault>, sources: &[Source<'_>]) -> Vec<Error> {
+        faults.sort_by_key(|fault| (fault.source, fault.offset));
+        let located = faults.into_iter().filter_map(|fault| {
             let source = sources.get(fault.source)?;
             Some(Error {
                 file: source.name.to_owned(),
@@ -243,7 +275,7 @@ impl Faults {
                 errors.push(error);
             }
         }
-        (!errors.is_empty()).then_some(Errors(errors))
+        errors
     }
 }
 
@@ -279,7 +311,7 @@ mod tests {
         faults.add(place(0, 0), Reason::Range("c"));
         faults.add(place(0, 3), Reason::Range("a"));
         let sources = [Source { name: "f", text: "a\n\nb" }, Source { name: "-g", text: "x" }];
-        let errors = faults.into_errors(&sources).unwrap();
+        let errors = faults.told(&sources).0.unwrap();
         assert_eq!(
             errors.to_string(),
             "f:1:1: k: must be c\nf:3:1: k: must be a\n-g:1:1: k: must be b"

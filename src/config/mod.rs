@@ -58,6 +58,8 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// `[[upstream]]`, and one for each address that a `proxy_pass` names itself.
     pub upstreams: Vec<Upstream>,
+    /// What is worth a look in the file.
+    pub warnings: Vec<Error>,
 }
 
 impl Config {
@@ -98,10 +100,16 @@ impl Config {
                 let root = Place { key: "server", level: Level::Root, source: 0, offset: 0 };
                 faults.add(root, Reason::Missing("a file needs at least one [[server]]"));
             }
-            Self { process: Process::build(root), servers, upstreams: upstreams.all }
+            Self {
+                process: Process::build(root),
+                servers,
+                upstreams: upstreams.all,
+                warnings: Vec::new(),
+            }
         });
-        match (faults.into_errors(&sources), config) {
-            (None, Some(config)) => Ok(config),
+        let (errors, warnings) = faults.told(&sources);
+        match (errors, config) {
+            (None, Some(config)) => Ok(Self { warnings, ..config }),
             (Some(errors), _) => Err(errors),
             // No TOML and yet no error: there is none such, but nothing here may panic.
             (None, None) => Err(Error {

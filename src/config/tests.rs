@@ -1299,3 +1299,89 @@ fn what_visitors_bring_is_not_asked_for_where_it_would_protect_nothing() {
         assert!(parse(&text).servers[0].locations[0].jwt.is_some());
     }
 }
+
+#[test]
+fn guards_of_outer_levels_that_guard_nothing_are_worth_a_warning() {
+    const PROXY: &str = "proxy_pass = 'http://127.0.0.1:9'\n";
+    const STATUS: &str = "push_status = true\n";
+    let keys = "push_secure_link = '$arg_s,$arg_e'\n\
+                push_secure_link_secret = 'text:0123456789abcdef0123456789abcdef'\n\
+                push_authorize_request = 'http://127.0.0.1:9/may'\n";
+    let warnings = |outer: &str, location: &str| {
+        let text = format!("[[server]]\n{keys}{outer}[[server.location]]\npath = '/x'\n{location}");
+        parse(&text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (outer, location, role) in [
+        ("", PROXY, Some("proxy_pass")),
+        ("access = 'allow all'\n", STATUS, Some("push_status")),
+        ("access = 'allow all'\n", "push_dashboard = true\n", Some("push_dashboard")),
+        // They are closed to strangers, or there are guards.
+        ("", STATUS, None),
+        ("access = ['allow 10.0.0.0/8', 'deny all']\n", PROXY, None),
+        ("access = ['allow 10.0.0.0/8', 'deny all']\n", STATUS, None),
+        ("", "proxy_pass = 'http://127.0.0.1:9'\ninternal = true\n", None),
+        ("", "proxy_pass = 'http://127.0.0.1:9'\naccess = 'allow all'\n", None),
+        ("", "push_health = true\n", None),
+        ("", "push_subscriber = true\npush_channel_id = '$arg_id'\n", None),
+    ] {
+        let told = warnings(outer, location);
+        let expected = role.map(|role| {
+            format!(
+                "path: \"/x\" is not guarded by push_secure_link and push_authorize_request of an \
+                 outer level, because of its {role}; access may say who comes here"
+            )
+        });
+        let reasons: Vec<_> = told.iter().map(|line| line.split_once(": ").unwrap().1).collect();
+        assert_eq!(
+            reasons,
+            expected.as_deref().into_iter().collect::<Vec<_>>(),
+            "{outer}{location}"
+        );
+    }
+    // Items are guarded by what they are published with, and no application is asked.
+    let asks = "push_authorize_request = 'http://127.0.0.1:9/may'\n";
+    for (keys, expected) in [
+        ("access = 'allow all'\n", 1),
+        ("", 0),
+        (
+            "access = 'allow all'\npush_grip_key = 'HS256 text:0123456789abcdef0123456789abcdef'\n",
+            0,
+        ),
+    ] {
+        let items = "[[server.location]]\npath = '/x'\npush_grip_publish = true\n";
+        assert_eq!(parse(&format!("[[server]]\n{asks}{keys}{items}")).warnings.len(), expected);
+    }
+}
+
+#[test]
+fn a_variable_that_is_never_known_where_it_stands_is_worth_a_warning() {
+    const ALL: [&str; 3] = ["push_message_id", "push_previous_message_id", "push_subscriber_count"];
+    for (key, known) in [
+        ("push_authorize_request", &ALL[..]),
+        ("push_subscribe_request", &ALL),
+        ("push_unsubscribe_request", &[ALL[0], ALL[2]]),
+        ("push_publisher_upstream_request", &[ALL[2]]),
+        ("push_channel_event_string", &[ALL[0], ALL[2]]),
+        ("push_channel_id", &[]),
+        ("push_channel_events", &[]),
+        ("push_presence", &[]),
+    ] {
+        for name in ALL {
+            let others = ["push_channel_id = 'x'\n", "push_channel_events = 'ev'\n"];
+            let others = others.into_iter().filter(|line| !line.starts_with(&format!("{key} ")));
+            let text = format!(
+                "[[server]]\n[[server.location]]\npath = '/'\npush_pubsub = true\n{key} = '{}'\n{}",
+                if key.ends_with("_request") {
+                    format!("http://127.0.0.1:9/?x=${name}")
+                } else {
+                    format!("${name}")
+                },
+                others.collect::<String>()
+            );
+            let told: Vec<_> = parse(&text).warnings.iter().map(ToString::to_string).collect();
+            let warned = format!("f:5:{}: {key}: `${name}` is always empty here", key.len() + 4);
+            let expected = if known.contains(&name) { Vec::new() } else { vec![warned] };
+            assert_eq!(told, expected, "{text}");
+        }
+    }
+}

@@ -4,16 +4,13 @@
 //! the same bytes fit into every stream; what differs is the checksum at the end, which the one who
 //! sends counts along.
 
-use std::{
-    cell::RefCell,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::cell::RefCell;
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress};
 use http::HeaderValue;
 
-use super::{Farewell, Framing, chunk};
+use super::{Farewell, Framing, chunk, compressions};
 use crate::channel::{ChannelId, Checksum, Frame, Message, MessageId};
 
 /// Magic number, deflate, no flags, no time, no hints, unknown system.
@@ -22,14 +19,6 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 const LAST_BLOCK: [u8; 2] = [3, 0];
 /// Room that a compressed piece gets at a time.
 const STEP: usize = 4 << 10;
-
-/// How often something was compressed.
-static RUNS: AtomicU64 = AtomicU64::new(0);
-
-/// How often this process has compressed something for `gzip`.
-pub fn runs() -> u64 {
-    RUNS.load(Relaxed)
-}
 
 /// Another framing, compressed.
 #[derive(Debug)]
@@ -64,6 +53,7 @@ impl<F: Framing> Framing for Gzip<F> {
     }
 
     fn encode(&self, message: &Message) -> Frame {
+        compressions::count();
         piece(&self.plain.encode(message))
     }
 
@@ -90,6 +80,7 @@ impl<F: Framing> Framing for Gzip<F> {
 
 /// A whole body as one gzip member; `None` where that is no shorter.
 pub fn body(plain: &[u8]) -> Option<Bytes> {
+    compressions::count();
     let member = [&HEADER[..], &deflate(plain), &end(Checksum::of(plain))].concat();
     (member.len() < plain.len()).then(|| member.into())
 }
@@ -128,7 +119,6 @@ fn deflate(plain: &[u8]) -> Vec<u8> {
     if plain.is_empty() {
         return Vec::new();
     }
-    RUNS.fetch_add(1, Relaxed);
     STATE.with_borrow_mut(|state| {
         state.reset();
         let mut out = Vec::with_capacity(plain.len() / 4 + 64);

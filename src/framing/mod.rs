@@ -1,5 +1,6 @@
 //! Wire formats: how a message looks on each transport. Pure: messages in, bytes out.
 
+pub mod compressions;
 pub mod early;
 mod escape;
 pub mod event_source;

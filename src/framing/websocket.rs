@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::{Farewell, Framing, Voice, slot, voice::ending};
+use super::{Farewell, Framing, Voice, compressions, slot, voice::ending};
 use crate::{
     channel::{ChannelId, Frame, FrameSlot, Message},
     dialect::Close,
@@ -78,11 +78,17 @@ impl WebSocket {
     }
 }
 
+/// A compressed payload, where that is smaller.
+fn packed(payload: &[u8], window: Window) -> Option<Vec<u8>> {
+    compressions::count();
+    compress(payload, window)
+}
+
 impl WebSocket {
     /// A frame, compressed if that was agreed on, is worth the while, and makes it smaller.
     fn frame(&self, opcode: Opcode, payload: &[u8]) -> bytes::Bytes {
         let window = self.terms.deflate.filter(|_| payload.len() >= WORTHWHILE);
-        match window.and_then(|window| compress(payload, window)) {
+        match window.and_then(|window| packed(payload, window)) {
             Some(packed) => encode(opcode, true, &packed),
             None => encode(opcode, false, payload),
         }

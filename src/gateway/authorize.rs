@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use super::hooks::{MAX_ANSWER, Matter, Role};
+use super::hooks::{MAX_ANSWER, Matter, Moment, Role};
 use crate::{
     access::Peer,
     channel::ChannelId,
@@ -32,12 +32,12 @@ impl Matter<'_> {
     pub(super) async fn authorize(&self) -> Result<Option<Answer>, Refusal> {
         let hooks = &self.location().hooks;
         let Some(question) = &hooks.authorize else { return Ok(None) };
-        let inquiry = self.inquiry(question, Method::GET, true)?;
-        let verdict = match hooks.authorize_cache {
+        let inquiry = self.inquiry(question, Method::GET, true, Moment::Now)?;
+        let epochs = &self.desk.gateway.epochs;
+        let verdict = match hooks.authorize_cache.zip(epochs.now()) {
             None => self.ask(&inquiry).await?,
-            Some(lasts) => {
+            Some((lasts, epoch)) => {
                 let (key, verdicts) = (self.key(question, &inquiry), &self.desk.verdicts);
-                let epoch = self.desk.gateway.epoch();
                 verdicts.borrow_mut().renew(epoch);
                 let known = verdicts.borrow_mut().find(&key, Instant::now());
                 if let Some(verdict) = known {
@@ -45,8 +45,9 @@ impl Matter<'_> {
                 } else {
                     let verdict = self.ask(&inquiry).await?;
                     let now = Instant::now();
-                    verdicts.borrow_mut().renew(self.desk.gateway.epoch());
-                    verdicts.borrow_mut().keep(key, &verdict, now, lasts, epoch);
+                    if epochs.now() == Some(epoch) {
+                        verdicts.borrow_mut().keep(key, &verdict, now, lasts, epoch);
+                    }
                     verdict
                 }
             }

@@ -11,15 +11,15 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use super::{
     herald::{Happening, Herald},
-    hooks::{MAX_ANSWER, Matter, Role},
+    hooks::{MAX_ANSWER, Matter, Moment, Role},
 };
 use crate::{
-    channel::Draft,
+    channel::{ChannelInfo, Draft},
     log::Entry,
     publish::{self, Edited, Editing},
     response::Refusal,
     subscribe::presence::Event,
-    upstream::{Client, Inquiry, pass_on},
+    upstream::{Client, Inquiry, Late, pass_on},
 };
 
 /// Sees the messages of one request, or of one WebSocket.
@@ -36,6 +36,8 @@ pub(super) struct Editor {
 struct Question {
     client: Client,
     inquiry: Inquiry,
+    /// What is put into it for each message.
+    late: Option<Late>,
     /// The most that a message may have, in bytes.
     limit: usize,
     /// The messages have no headers of their own.
@@ -62,7 +64,8 @@ impl Matter<'_> {
             None => None,
             Some(question) => Some(Question {
                 client: self.desk.upstreams.clone(),
-                inquiry: self.inquiry(question, Method::POST, !bare)?,
+                inquiry: self.inquiry(question, Method::POST, !bare, Moment::Publishing)?,
+                late: self.late(question),
                 limit: self.location().max_body_size.max(MAX_ANSWER),
                 bare,
                 entry: Entry::of(self.head).cloned(),
@@ -81,6 +84,9 @@ impl publish::Editor for Editor {
         let (client, limit) = (question.client.clone(), question.limit);
         let entry = question.entry.clone();
         let mut inquiry = question.inquiry.clone();
+        if let Some(late) = &question.late {
+            inquiry.uri = late.settle(&inquiry.uri, None);
+        }
         if question.bare {
             let binary = draft.content_type.clone();
             let told = binary.and_then(|value| HeaderValue::from_maybe_shared(value).ok());
@@ -93,8 +99,9 @@ impl publish::Editor for Editor {
         })
     }
 
-    fn published(&self) {
-        self.herald.tell(self.events.iter().cloned());
+    fn published(&self, infos: &[ChannelInfo]) {
+        let id = infos.first().map(|info| info.last_message_id);
+        self.herald.tell(self.events.iter().cloned().map(|event| event.with_id(id)));
     }
 }
 

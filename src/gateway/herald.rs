@@ -16,8 +16,8 @@ use tracing::warn;
 
 use super::hooks::Matter;
 use crate::{
-    channel::{ChannelId, Creation, Draft, Hub, Retention},
-    config::variable::{Push, Scope},
+    channel::{ChannelId, Creation, Draft, Hub, MessageId, Retention},
+    config::variable::{Push, Scope, later},
     subscribe::presence::Event,
 };
 
@@ -69,11 +69,14 @@ pub(super) struct Herald {
 pub(super) struct AtLast {
     pub(super) herald: Rc<Herald>,
     pub(super) events: Vec<Event>,
+    /// The last message that whoever leaves has got.
+    pub(super) seen: Option<MessageId>,
 }
 
 impl Drop for AtLast {
     fn drop(&mut self) {
-        self.herald.tell(self.events.drain(..));
+        let seen = self.seen;
+        self.herald.tell(self.events.drain(..).map(|event| event.with_id(seen)));
     }
 }
 
@@ -88,6 +91,7 @@ pub(super) async fn publish(hub: &Hub, event: Event) {
         grace: MESSAGE_TIMEOUT,
     };
     let creation = Creation { timeout: CHANNEL_TIMEOUT, group_max_channels: 0 };
+    let event = event.counted(hub);
     let draft = Draft { body: event.text, ..Draft::default() };
     if let Err(error) = hub.publish(&[event.channel], draft, &keep, creation).await {
         warn!(%error, "an event cannot be published");
@@ -165,10 +169,17 @@ impl Matter<'_> {
         let scope = self.scope(channel.as_bytes());
         let scope = Scope { push: Push { event: what.name(), ..scope.push }, ..scope };
         let id = told.channel.expand(&scope);
+        let message_id = match what {
+            Happening::Enqueued | Happening::Joined => self.asked,
+            Happening::Dequeued | Happening::Published => Some(later::ID),
+            Happening::Deleted | Happening::Left => None,
+        };
+        let push = Push { message_id, subscriber_count: Some(later::COUNT), ..scope.push };
         let presence = matches!(what, Happening::Joined | Happening::Left);
         let text = if presence { &told.presence_text } else { &told.text };
-        let text = text.expand(&scope).into_owned().into_boxed_slice().into();
-        (!id.is_empty()).then(|| Event { channel: ChannelId::grouped(GROUP, &id), text })
+        let about = text.is_late().then(|| channel.clone());
+        let text = text.expand(&Scope { push, ..scope }).into_owned().into_boxed_slice().into();
+        (!id.is_empty()).then(|| Event { channel: ChannelId::grouped(GROUP, &id), text, about })
     }
 
     /// Tells of something that happens in each of the channels.

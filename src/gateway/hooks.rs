@@ -1,6 +1,6 @@
 //! What the application is asked and told of a request.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
 
 use super::{
     Desk,
@@ -8,16 +8,16 @@ use super::{
 };
 use crate::{
     access::X_FORWARDED_FOR,
-    channel::ChannelId,
+    channel::{ChannelId, MessageId},
     config::{
         Location, Question, Transport,
-        variable::{Push, Scope},
+        variable::{Push, Scope, later},
     },
     dialect::Dialect,
     grip,
     response::Refusal,
     router::{Captures, normalize},
-    upstream::{CONDITIONS, Inquiry, Passage, strip_hops},
+    upstream::{CONDITIONS, Inquiry, Late, Passage, strip_hops},
 };
 
 /// The body of an answer that is passed on may have so many bytes.
@@ -68,6 +68,19 @@ pub(super) struct Matter<'a> {
     pub(super) role: Role,
     /// Who it is; empty where `push_presence` is off.
     pub(super) identity: &'a [u8],
+    /// After which message a subscriber goes on.
+    pub(super) asked: Option<MessageId>,
+}
+
+/// When the application gets to know of something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Moment {
+    /// At once.
+    Now,
+    /// When a message comes.
+    Publishing,
+    /// When somebody has left.
+    Leaving,
 }
 
 impl<'a> Matter<'a> {
@@ -99,20 +112,23 @@ impl<'a> Matter<'a> {
         question: &Question,
         method: Method,
         whole: bool,
+        moment: Moment,
     ) -> Result<Inquiry, Refusal> {
         let channel_id = self.location().joined(self.channels).ok_or_else(unspeakable)?;
         let scope = self.scope(&channel_id);
         let unfit = || Refusal::BadRequest("The application cannot be asked about this.".into());
-        let uri = question.uri.expand_uri(&scope).ok_or_else(unfit)?;
+        let uri = self.uri(question, &scope, moment).ok_or_else(unfit)?;
         let headers = self.headers(&channel_id, whole)?;
         let (mut head, ()) = http::Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (method, uri, headers);
         head.version = self.head.version;
         let none = Captures::default();
-        let (peer, client) = (self.way.client.peer, &self.desk.upstreams);
+        let (peer, client, notices) =
+            (self.way.client.peer, &self.desk.upstreams, &self.desk.notices);
         let passage = |location, proxy, scope| {
             let redirected = question.to.is_none();
-            Passage { client, location, proxy, head: &head, scope, peer, redirected }.inquiry()
+            Passage { client, notices, location, proxy, head: &head, scope, peer, redirected }
+                .inquiry()
         };
         let asking =
             Scope { method: &head.method, uri: &head.uri, headers: &head.headers, ..scope };
@@ -128,6 +144,30 @@ impl<'a> Matter<'a> {
         };
         let captures = found.as_ref().map_or(&none, |found| &found.captures);
         passage(location, proxy, &Scope { path: &path, captures, ..asking })
+    }
+
+    /// The URI of a question; what is known later is put into it then.
+    fn uri(&self, question: &Question, scope: &Scope<'_>, moment: Moment) -> Option<Uri> {
+        let message_id = match moment {
+            Moment::Now => self.asked,
+            Moment::Publishing => None,
+            Moment::Leaving => Some(later::ID),
+        };
+        let push = Push {
+            message_id,
+            previous_message_id: self.asked.filter(|_| moment == Moment::Now),
+            subscriber_count: Some(later::COUNT),
+            ..scope.push
+        };
+        let uri = question.uri.expand_uri(&Scope { push, ..*scope })?;
+        let late = self.late(question).filter(|_| moment == Moment::Now);
+        Some(late.map_or_else(|| uri.clone(), |late| late.settle(&uri, None)))
+    }
+
+    /// What is put into a question when it is asked, if there is something.
+    pub(super) fn late(&self, question: &Question) -> Option<Late> {
+        let late = || Late { hub: self.desk.gateway.hub.clone(), channels: self.channels.into() };
+        question.uri.is_late().then(late)
     }
 
     /// What the application is told of the request.

@@ -18,10 +18,7 @@ use std::{
     cell::RefCell,
     io,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use herald::Herald;
@@ -39,7 +36,7 @@ use crate::{
     response::Body,
     status::Monitor,
     subscribe::presence::Presence,
-    upstream::{self, Counts, Group, NoticeCounts, Notices, Verdicts},
+    upstream::{self, Counts, Epochs, Group, NoticeCounts, Notices, Verdicts},
 };
 
 /// Everything that requests need, built once from the configuration.
@@ -57,8 +54,8 @@ pub struct Gateway {
     browsers: Browsers,
     groups: Arc<[Group]>,
     monitor: Monitor,
-    /// Verdicts of an earlier epoch do not hold any more.
-    epoch: AtomicU64,
+    /// When verdicts hold.
+    epochs: Epochs,
     presence: Presence,
     /// `push_hook_queue`.
     hook_queue: usize,
@@ -107,7 +104,7 @@ impl Gateway {
             browsers: Browsers::default(),
             groups,
             monitor,
-            epoch: AtomicU64::new(0),
+            epochs: Epochs::default(),
             presence: Presence::default(),
             hook_queue: config.process.hook_queue,
             hook_requests: config.process.hook_requests,
@@ -124,16 +121,6 @@ impl Gateway {
     /// The channels.
     pub fn hub(&self) -> &Hub {
         &self.hub
-    }
-
-    /// Somebody is sent away: whoever comes again is asked about again.
-    fn forget_verdicts(&self) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// The epoch of verdicts.
-    fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Gateway, hooks::Matter};
 use crate::{
     publish::Errand,
     response::{Body, Refusal, full},
+    websocket,
 };
 
 const PRESENCE: &str = "presence";
@@ -21,18 +22,29 @@ impl Gateway {
 }
 
 impl Matter<'_> {
+    /// Whether a request to a location with both roles asks who is there, and is not for messages.
+    pub(super) fn lists(&self) -> bool {
+        let asks = self.location().hooks.presence.is_some() && self.asks_who_is_there();
+        asks && !websocket::is_requested(self.head)
+    }
+
+    fn asks_who_is_there(&self) -> bool {
+        matches!(self.head.method, Method::GET | Method::HEAD) && self.names(PRESENCE)
+    }
+
+    /// Whether the request has an argument of this name.
+    fn names(&self, name: &str) -> bool {
+        let query = self.head.uri.query().unwrap_or_default();
+        query.split('&').any(|part| part.split('=').next() == Some(name))
+    }
+
     /// Answers a request that is about who is there; `None`: it is about the channel.
     pub(super) async fn about_presence(
         &self,
         errand: &Errand<'_>,
     ) -> Option<Result<Response<Body>, Refusal>> {
-        let names = |name: &str| {
-            let query = self.head.uri.query().unwrap_or_default();
-            query.split('&').any(|part| part.split('=').next() == Some(name))
-        };
-        let method = &self.head.method;
-        let lists = matches!(*method, Method::GET | Method::HEAD) && names(PRESENCE);
-        let revokes = *method == Method::DELETE && names(IDENTITY);
+        let lists = self.asks_who_is_there();
+        let revokes = self.head.method == Method::DELETE && self.names(IDENTITY);
         if !lists && !revokes {
             return None;
         }
@@ -40,11 +52,11 @@ impl Matter<'_> {
             let off = "The location does not know who is there: push_presence is off.";
             return Some(Err(Refusal::BadRequest(off.into())));
         }
-        Some(if lists { Ok(self.list()) } else { self.revoke(errand).await })
+        Some(if lists { Ok(self.listed()) } else { self.revoke(errand).await })
     }
 
     /// Who is on the channels, as JSON; of several channels one list after the other.
-    fn list(&self) -> Response<Body> {
+    fn listed(&self) -> Response<Body> {
         let presence = &self.desk.gateway.presence;
         let listed: Vec<_> =
             self.channels.iter().flat_map(|channel| presence.list(channel)).collect();
@@ -63,7 +75,7 @@ impl Matter<'_> {
             return Err(Refusal::BadRequest("The identity is empty.".into()));
         }
         let gateway = &self.desk.gateway;
-        gateway.forget_verdicts();
+        let _forgetting = gateway.epochs.forget();
         for channel in self.channels {
             if let Some(Some(event)) = gateway.presence.revoke(channel, &identity) {
                 super::herald::publish(&gateway.hub, event).await;

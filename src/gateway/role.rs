@@ -36,10 +36,10 @@ impl Desk {
         let identity = presence.map(|presence| presence.identity.expand(stop.scope));
         let identity = identity.as_deref().unwrap_or_default();
         let role = Role::Publisher;
-        let matter = Matter { desk: self, way, stop, head, channels, role, identity };
+        let matter = Matter { desk: self, way, stop, head, channels, role, identity, asked: None };
         match (&stop.location.publisher, &stop.location.subscriber, stop.outlets) {
             (publisher, Some(subscriber), Some(outlets))
-                if publisher.is_none() || subscribes(&head.method) =>
+                if publisher.is_none() || (subscribes(&head.method) && !matter.lists()) =>
             {
                 if let Some(body) = &body {
                     // Whoever is not there any more need not be asked about.
@@ -73,7 +73,8 @@ impl Desk {
         }
         let both = transport == Transport::WebSocket && location.publisher.is_some();
         let role = if both { Role::Both } else { Role::Subscriber(transport) };
-        let matter = Matter { role, ..matter };
+        // What is no id is refused when it comes to listening.
+        let matter = Matter { role, asked: visit.asked().ok().flatten(), ..matter };
         if location.hooks.authorize.is_some()
             && let Some(refused) = Box::pin(matter.authorize()).await?
         {
@@ -114,13 +115,11 @@ impl Desk {
         } else {
             // Too much of it has gone to the application already.
             let body = body.ok_or(Refusal::TooLarge)?;
-            if head.method == Method::DELETE {
-                // Who is sent away may be back before this is through.
-                self.gateway.forget_verdicts();
-            }
+            let deletes = head.method == Method::DELETE;
+            // Who is sent away may be back before this is through.
+            let _forgetting = deletes.then(|| self.gateway.epochs.forget());
             errand.answer(matter.channels, body).await.inspect(|_| {
-                if head.method == Method::DELETE {
-                    self.gateway.forget_verdicts();
+                if deletes {
                     matter.tell(Happening::Deleted);
                 }
             })?

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{
     herald::{AtLast, Happening},
-    hooks::Matter,
+    hooks::{Matter, Moment},
 };
 use crate::{
     channel::{ChannelId, MessageId},
@@ -21,7 +21,7 @@ pub(super) struct Visitor {
     leaving: Option<Box<Leaving>>,
     present: Box<[Present]>,
     /// Dropped last: it has left before others are told.
-    _dequeued: Option<Box<AtLast>>,
+    dequeued: Option<Box<AtLast>>,
 }
 
 /// There may be one for each connection.
@@ -31,6 +31,9 @@ impl Guest for Visitor {
     fn saw(&mut self, seen: MessageId) {
         if let Some(notice) = self.leaving.as_mut().and_then(|leaving| leaving.notice.as_mut()) {
             notice.seen = Some(seen);
+        }
+        if let Some(dequeued) = &mut self.dequeued {
+            dequeued.seen = Some(seen);
         }
     }
 
@@ -78,7 +81,7 @@ impl Matter<'_> {
         let Some(question) = &self.location().hooks.subscribe else {
             return Ok(Arrived::Admitted(None));
         };
-        let inquiry = self.inquiry(question, Method::GET, true)?;
+        let inquiry = self.inquiry(question, Method::GET, true, Moment::Now)?;
         // What could not be told later is refused now.
         let mut leaving = self.leaving()?;
         let verdict = self.ask(&inquiry).await;
@@ -99,7 +102,8 @@ impl Matter<'_> {
     /// `push_unsubscribe_request`.
     fn leaving(&self) -> Result<Option<Leaving>, Refusal> {
         let Some(question) = &self.location().hooks.unsubscribe else { return Ok(None) };
-        let notice = Notice::new(&self.inquiry(question, Method::GET, false)?);
+        let inquiry = self.inquiry(question, Method::GET, false, Moment::Leaving)?;
+        let notice = Notice::new(&inquiry).with_late(self.late(question));
         Ok(Some(Leaving { notices: self.desk.notices(), notice: Some(notice) }))
     }
 
@@ -126,10 +130,10 @@ impl Matter<'_> {
         let dequeued = told.then(|| {
             self.tell(Happening::Enqueued);
             let events = self.events(Happening::Dequeued);
-            Box::new(AtLast { herald: self.desk.herald(), events })
+            Box::new(AtLast { herald: self.desk.herald(), events, seen: None })
         });
         let (leaving, present) = (leaving.map(Box::new), present.into());
-        holding.guest = Some(Box::new(Visitor { leaving, present, _dequeued: dequeued }));
+        holding.guest = Some(Box::new(Visitor { leaving, present, dequeued }));
         Ok(())
     }
 

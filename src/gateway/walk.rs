@@ -163,9 +163,10 @@ impl Desk {
             return Ok(Passed::Answer(shared(location, head, response)));
         }
         if let Some(proxy) = &location.proxy {
-            let (client, peer) = (&self.upstreams, way.client.peer);
+            let (client, notices, peer) = (&self.upstreams, &self.notices, way.client.peer);
             let redirected = way.asked.is_some();
-            let passage = Passage { client, location, proxy, head, scope, peer, redirected };
+            let passage =
+                Passage { client, notices, location, proxy, head, scope, peer, redirected };
             return Box::pin(passage.pass(body, (&self.gateway.hub, location))).await;
         }
         let token = admit::token(location, scope)?;

@@ -175,7 +175,7 @@ impl Hall {
         let held = &mut self.held[key as usize];
         held.close = close;
         if !close && !after.rest.is_empty() {
-            held.rare().input = after.rest.clone();
+            held.rare().input.clone_from(&after.rest);
         }
         self.answer_soon(key, bytes, parts.extensions.get::<Entry>());
     }

@@ -5,12 +5,12 @@ mod civil;
 mod escape;
 mod lines;
 
-use std::{io, path::PathBuf};
+use std::{env, io, path::PathBuf};
 
 pub use access::{Entry, begin, malformed};
 use lines::Lines;
 pub use lines::lost;
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter, Layer, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
@@ -55,13 +55,48 @@ impl Drop for Logs {
     }
 }
 
-/// Starts both logs; `RUST_LOG` sets the levels of the error log, `level` is it where that is not
-/// set.
-pub fn start(format: Format, errors: &Target, accesses: &Target, level: Level) -> io::Result<Logs> {
+/// What sets the levels of the error log.
+const LEVELS: &str = "RUST_LOG";
+
+/// `RUST_LOG` makes no sense.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{LEVELS}={value:?} cannot be understood: {why}")]
+pub struct BadLevels {
+    value: String,
+    why: String,
+}
+
+/// Reads `RUST_LOG`: levels (`error`, `warn`, `info`, `debug`, `trace`, `off`), or `TARGET=LEVEL`, with
+/// commas between them; `None`: it is not set, or empty.
+pub fn levels() -> Result<Option<EnvFilter>, BadLevels> {
+    let Some(value) = env::var_os(LEVELS).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let bad = |why| BadLevels { value: value.to_string_lossy().into_owned(), why };
+    let text = value.to_str().ok_or_else(|| bad("it is not UTF-8".to_owned()))?;
+    if let Some(word) = text.split(',').map(str::trim).find(|word| is_no_level(word)) {
+        return Err(bad(format!("{word:?} is no level")));
+    }
+    EnvFilter::try_new(text).map(Some).map_err(|error| bad(error.to_string()))
+}
+
+/// Whether something that stands alone is neither a level nor the name of a module of ours: it would
+/// silence all others.
+fn is_no_level(word: &str) -> bool {
+    let alone = !word.is_empty() && !word.contains(['=', '[']);
+    let name = word.split("::").next().unwrap_or_default();
+    alone && word.parse::<LevelFilter>().is_err() && name != env!("CARGO_PKG_NAME")
+}
+
+/// Starts both logs; `levels` are those of the error log.
+pub fn start(
+    format: Format,
+    errors: &Target,
+    accesses: &Target,
+    levels: EnvFilter,
+) -> io::Result<Logs> {
     let (errors, accesses) = (Lines::open(errors)?, Lines::open(accesses)?);
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level.as_str()));
-    let diagnostics = errors.clone().map(|lines| layer(format, lines).with_filter(filter));
+    let diagnostics = errors.clone().map(|lines| layer(format, lines).with_filter(levels));
     registry().with(diagnostics).try_init().map_err(io::Error::other)?;
     if let Some(lines) = accesses.clone() {
         access::start(format, lines);

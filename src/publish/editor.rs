@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin};
 use http::Response;
 
 use crate::{
-    channel::Draft,
+    channel::{ChannelInfo, Draft},
     response::{Body, Refusal},
 };
 
@@ -14,8 +14,8 @@ pub trait Editor: fmt::Debug {
     /// Decides about one message.
     fn edit(&self, draft: Draft) -> Editing;
 
-    /// Something has been published.
-    fn published(&self);
+    /// Something has been published; this is the state of each channel then.
+    fn published(&self, infos: &[ChannelInfo]);
 }
 
 /// A decision that may take its time.

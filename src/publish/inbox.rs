@@ -62,10 +62,10 @@ impl Inbound for Inbox {
             let keep = &publisher.retention;
             let group_max_channels = inner.location.channels.group_max_channels;
             let creation = Creation { timeout: keep.channel_timeout, group_max_channels };
-            let info = inner.hub.publish(&inner.channels, draft, keep, creation).await;
-            info.map_err(refuse)?;
+            let infos = inner.hub.publish(&inner.channels, draft, keep, creation).await;
+            let infos = infos.map_err(refuse)?;
             if let Some(editor) = &inner.editor {
-                editor.published();
+                editor.published(&infos);
             }
             Ok(None)
         })

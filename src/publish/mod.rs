@@ -121,7 +121,7 @@ impl Errand<'_> {
         }
         let infos = publish(hub, location, publisher, channels, draft).await?;
         if let Some(editor) = self.editor {
-            editor.published();
+            editor.published(&infos);
         }
         let waited = infos.iter().any(|info| info.subscribers > 0);
         let dialect = location.dialect;

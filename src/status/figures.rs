@@ -8,9 +8,9 @@ use super::{Monitor, application, application::Application};
 use crate::{
     channel::{Gone, Traffic},
     config::Transport,
-    framing::gzip,
+    framing::compressions,
     hold::{CLASSES, Counter, End, Tally},
-    log, websocket,
+    log,
 };
 
 /// The version of the program.
@@ -76,7 +76,7 @@ impl Figures {
             delivered_bytes: sum(tallies, |tally| &tally.delivered_bytes),
             polls: sum(tallies, |tally| &tally.polls),
             gaps: sum(tallies, |tally| &tally.gaps),
-            compressions: gzip::runs() + websocket::compressions(),
+            compressions: compressions::runs(),
             transports: Transport::ALL.map(|transport| passage(tallies, transport)).to_vec(),
             ends: End::ALL.map(|end| sum(tallies, |tally| &tally.ends[end as usize])),
             application,

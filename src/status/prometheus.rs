@@ -127,7 +127,7 @@ fn subscribers(page: &mut Page, figures: &Figures) {
     page.counter("polls_answered_total", "Polls answered.", figures.polls);
     let help = "Times that messages were gone before a subscriber could have them.";
     page.counter("gaps_total", help, figures.gaps);
-    let help = "Times that something was compressed, once for all who get it.";
+    let help = "Messages that were compressed, once for all who get them.";
     page.counter("compressions_total", help, figures.compressions);
 }
 

@@ -18,7 +18,11 @@ use std::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::{channel::ChannelId, response::Refusal};
+use crate::{
+    channel::{ChannelId, Hub, MessageId},
+    config::variable::later,
+    response::Refusal,
+};
 
 /// The longest identity, in bytes.
 const MAX_IDENTITY: usize = 256;
@@ -32,6 +36,28 @@ pub struct Event {
     pub channel: ChannelId,
     /// The message.
     pub text: Bytes,
+    /// The channel where it happened, whose subscribers are to be counted when this is told.
+    pub about: Option<ChannelId>,
+}
+
+impl Event {
+    /// The event of a message, or of whoever has got it, where the text has its id.
+    #[must_use]
+    pub fn with_id(self, id: Option<MessageId>) -> Self {
+        if self.about.is_none() {
+            return self;
+        }
+        Self { text: later::with_id(&self.text, id).into(), ..self }
+    }
+
+    /// The event as it is told.
+    #[must_use]
+    pub fn counted(self, hub: &Hub) -> Self {
+        let Some(about) = &self.about else { return self };
+        let infos = hub.info(std::slice::from_ref(about));
+        let count = infos.iter().map(|info| info.subscribers).sum();
+        Self { text: later::with_count(&self.text, count).into(), ..self }.with_id(None)
+    }
 }
 
 /// Everybody who is present.
@@ -255,7 +281,7 @@ mod tests {
     }
 
     fn event() -> Event {
-        Event { channel: ChannelId::new(b"ev"), text: "left".into() }
+        Event { channel: ChannelId::new(b"ev"), text: "left".into(), about: None }
     }
 
     fn enter(presence: &Presence, identity: &[u8]) -> Result<(Present, bool), Refusal> {

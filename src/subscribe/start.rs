@@ -49,7 +49,7 @@ impl Visit<'_> {
     }
 
     /// The message id that the request names, if it names one.
-    pub(super) fn asked(&self) -> Result<Option<MessageId>, Refusal> {
+    pub fn asked(&self) -> Result<Option<MessageId>, Refusal> {
         let named = self.subscriber.last_message_id.iter();
         let named = named.map(|template| template.expand(self.scope));
         let argument = self.scope.argument("last_event_id");

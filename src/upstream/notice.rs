@@ -1,13 +1,19 @@
 //! One thing to tell the application, in little space.
 
-use std::time::Duration;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::proxy::Inquiry;
-use crate::{channel::MessageId, config::Timeouts};
+use super::{Late, UpstreamError, grip, proxy::Inquiry};
+use crate::{
+    channel::MessageId,
+    config::{Location, Timeouts},
+};
 
 const X_MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
+/// What is said in front of an application that is away.
+const AWAY: [StatusCode; 2] = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE];
 
 /// Something to tell; there may be one for each connection, so it is small.
 #[derive(Debug)]
@@ -18,6 +24,31 @@ pub struct Notice {
     head: Box<[u8]>,
     /// The latest message that whoever it is about has seen.
     pub seen: Option<MessageId>,
+    farewell: Option<Box<Farewell>>,
+    /// What is put into its path when it goes out.
+    late: Option<Box<Late>>,
+}
+
+/// What is sent by POST of a client that was held by GRIP.
+#[derive(Debug)]
+struct Farewell {
+    /// Of each request: they go out one after the other.
+    bodies: VecDeque<Bytes>,
+    /// Whose key signs them.
+    location: Arc<Location>,
+}
+
+/// What has become of an attempt.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Outcome {
+    /// The application has it.
+    Told,
+    /// It has a part of it.
+    GoesOn,
+    /// It comes again.
+    Again,
+    /// It may have been heard, and does not go out twice.
+    Lost,
 }
 
 impl Notice {
@@ -32,18 +63,70 @@ impl Notice {
         let Inquiry { upstream, timeouts, .. } = *inquiry;
         // Who keeps it tries again.
         let timeouts = Timeouts { retry: Duration::ZERO, ..timeouts };
-        Self { upstream, timeouts, head: head.into(), seen: None }
+        Self { upstream, timeouts, head: head.into(), seen: None, farewell: None, late: None }
+    }
+
+    /// The same, with what is put into its path when it goes out.
+    #[must_use]
+    pub fn with_late(self, late: Option<Late>) -> Self {
+        Self { late: late.map(Box::new), ..self }
+    }
+
+    /// What is sent by POST in so many requests, each signed with the key of `location` when it goes out.
+    pub(super) fn farewell(
+        inquiry: &Inquiry,
+        location: &Arc<Location>,
+        bodies: VecDeque<Bytes>,
+    ) -> Self {
+        let farewell = Farewell { bodies, location: location.clone() };
+        Self { farewell: Some(Box::new(farewell)), ..Self::new(inquiry) }
     }
 
     /// What it takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        size_of::<Self>() + self.head.len()
+        let farewell = self.farewell.as_ref().map_or(0, |own| {
+            let bodies = own.bodies.iter().map(|body| size_of::<Bytes>() + body.len());
+            size_of::<Farewell>() + bodies.sum::<usize>()
+        });
+        let late = self.late.as_ref().map_or(0, |late| late.size());
+        size_of::<Self>() + self.head.len() + farewell + late
+    }
+
+    /// The body of the request that tells it.
+    pub(super) fn body(&self) -> Bytes {
+        let farewell = self.farewell.as_ref();
+        farewell.and_then(|own| own.bodies.front()).cloned().unwrap_or_default()
+    }
+
+    /// What an attempt has done. What a farewell says is asked for by nobody and may not be said twice:
+    /// it comes again where no server has got it, or one says that it cannot take it for now.
+    pub(super) fn judge(&mut self, answer: &Result<Response<Bytes>, UpstreamError>) -> Outcome {
+        let Some(farewell) = &mut self.farewell else {
+            // It is not asked for anything; what it refuses it would refuse again.
+            let told = answer.as_ref().is_ok_and(|answer| !answer.status().is_server_error());
+            return if told { Outcome::Told } else { Outcome::Again };
+        };
+        let told = match answer {
+            Err(error) if error.is_unsent() => return Outcome::Again,
+            Ok(answer) if AWAY.contains(&answer.status()) => return Outcome::Again,
+            answer => answer.is_ok(),
+        };
+        farewell.bodies.pop_front();
+        match (told, farewell.bodies.is_empty()) {
+            (true, false) => Outcome::GoesOn,
+            (false, false) => Outcome::Again,
+            (true, true) => Outcome::Told,
+            (false, true) => Outcome::Lost,
+        }
     }
 
     /// The request that tells it.
     pub(super) fn inquiry(&self) -> Option<Inquiry> {
         let mut lines = self.head.split(|byte| *byte == b'\n');
-        let uri = lines.next().and_then(|uri| uri.try_into().ok())?;
+        let mut uri = lines.next().and_then(|uri| uri.try_into().ok())?;
+        if let Some(late) = &self.late {
+            uri = late.settle(&uri, self.seen);
+        }
         let mut headers = HeaderMap::new();
         for line in lines {
             let colon = line.iter().position(|byte| *byte == b':')?;
@@ -56,7 +139,12 @@ impl Notice {
             headers.insert(X_MESSAGE_ID, seen);
         }
         let Self { upstream, timeouts, .. } = *self;
-        Some(Inquiry { upstream, timeouts, method: Method::GET, uri, headers })
+        let mut method = Method::GET;
+        if let Some(farewell) = &self.farewell {
+            method = Method::POST;
+            grip::sign(&mut headers, farewell.location.grip.as_ref()?);
+        }
+        Some(Inquiry { upstream, timeouts, method, uri, headers })
     }
 }
 

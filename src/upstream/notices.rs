@@ -1,13 +1,14 @@
-//! What the application is told and need not decide: `push_unsubscribe_request`.
+//! What the application is told and need not decide: `push_unsubscribe_request`, and the farewells of GRIP.
 //!
 //! Whoever has something to tell puts a notice into the worker's queue and goes on. A few notices are
 //! under way at a time; one that fails comes again, later each time, and is given up after a while. An
 //! application that cannot be reached is left alone meanwhile by all of them.
 //! When the queue is full the oldest goes: what is true now matters more than what was.
 
+mod queue;
+
 use std::{
     cell::RefCell,
-    collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{
         Arc,
@@ -16,26 +17,23 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use queue::{State, Waiting, pauses};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
 use tracing::warn;
 
-use super::{Client, backoff::Backoff, notice::Notice, quiet::Quiet};
+use super::{
+    Client,
+    notice::{Notice, Outcome},
+    quiet::Quiet,
+};
 
 /// Notices of a worker that are under way at a time.
 const AT_ONCE: usize = 16;
 /// The answer to one is read up to here, in bytes, and says nothing.
 const MAX_ANSWER: usize = 64 << 10;
-/// Bytes of the notices that wait: a thousand each where there are as many as `push_hook_queue` is by
-/// itself.
-const MAX_BYTES: usize = 16 << 20;
-/// Before a notice is sent again, ...
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// ... and at most.
-const MAX_PAUSE: Duration = Duration::from_secs(8);
 /// A notice that could not be told for so long is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -62,87 +60,59 @@ pub struct Notices {
     state: RefCell<State>,
     changed: Notify,
     idle: Notify,
+    /// The last notices are taken.
+    last_call: Notify,
     /// What the log is told of losses.
     quiet: Quiet,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<Waiting>,
-    /// What the notices in the queue take.
-    bytes: usize,
-    under_way: usize,
-    running: bool,
-    /// Nothing is tried again.
-    closing: bool,
-    /// Upstreams that cannot be reached, and until when they are left alone.
-    down: HashMap<usize, (Backoff, Instant)>,
-}
-
+/// Somebody who will have something to tell, and is waited for at the end.
 #[derive(Debug)]
-struct Waiting {
-    notice: Notice,
-    since: Instant,
-    due: Instant,
-    backoff: Backoff,
-}
+pub(super) struct Owed(Rc<Notices>);
 
-impl State {
-    /// Takes out the notice at a place of the queue.
-    fn take(&mut self, at: usize) -> Option<Waiting> {
-        let waiting = self.queue.remove(at)?;
-        self.bytes -= waiting.notice.size();
-        Some(waiting)
+impl Owed {
+    pub(super) fn new(notices: &Rc<Notices>) -> Self {
+        notices.state.borrow_mut().owed += 1;
+        Self(notices.clone())
     }
 
-    /// Makes room for so many bytes in a queue of so many notices; says how many have gone for it.
-    fn make_room(&mut self, bytes: usize, most: usize) -> usize {
-        let mut gone = 0;
-        while self.queue.len() >= most || self.bytes + bytes > MAX_BYTES {
-            if self.take(0).is_none() {
-                break;
-            }
-            gone += 1;
+    /// Waits until it is time: nobody comes any more, and the last notices are taken.
+    pub(super) async fn due(&self) {
+        let last_call = self.0.last_call.notified();
+        if !self.0.state.borrow().closing {
+            last_call.await;
         }
-        gone
     }
 
-    /// When a notice may be sent.
-    fn due(&self, waiting: &Waiting) -> Instant {
-        let down = self.down.get(&waiting.notice.upstream);
-        down.map_or(waiting.due, |(_, until)| waiting.due.max(*until))
-    }
-
-    /// Whether the upstream of a notice is left alone now.
-    fn is_down(&self, waiting: &Waiting, now: Instant) -> bool {
-        self.down.get(&waiting.notice.upstream).is_some_and(|(_, until)| *until > now)
-    }
-
-    /// An upstream could be reached, or not.
-    fn note(&mut self, upstream: usize, reached: bool) {
-        let now = Instant::now();
-        if reached {
-            self.down.remove(&upstream);
-            return;
-        }
-        let (backoff, until) = self.down.entry(upstream).or_insert_with(|| (pauses(), now));
-        // Of those that were under way together the first counts.
-        if *until <= now {
-            *until = now + backoff.pause();
-        }
+    /// Tells it.
+    pub(super) fn put(&self, notice: Notice) {
+        self.0.start();
+        self.0.put(notice);
     }
 }
 
-/// Those before whoever could not be reached is asked again.
-fn pauses() -> Backoff {
-    Backoff::new(FIRST_PAUSE, MAX_PAUSE)
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.state.borrow_mut().owed -= 1;
+        if self.0.is_idle() {
+            self.0.idle.notify_waiters();
+        }
+    }
 }
 
 impl Notices {
     /// A queue of so many notices at most.
     pub fn new(client: Client, most: usize, counts: Arc<NoticeCounts>) -> Self {
-        let (state, changed, idle) = (RefCell::default(), Notify::new(), Notify::new());
-        Self { client, most, counts, state, changed, idle, quiet: Quiet::default() }
+        Self {
+            client,
+            most,
+            counts,
+            state: RefCell::default(),
+            changed: Notify::new(),
+            idle: Notify::new(),
+            last_call: Notify::new(),
+            quiet: Quiet::default(),
+        }
     }
 
     /// Begins to work, on the worker's own thread, unless it does already.
@@ -161,6 +131,7 @@ impl Notices {
     /// Waits until everything is told that can be told at once; what is left is given up.
     pub async fn settled(&self) {
         self.state.borrow_mut().closing = true;
+        self.last_call.notify_waiters();
         loop {
             let idle = self.idle.notified();
             if self.is_idle() {
@@ -173,7 +144,8 @@ impl Notices {
 
     fn is_idle(&self) -> bool {
         let state = self.state.borrow();
-        !state.running || (state.queue.is_empty() && state.under_way == 0)
+        let told = !state.running || (state.queue.is_empty() && state.under_way == 0);
+        told && state.owed == 0
     }
 
     fn push(&self, waiting: Waiting) {
@@ -252,26 +224,35 @@ impl Notices {
         next.unwrap_or(now + PATIENCE)
     }
 
-    async fn tell(self: Rc<Self>, waiting: Waiting) {
-        let told = match waiting.notice.inquiry() {
-            Some(inquiry) => {
-                let answer = self.client.inquire(&inquiry, Bytes::new(), MAX_ANSWER).await;
-                self.state.borrow_mut().note(inquiry.upstream, answer.is_ok());
-                // It is not asked for anything; what it refuses it would refuse again.
-                answer.is_ok_and(|answer| !answer.status().is_server_error())
+    async fn tell(self: Rc<Self>, mut waiting: Waiting) {
+        match self.attempt(&mut waiting.notice).await {
+            Outcome::Lost => {
+                self.counts.failed.fetch_add(1, Ordering::Relaxed);
+                self.lose(1, "it does not answer");
             }
-            None => true,
-        };
-        if told {
-            self.counts.told.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.again(waiting);
+            Outcome::Again => self.again(waiting),
+            Outcome::Told | Outcome::GoesOn => {
+                self.counts.told.fetch_add(1, Ordering::Relaxed);
+            }
         }
         self.state.borrow_mut().under_way -= 1;
         if self.is_idle() {
             self.idle.notify_waiters();
         }
         self.changed.notify_one();
+    }
+
+    /// Sends the requests of a notice, until one fails.
+    async fn attempt(&self, notice: &mut Notice) -> Outcome {
+        loop {
+            let Some(inquiry) = notice.inquiry() else { return Outcome::Told };
+            let answer = self.client.inquire(&inquiry, notice.body(), MAX_ANSWER).await;
+            self.state.borrow_mut().note(inquiry.upstream, answer.is_ok());
+            let outcome = notice.judge(&answer);
+            if outcome != Outcome::GoesOn {
+                return outcome;
+            }
+        }
     }
 
     fn again(&self, mut waiting: Waiting) {
@@ -289,7 +270,7 @@ impl Notices {
 mod tests {
     use http::{HeaderMap, HeaderValue, Method, header};
 
-    use super::*;
+    use super::{queue::MAX_BYTES, *};
     use crate::{
         config::{Address, Timeouts, Upstream},
         upstream::{Group, Inquiry},

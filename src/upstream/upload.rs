@@ -78,10 +78,10 @@ impl Kept {
         }
     }
 
-    fn add(&mut self, more: &Bytes) {
-        match self {
-            Self::Own(bytes) => bytes.extend_from_slice(more),
-            Self::Shared(bytes) => *self = Self::Own([&bytes[..], more].concat()),
+    /// More of what a client has sent; bytes in hand are all there is.
+    fn add(&mut self, more: &[u8]) {
+        if let Self::Own(bytes) = self {
+            bytes.extend_from_slice(more);
         }
     }
 }

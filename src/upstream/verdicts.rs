@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -55,6 +56,49 @@ impl Verdict {
         matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             && !headers.contains_key(header::SET_COOKIE)
             && answer.body().len().max(length) <= KEPT_REFUSAL
+    }
+}
+
+/// When verdicts hold, for all workers: those of one epoch do not in the next, and while somebody is sent
+/// away none does.
+#[derive(Debug, Default)]
+pub struct Epochs(Mutex<Epoch>);
+
+#[derive(Debug, Default)]
+struct Epoch {
+    number: u64,
+    /// So many are sending somebody away.
+    forgetting: usize,
+}
+
+/// Somebody is being sent away. When this is dropped it is done, and whoever comes again is asked about.
+#[derive(Debug)]
+pub struct Forgetting<'a>(&'a Epochs);
+
+impl Epochs {
+    /// The epoch, in which verdicts may be used and kept; `None`: whoever comes now is asked about, and what
+    /// is said of it is not kept.
+    pub fn now(&self) -> Option<u64> {
+        let epoch = self.lock();
+        (epoch.forgetting == 0).then_some(epoch.number)
+    }
+
+    /// Somebody is sent away from now on.
+    pub fn forget(&self) -> Forgetting<'_> {
+        let mut epoch = self.lock();
+        epoch.number += 1;
+        epoch.forgetting += 1;
+        Forgetting(self)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Epoch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().forgetting -= 1;
     }
 }
 
@@ -176,6 +220,26 @@ mod tests {
         assert!(verdicts.find(&key(0), now).is_some());
         assert!(verdicts.find(&key(1), now).is_none());
         assert_eq!((verdicts.entries.len(), verdicts.order.len()), (VERDICTS, VERDICTS));
+    }
+
+    #[test]
+    fn whoever_is_asked_about_while_somebody_is_sent_away_is_asked_about_again() {
+        let epochs = Epochs::default();
+        let (mut verdicts, now) = (Verdicts::default(), Instant::now());
+        let asked_before = epochs.now().unwrap();
+        let one = epochs.forget();
+        assert_eq!(epochs.now(), None);
+        let other = epochs.forget();
+        drop(one);
+        assert_eq!(epochs.now(), None);
+        drop(other);
+        let after = epochs.now().unwrap();
+        verdicts.renew(after);
+        // What is said now of a question from before is not kept either.
+        verdicts.keep(key(1), &Verdict::Admitted, now, MINUTE, asked_before);
+        assert!(verdicts.find(&key(1), now).is_none());
+        verdicts.keep(key(1), &Verdict::Admitted, now, MINUTE, after);
+        assert!(verdicts.find(&key(1), now).is_some());
     }
 
     #[test]

@@ -4,10 +4,7 @@
 //! clients, and a connection needs no state. What zlib needs, some 256 KiB for a compressor and 48
 //! for a decompressor, belongs to the thread and is used again.
 
-use std::{
-    cell::RefCell,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -52,9 +49,6 @@ pub enum InflateError {
     TooLarge,
 }
 
-/// How often something was compressed.
-static RUNS: AtomicU64 = AtomicU64::new(0);
-
 thread_local! {
     static NINE: RefCell<Compress> = RefCell::new(compressor(Window::Nine));
     static FIFTEEN: RefCell<Compress> = RefCell::new(compressor(Window::Fifteen));
@@ -65,11 +59,6 @@ fn compressor(window: Window) -> Compress {
     Compress::new_with_window_bits(Compression::default(), false, window.bits())
 }
 
-/// How often this process has compressed a message for permessage-deflate.
-pub fn runs() -> u64 {
-    RUNS.load(Relaxed)
-}
-
 /// The payload of a compressed message; `None`: it would not be smaller, the message should be sent
 /// as it is.
 pub fn compress(payload: &[u8], window: Window) -> Option<Vec<u8>> {
@@ -77,7 +66,6 @@ pub fn compress(payload: &[u8], window: Window) -> Option<Vec<u8>> {
         Window::Nine => &NINE,
         Window::Fifteen => &FIFTEEN,
     };
-    RUNS.fetch_add(1, Relaxed);
     state.with_borrow_mut(|compress| {
         compress.reset();
         // One byte less would do for the largest that is of use; that it stays free is how zlib

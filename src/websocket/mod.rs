@@ -18,7 +18,7 @@ mod violation;
 
 pub use self::{
     decoder::{Decoder, Event, Limits},
-    deflate::{InflateError, Window, compress, inflate, runs as compressions},
+    deflate::{InflateError, Window, compress, inflate},
     frame::{Opcode, close, code, encode, encode_masked},
     handshake::{Accepted, HandshakeError, Terms, accept, accept_key, is_requested},
     mask::mask,

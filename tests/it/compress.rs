@@ -177,3 +177,14 @@ fn a_frame_is_compressed_once_for_all_web_sockets_that_agreed_on_the_same() {
     let different = (terms.len() * MESSAGES) as u64;
     assert_eq!((compressions(&daemon) - before, frames.len() as u64), (different, different));
 }
+
+#[test]
+fn nothing_counts_as_compressed_before_there_is_a_message_for_somebody() {
+    let (daemon, _directory) = start("hall");
+    assert_eq!(compressions(&daemon), 0);
+    let (mut stream, mut packed) = events(&daemon, "c");
+    assert_eq!(compressions(&daemon), 0);
+    publish(&daemon, "c", 0..1);
+    unpack(&mut stream, &mut packed, &text(0));
+    assert_eq!(compressions(&daemon), 1);
+}

@@ -230,3 +230,19 @@ fn what_is_not_understood_is_no_secret() {
         assert_eq!(text(&mut open(&gateway)), "on", "{kind}");
     }
 }
+
+#[test]
+fn pages_that_never_hold_are_not_asked_for_as_fast_as_they_come() {
+    let link = "Grip-Link: </next>; rel=next\r\nGrip-Keep-Alive: .; timeout=5\r\n";
+    let script = Script::new(vec![answer(link, "page;")]);
+    let gateway = script.gateway("");
+    let mut client = get(&gateway, "/");
+    client.head();
+    let begin = Instant::now();
+    // The first, five at once, and after pauses of 50, 100, 200, 400 and 800 ms, or a half of each.
+    for _ in 0..11 {
+        assert_eq!(client.exactly_chunked(5), b"page;");
+    }
+    assert!(begin.elapsed() >= Duration::from_millis(700), "{:?}", begin.elapsed());
+    drop((client, gateway));
+}

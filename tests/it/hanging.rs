@@ -47,12 +47,20 @@ struct Asking {
     path: &'static str,
     headers: &'static str,
     body: String,
+    /// Whether the body comes when everybody has sent a head.
+    late: bool,
     /// What each may take meanwhile, in bytes.
     each: usize,
 }
 
-const LISTENING: Asking =
-    Asking { method: "GET", path: "/sub", headers: EVENTS, body: String::new(), each: EACH };
+const LISTENING: Asking = Asking {
+    method: "GET",
+    path: "/sub",
+    headers: EVENTS,
+    body: String::new(),
+    late: false,
+    each: EACH,
+};
 
 /// An application that says the same to everybody who asks, as often as it is taken.
 struct Bad {
@@ -115,10 +123,21 @@ fn memory(daemon: &Daemon) -> usize {
 /// Everybody asks, and everybody is answered; returns the most that the daemon took meanwhile, in bytes,
 /// and how many got each answer.
 fn rush(daemon: &Daemon, asking: &Asking, number: usize) -> (usize, Vec<(u16, String)>) {
-    let Asking { method, path, headers, body, .. } = asking;
+    let Asking { method, path, headers, body, late, .. } = asking;
     let mut clients: Vec<Client> = (0..number).map(|_| daemon.connect()).collect();
     for (at, client) in clients.iter_mut().enumerate() {
-        client.request(method, &format!("{path}?id={at}"), headers, body);
+        if *late {
+            let length = body.len();
+            client.send(format!(
+                "{method} {path}?id={at} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n\
+                 {headers}\r\n"
+            ));
+        } else {
+            client.request(method, &format!("{path}?id={at}"), headers, body);
+        }
+    }
+    for client in clients.iter_mut().filter(|_| *late) {
+        client.send(body);
     }
     let mut most = memory(daemon);
     let answers = clients.iter_mut().map(|client| {
@@ -218,14 +237,17 @@ fn whatever_waits_for_an_application_that_hangs_costs_little_and_comes_back() {
     const BODY: usize = 16 << 10;
     let late = || (504, LATE.to_owned());
     // A body is kept once; what is passed on has a connection to the application at once, too.
-    for (path, method, headers, body, each, number, turns) in [
-        ("/come", "GET", EVENTS, 0, EACH, LISTENERS, true),
-        ("/pub", "POST", "", BODY, EACH + BODY, LISTENERS, true),
-        ("/pass", "POST", "", BODY, 2 * EACH + BODY, LISTENERS / 3, false),
+    for (path, method, headers, body, late_body, each, number, turns) in [
+        ("/come", "GET", EVENTS, 0, false, EACH, LISTENERS, true),
+        ("/pub", "POST", "", BODY, false, EACH + BODY, LISTENERS, true),
+        ("/pub", "POST", "", BODY, true, EACH + BODY, LISTENERS, true),
+        ("/pass", "POST", "", BODY, false, 2 * EACH + BODY, LISTENERS / 3, false),
+        ("/pass", "POST", "", BODY, true, 2 * EACH + BODY, LISTENERS / 3, false),
     ] {
         let (app, directory) = (Bad::saying(vec![], vec![]), tempfile::tempdir().unwrap());
         let daemon = daemon(&app, 3, &directory);
-        let asking = Asking { method, path, headers, body: "x".repeat(body), each };
+        let asking =
+            Asking { method, path, headers, body: "x".repeat(body), late: late_body, each };
         let kinds = flat(path, &daemon, &asking, number);
         let asked = kinds.get(&late()).copied().unwrap_or_default();
         let busy = kinds.get(&(503, BUSY.to_owned())).copied().unwrap_or_default();

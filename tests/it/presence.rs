@@ -241,3 +241,32 @@ fn a_claim_says_who_it_is_and_so_does_the_application_that_hands_over() {
         assert_eq!(left.header("x-original-uri"), Some("/app?id=1"));
     }
 }
+
+#[test]
+fn a_location_with_both_roles_tells_who_is_there_and_is_listened_to() {
+    let both = "[[server.location]]\npath = \"/both\"\npush_pubsub = true\naccess = [\"allow all\"]\n\
+                push_channel_id = \"$arg_id\"\n";
+    let gateway = Gateway::start_with(
+        "workers = 2",
+        &format!("{both}push_presence = \"$arg_who\"\n{}", both.replace("/both", "/unknown")),
+        |settings| settings.clock = Box::new(|| NOW),
+    );
+    let mut client = gateway.connect();
+    client.get("/both?id=1&who=ann", EVENTS);
+    client.head();
+    let mut socket = gateway.connect();
+    // Whoever wants a WebSocket gets one.
+    handshake(&mut socket, "/both?id=1&who=bob&presence", "");
+    socket.head();
+    let answer = gateway.request("GET", "/both?id=1&presence", "", "");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    let there: Value = serde_json::from_slice(&answer.body).unwrap();
+    let expected = json!([
+        { "identity": "ann", "connections": 1, "since": NOW },
+        { "identity": "bob", "connections": 1, "since": NOW },
+    ]);
+    assert_eq!(there, expected);
+    // Without push_presence the argument is the client's own.
+    gateway.publish("/unknown?id=2", "x");
+    assert_eq!(gateway.request("GET", "/unknown?id=2&presence", "", "").text(), "x");
+}

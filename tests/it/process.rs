@@ -282,3 +282,54 @@ fn quiet_means_that_nothing_but_the_log_is_written() {
     child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     assert_eq!(printed, "");
 }
+
+#[test]
+fn levels_that_cannot_be_understood_are_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, &serving("127.0.0.1:0"));
+    for (levels, why) in [
+        ("pushgate=lodu", ""),
+        ("inof", "\"inof\" is no level"),
+        ("info,hyper", "\"hyper\" is no level"),
+        ("=,=", ""),
+    ] {
+        for check in [&[][..], &["-t"]] {
+            let output = command(&config).args(check).env("RUST_LOG", levels).output().unwrap();
+            let (status, text) = said(&output);
+            assert_eq!(status, Some(64), "{levels}: {text}");
+            let begin = format!("pushgate: RUST_LOG={levels:?} cannot be understood: {why}");
+            assert!(text.starts_with(&begin), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+    for levels in ["", "debug", "warn,pushgate=debug", "off,pushgate::upstream=info"] {
+        let output = command(&config).args(["-t"]).env("RUST_LOG", levels).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{levels}: {output:?}");
+    }
+}
+
+#[test]
+fn what_may_not_be_meant_is_told_at_a_check_and_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let errors = directory.path().join("errors");
+    let keys = format!(
+        "error_log = \"{}\"\npush_secure_link = \"$arg_s,$arg_e\"\n\
+         push_secure_link_secret = \"text:0123456789abcdef0123456789abcdef\"\n",
+        errors.display()
+    );
+    let open = "[[server.location]]\npath = \"/app\"\nproxy_pass = \"http://127.0.0.1:9\"\n";
+    let config = write(&directory, &format!("{keys}{}{open}", serving("127.0.0.1:0")));
+    let told = "path: \"/app\" is not guarded by push_secure_link of an outer level, because of its \
+                proxy_pass; access may say who comes here";
+    let output = command(&config).arg("-t").output().unwrap();
+    let (status, text) = said(&output);
+    assert_eq!(status, Some(0), "{text}");
+    let (warning, fine) = text.split_once('\n').unwrap();
+    assert!(warning.starts_with("pushgate: warning: ") && warning.ends_with(told), "{text}");
+    assert!(fine.ends_with(" is fine\n"), "{text}");
+    let daemon = Daemon::start(&config);
+    daemon.request("GET", "/", "", "");
+    drop(daemon);
+    let log = fs::read_to_string(&errors).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains(" WARN ")).count(), 1, "{log}");
+}

@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     app::{App, Asked, asked, ok},
+    farewells::notices,
     grip::{Mortal, begun, get, held, hold, item, stream},
     grip_socket::{event, events, open, opening},
     harness::{Client, Gateway, PATIENCE},
@@ -259,7 +260,7 @@ fn what_a_websocket_has_said_the_application_hears_though_it_has_left() {
     leaves.send(message(TEXT, b"bye"));
     drop(leaves);
     // ... but what it has said does.
-    waiting(&gateway, 2);
+    notices(&gateway, "queued", 2);
     let second = Mortal::start(address, events("", ""));
     let mut heard = [second.asked().body, second.asked().body];
     heard.sort_unstable();
@@ -267,7 +268,7 @@ fn what_a_websocket_has_said_the_application_hears_though_it_has_left() {
         heard,
         [&b"TEXT 1\r\nI\r\nCLOSE 2\r\n\x03\xe8\r\n"[..], b"TEXT 3\r\nbye\r\nDISCONNECT\r\n"]
     );
-    waiting(&gateway, 0);
+    notices(&gateway, "told", 2);
     drop(gateway);
     second.kill();
 }
@@ -281,6 +282,6 @@ fn a_server_that_shuts_down_waits_with_nobody_who_has_left() {
     first.kill();
     leaves.send(message(TEXT, b"bye"));
     drop(leaves);
-    waiting(&gateway, 1);
+    notices(&gateway, "queued", 1);
     gateway.join();
 }

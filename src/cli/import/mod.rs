@@ -90,6 +90,9 @@ pub fn run(asked: &Import, out: &mut impl Write, log: &mut impl Write) -> io::Re
     }
     out.write_all(imported.toml.as_bytes())?;
     out.flush()?;
+    for warning in &imported.warnings {
+        writeln!(log, "pushgate: warning: {warning}")?;
+    }
     writeln!(log, "pushgate: {imported}")?;
     Ok(if imported.is_whole() { 0 } else { WITH_REMARKS })
 }
@@ -103,11 +106,13 @@ struct Imported {
     locations: usize,
     /// What `pushgate -t` has against it, or why that is not known.
     faults: Option<String>,
+    /// What it finds worth a look.
+    warnings: Vec<String>,
 }
 
 impl Imported {
     fn is_whole(&self) -> bool {
-        !self.report.has_losses() && self.faults.is_none()
+        !self.report.has_losses() && self.faults.is_none() && self.warnings.is_empty()
     }
 }
 
@@ -119,7 +124,7 @@ impl fmt::Display for Imported {
         write!(f, "{servers} server{s} with {locations} location{l} carried over")?;
         match &self.faults {
             Some(faults) => write!(f, ", and not fine yet:\n{faults}"),
-            None if self.report.has_losses() => f.write_str(", with remarks"),
+            None if !self.is_whole() => f.write_str(", with remarks"),
             None => Ok(()),
         }
     }
@@ -132,11 +137,17 @@ fn import(path: &Path) -> Result<Imported, ReadError> {
     let toml = file.to_toml(&name, |place| report.place(place));
     let File { servers, .. } = &file;
     let locations = servers.iter().map(|server| server.locations.len()).sum();
-    let faults = if locations > MAX_CHECKED {
-        Some("too many locations to check them here: `pushgate -t` does".to_owned())
+    let shown = |text: String| visible::visible(text.as_bytes());
+    let (faults, warnings) = if locations > MAX_CHECKED {
+        let why = "too many locations to check them here: `pushgate -t` does";
+        (Some(why.to_owned()), Vec::new())
     } else {
-        let faults = Config::parse("the configuration", &toml, &[]).err();
-        faults.map(|faults| visible::visible(faults.to_string().as_bytes()))
+        match Config::parse("the configuration", &toml, &[]) {
+            Ok(Config { warnings, .. }) => {
+                (None, warnings.iter().map(|warning| shown(warning.to_string())).collect())
+            }
+            Err(faults) => (Some(shown(faults.to_string())), Vec::new()),
+        }
     };
-    Ok(Imported { toml, report, servers: servers.len(), locations, faults })
+    Ok(Imported { toml, report, servers: servers.len(), locations, faults, warnings })
 }

@@ -720,3 +720,15 @@ fn names_of_others_neither_break_the_file_nor_reach_the_terminal() {
     let (_, report) = location(&format!("{CHANNEL} \u{1b}[2Jevil on;"));
     assert!(report.contains("4: \\x1B[2Jevil: not carried over"), "{report}");
 }
+
+#[test]
+fn a_variable_that_stays_empty_is_told() {
+    let text =
+        "server { location /x { nchan_subscriber; nchan_channel_id c$nchan_prev_message_id; } }";
+    let imported = imported(&format!("events {{}}\nhttp {{ {text} }}\n"));
+    let [warning] = &imported.warnings[..] else { panic!("{:?}", imported.warnings) };
+    let told = "push_channel_id: `$push_previous_message_id` is always empty here";
+    assert!(warning.starts_with("the configuration:") && warning.ends_with(told), "{warning}");
+    assert!(!imported.is_whole());
+    assert!(imported.to_string().ends_with(", with remarks"));
+}

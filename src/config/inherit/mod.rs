@@ -8,6 +8,8 @@ mod idle;
 mod proxy;
 mod status;
 mod subscriber;
+mod texts;
+mod unguarded;
 
 use std::time::Duration;
 
@@ -21,7 +23,6 @@ use super::{
     transport::Transport,
     upstream::Upstreams,
     value::{At, or},
-    variable::Template,
 };
 use crate::{
     access::{Access, RealIp, X_FORWARDED_FOR},
@@ -154,6 +155,7 @@ impl Build<'_> {
         self.note_idle_proxy();
         self.note_idle(&transports);
         self.note_idle_credentials(publisher || !transports.is_empty());
+        self.note_unguarded(status);
         (status, publisher, transports)
     }
 
@@ -229,18 +231,6 @@ impl Build<'_> {
             group_max_channels: or(block.push_group_max_channels.as_ref(), 0),
             group_max_subscribers: or(block.push_group_max_subscribers.as_ref(), 0),
         }
-    }
-
-    fn template(&mut self, text: &At<String>) -> Option<Template> {
-        let template = Template::parse(&text.value, self.pattern);
-        let template = template.map_err(|error| self.faults.add(text.place, error)).ok()?;
-        self.headers.extend(template.headers().cloned());
-        Some(template)
-    }
-
-    fn templates(&mut self, texts: Option<&At<Vec<At<String>>>>) -> Vec<Template> {
-        let texts = texts.into_iter().flat_map(|texts| &texts.value);
-        texts.filter_map(|text| self.template(text)).collect()
     }
 
     fn retention(&mut self) -> Retention {

@@ -3,6 +3,7 @@
 //! A template is read once; expanding it looks each variable up in the request. A variable that the
 //! request does not have is empty. Values are bytes: a decoded argument need not be UTF-8.
 
+pub mod later;
 mod source;
 mod uri;
 mod veil;
@@ -158,6 +159,14 @@ impl Template {
         } else if !text.is_empty() {
             self.parts.push(Part::Literal(text.into()));
         }
+    }
+
+    /// A variable of the text that is always empty in the value of this key: what is not known by then.
+    pub fn never_known(&self, key: &str) -> Option<&str> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Variable { name, source } => source.is_never_known(key).then_some(&**name),
+            Part::Literal(_) => None,
+        })
     }
 
     /// Whether it is the empty text.

@@ -65,6 +65,9 @@ const KNOWN: [(&str, Known); 18] = [
     ("uri", Known::Uri),
 ];
 
+/// Keys of what is told when it has happened.
+const TOLD: [&str; 2] = ["push_unsubscribe_request", "push_channel_event_string"];
+
 impl Source {
     /// The variable of a name, which may be a group of the location's pattern.
     pub(super) fn find(name: &str, pattern: &Pattern) -> Result<Self, TemplateError> {
@@ -113,6 +116,22 @@ impl Source {
                 Known::Args | Known::Uri => !internal,
                 _ => false,
             },
+        }
+    }
+
+    /// Whether it is always empty in the value of a key.
+    pub(super) fn is_never_known(&self, key: &str) -> bool {
+        let Self::Known(known) = self else { return false };
+        let asks = ["push_authorize_request", "push_subscribe_request"];
+        match known {
+            Known::PreviousMessageId => !asks.contains(&key),
+            Known::MessageId => !asks.contains(&key) && !TOLD.contains(&key),
+            Known::SubscriberCount => {
+                key != "push_publisher_upstream_request"
+                    && !asks.contains(&key)
+                    && !TOLD.contains(&key)
+            }
+            _ => false,
         }
     }
 

@@ -1,10 +1,9 @@
 //! Who asks the application again for a request that is held.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
-use tracing::warn;
 
 use super::{MAX_ANSWER, Told, link};
 use crate::{
@@ -15,7 +14,8 @@ use crate::{
     hold::Answer,
     response::Refusal,
     upstream::{
-        CONDITIONS, Client, Download, Upload, UpstreamError, backoff::Backoff, proxy::passed_back,
+        CONDITIONS, Client, Download, Inquiry, Notice, Notices, Upload, UpstreamError,
+        backoff::Backoff, proxy::passed_back,
     },
 };
 
@@ -42,6 +42,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[derive(Debug)]
 pub(in crate::upstream) struct Caller {
     pub(in crate::upstream) client: Client,
+    /// Where the application is told that the client has left.
+    pub(in crate::upstream) notices: Rc<Notices>,
     pub(in crate::upstream) hub: Arc<Hub>,
     pub(in crate::upstream) location: Arc<Location>,
     /// `push_channel_group`.
@@ -225,16 +227,28 @@ impl Caller {
         self.client.fetch(proxy.upstream, request, &timeouts, MAX_ANSWER).await
     }
 
-    /// Tells the application that the client is gone, once and as well as it goes.
-    pub(super) async fn tell_gone(&self, uri: &str) {
-        let Some(uri) = link::resolve(&self.uri, uri) else { return };
+    /// What tells the application that the client is gone.
+    pub(super) fn gone(&self, uri: &str) -> Option<Notice> {
+        let uri = link::resolve(&self.uri, uri)?;
         let mut headers = self.following();
         for name in &OF_BODY {
             headers.remove(name);
         }
-        let told = self.post(Method::POST, uri, headers, Bytes::new(), Duration::ZERO).await;
-        if let Err(error) = told {
-            warn!(%error, "the application is not told that a client is gone");
-        }
+        self.farewell(uri, headers, [Bytes::new()].into())
+    }
+
+    /// What is sent by POST at last, in so many requests.
+    pub(super) fn farewell(
+        &self,
+        uri: Uri,
+        mut headers: HeaderMap,
+        bodies: VecDeque<Bytes>,
+    ) -> Option<Notice> {
+        let proxy = self.location.proxy.as_ref()?;
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRANSFER_ENCODING);
+        let (upstream, timeouts) = (proxy.upstream, proxy.timeouts);
+        let inquiry = Inquiry { upstream, timeouts, method: Method::POST, uri, headers };
+        Some(Notice::farewell(&inquiry, &self.location, bodies))
     }
 }

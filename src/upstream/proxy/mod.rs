@@ -14,7 +14,7 @@ pub use question::{Inquiry, pass_on};
 
 use self::headers::Onward;
 use super::{
-    Client, Download, Upload,
+    Client, Download, Notices, Upload,
     accel_redirect::Redirect,
     grip::{self, Caller},
 };
@@ -42,6 +42,8 @@ pub fn takes(method: &Method) -> bool {
 pub struct Passage<'a> {
     /// What speaks to the application.
     pub client: &'a Client,
+    /// What it is told and need not decide.
+    pub notices: &'a Rc<Notices>,
     /// Where the request came to.
     pub location: &'a Location,
     /// What its `proxy_pass` says.
@@ -120,6 +122,7 @@ impl Passage<'_> {
         let group = self.location.channels.group.expand(self.scope);
         Some(Rc::new(Caller {
             client: self.client.clone(),
+            notices: self.notices.clone(),
             hub: hub.clone(),
             location: location.clone(),
             group: (*group).into(),

@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use tracing::warn;
 
 use crate::{
-    grip::{EVENTS_TYPE, Event, MAX_META, MAX_META_BYTES, encode},
+    grip::{EVENTS_TYPE, Event, MAX_EVENTS, MAX_META, MAX_META_BYTES, encode},
     hold::Doing,
-    upstream::{UpstreamError, grip::Caller, proxy::headers::strip_hops},
+    upstream::{Notice, UpstreamError, grip::Caller, proxy::headers::strip_hops},
 };
 
 /// What an application may say at least and at most of `Keep-Alive-Interval`, in seconds.
@@ -70,10 +70,20 @@ impl Exchange {
         self.send(events, self.caller.patience())
     }
 
-    fn send(&self, events: &[Event], retry: Duration) -> Doing<Told> {
-        let (caller, body) = (self.caller.clone(), encode(events));
+    /// What is said at last; what is much is said in several requests.
+    pub(super) fn farewell(&self, events: &[Event]) -> Option<Notice> {
+        let bodies = events.chunks(MAX_EVENTS).map(encode).collect();
+        self.caller.farewell(self.caller.uri.clone(), self.headers(), bodies)
+    }
+
+    fn headers(&self) -> HeaderMap {
         let mut headers = self.headers.clone();
         headers.extend(self.meta.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers
+    }
+
+    fn send(&self, events: &[Event], retry: Duration) -> Doing<Told> {
+        let (caller, body, headers) = (self.caller.clone(), encode(events), self.headers());
         let uri = caller.uri.clone();
         Box::pin(async move { caller.post(Method::POST, uri, headers, body, retry).await })
     }

@@ -29,6 +29,7 @@ use crate::{
             seat::{Next, Piece, Seat},
             stream::until,
         },
+        notices::Owed,
     },
     websocket::{self, Decoder, Limits, Opcode, code},
 };
@@ -60,6 +61,8 @@ pub(super) struct Session {
     /// What the client sends is not for the application any more.
     detached: bool,
     ending: Ending,
+    /// The application is to hear how it ends.
+    owed: Owed,
 }
 
 /// What happens next.
@@ -78,7 +81,7 @@ impl Session {
     pub(super) fn new(exchange: Exchange, control: Control, door: &Door, talk: Talk) -> Self {
         let own = exchange.caller.location.grip.as_ref();
         let max_message = own.map_or(0, |own| own.max_message);
-        let now = Instant::now();
+        let (now, owed) = (Instant::now(), Owed::new(&exchange.caller.notices));
         Self {
             exchange,
             control,
@@ -96,6 +99,7 @@ impl Session {
             beat: now,
             detached: false,
             ending: Ending::default(),
+            owed,
         }
     }
 
@@ -128,6 +132,7 @@ impl Session {
             () = until(poll_at) => Turn::Poll,
             () = until(self.again) => Turn::Again,
             () = until(self.ending.until) => Turn::Late,
+            () = self.owed.due() => Turn::Late,
             () = door.closing(), if self.ending.is_open() => Turn::Closing,
         }
     }

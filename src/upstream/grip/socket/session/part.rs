@@ -1,26 +1,28 @@
 //! What the application has not heard when a WebSocket is over.
 
-use tracing::warn;
-
 use super::Session;
-use crate::grip::{Event, MAX_EVENTS};
+use crate::grip::Event;
 
 impl Session {
-    /// Tells the application what it does not know yet, that it is over at last. One that is away is
-    /// waited for, as a request would be; the client does not wait with it.
+    /// Leaves word for the application of what it does not know yet, that it is over at last: after its
+    /// answer to what it has been told before, or when that is given up.
     pub(super) async fn part(mut self) {
         let flight = self.flight.take();
         if self.detached || (self.ending.told && flight.is_none()) {
             return;
         }
-        let Self { mut queue, mut sent, exchange, talk, seat, mut ending, .. } = self;
+        let Self { mut queue, mut sent, exchange, talk, seat, mut ending, owed, .. } = self;
         drop(seat);
         let telling = async move {
-            // Whatever it says, there is nobody left to hear it.
-            if let Some(flight) = flight
-                && flight.await.is_err_and(|error| error.is_unsent())
-            {
-                ending.takes_back(&mut sent, &mut queue);
+            if let Some(flight) = flight {
+                // Whatever it says, there is nobody left to hear it.
+                let unsent = tokio::select! {
+                    told = flight => told.is_err_and(|error| error.is_unsent()),
+                    () = owed.due() => false,
+                };
+                if unsent {
+                    ending.takes_back(&mut sent, &mut queue);
+                }
             }
             if ending.told {
                 return;
@@ -28,19 +30,10 @@ impl Session {
             if ending.client.is_none() {
                 queue.push(Event::Disconnect);
             }
-            while !queue.is_empty() {
-                let events: Vec<_> = queue.drain(..queue.len().min(MAX_EVENTS)).collect();
-                if let Err(error) = exchange.insist(&events).await {
-                    warn!(%error, "the application is not told that a WebSocket is gone");
-                    return;
-                }
+            if let Some(notice) = exchange.farewell(&queue) {
+                owed.put(notice);
             }
         };
-        tokio::pin!(telling);
-        tokio::select! {
-            () = &mut telling => return,
-            () = talk.end() => {}
-        }
-        telling.await;
+        tokio::join!(telling, talk.end());
     }
 }
