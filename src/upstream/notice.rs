@@ -37,6 +37,15 @@ struct Farewell {
     location: Arc<Location>,
 }
 
+/// Whether the application seems to be away: it cannot be reached, does not answer in time, or somebody
+/// says so in front of it.
+pub(super) fn is_away(answer: &Result<Response<Bytes>, UpstreamError>) -> bool {
+    match answer {
+        Ok(answer) => AWAY.contains(&answer.status()),
+        Err(error) => error.is_unsent() || error.is_late(),
+    }
+}
+
 /// What has become of an attempt.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Outcome {
@@ -153,5 +162,27 @@ mod tests {
         assert_eq!((said.uri, said.headers), (inquiry("/left?x=1").uri, inquiry("/").headers));
         notice.seen = MessageId::new(5, 3);
         assert_eq!(notice.inquiry().unwrap().headers["x-message-id"], "5:3");
+    }
+
+    #[test]
+    fn only_who_is_away_is_left_alone() {
+        let answer =
+            |status: u16| Ok(Response::builder().status(status).body(Bytes::new()).unwrap());
+        for (answer, away) in [
+            (answer(200), false),
+            (answer(404), false),
+            (answer(500), false),
+            (answer(502), true),
+            (answer(503), true),
+            (Err(UpstreamError::Connect(std::io::Error::other("refused"))), true),
+            (Err(UpstreamError::ConnectTimeout), true),
+            (Err(UpstreamError::ReadTimeout), true),
+            (Err(UpstreamError::SendTimeout), true),
+            (Err(UpstreamError::Closed), false),
+            (Err(UpstreamError::Malformed), false),
+            (Err(UpstreamError::TooLarge), false),
+        ] {
+            assert_eq!(is_away(&answer), away, "{answer:?}");
+        }
     }
 }
