@@ -2,10 +2,7 @@
 //!
 //! What must hold: no text that a client sends can be taken for such a place.
 
-use std::{
-    borrow::Cow,
-    hash::{BuildHasher, RandomState},
-};
+use std::hash::{BuildHasher, RandomState};
 
 use super::{
     Part, Scope, Template,
@@ -138,7 +135,7 @@ impl Template {
         for part in &self.parts {
             match part.slot().filter(|slot| open.contains(slot)) {
                 Some(slot) => slots.push((text.len(), slot)),
-                None => text.extend_from_slice(&Cow::<[u8]>::from(part.expand(scope))),
+                None => text.extend_from_slice(&part.expand(scope)),
             }
         }
         Later { text: text.into(), slots: slots.into() }
