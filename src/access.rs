@@ -18,6 +18,15 @@ use ipnet::{IpNet, Ipv4Net};
 const FORWARDED: [HeaderName; 3] =
     [X_FORWARDED_FOR, header::FORWARDED, HeaderName::from_static("x-real-ip")];
 
+/// What is said to whoever may not ...
+const DENIED: &str = "Access denied.";
+/// ... though it could without a header by which an unknown proxy says whom it speaks for, ...
+const DENIED_FORWARDED: &str = "Access denied: the request came through a proxy that real_ip_from \
+     does not name, as its X-Forwarded-For, Forwarded or X-Real-IP says.";
+/// ... or if somebody known had said that, also by a PROXY header.
+const DENIED_UNSAID: &str =
+    "Access denied: nobody that real_ip_from names says which address the request is from.";
+
 /// The header of `real_ip_header` when nothing is said.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -178,6 +187,18 @@ impl Access {
             .collect();
         rules.push(Rule { allow: false, network: Network::All });
         Self { rules }
+    }
+
+    /// Why a peer may not, as a sentence; `None`: it may. `forwarded` as for [`Access::permits`], and
+    /// `trusted` says whether whoever has forwarded the request is named by `real_ip_from`.
+    pub fn refusal(&self, peer: Peer, forwarded: bool, trusted: bool) -> Option<&'static str> {
+        if self.permits(peer, forwarded) {
+            None
+        } else if !(forwarded && self.permits(peer, false)) {
+            Some(DENIED)
+        } else {
+            Some(if trusted { DENIED_UNSAID } else { DENIED_FORWARDED })
+        }
     }
 
     /// Whether the peer may; `forwarded` as [`RealIp::resolve`] says: then no rule that allows
@@ -347,6 +368,23 @@ mod tests {
         assert!(!access(&["deny 127.0.0.1", "allow all"]).permits(peer("127.0.0.1"), true));
         assert!(!access(&["allow 127.0.0.1", "deny 127.0.0.0/8"]).permits(peer("127.0.0.1"), true));
         assert!(access(&["allow 127.0.0.1"]).permits(peer("127.0.0.1"), true));
+    }
+
+    #[test]
+    fn a_refusal_says_whether_a_proxy_is_the_reason() {
+        for (address, rules, forwarded, trusted, why) in [
+            ("127.0.0.1", None, false, false, None),
+            ("127.0.0.1", None, true, false, Some(DENIED_FORWARDED)),
+            ("unix:", None, true, false, Some(DENIED_FORWARDED)),
+            ("127.0.0.1", None, true, true, Some(DENIED_UNSAID)),
+            ("10.0.0.1", None, true, false, Some(DENIED)),
+            ("127.0.0.1", Some("deny all"), true, false, Some(DENIED)),
+            ("127.0.0.1", Some("allow all"), true, false, None),
+        ] {
+            let rules = rules.map_or_else(Access::local, |rule| access(&[rule]));
+            let said = rules.refusal(peer(address), forwarded, trusted);
+            assert_eq!(said, why, "{address} {rules:?} {forwarded} {trusted}");
+        }
     }
 
     #[test]

@@ -1312,15 +1312,16 @@ fn guards_of_outer_levels_that_guard_nothing_are_worth_a_warning() {
         parse(&text).warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     for (outer, location, role) in [
-        ("", PROXY, Some("proxy_pass")),
         ("access = 'allow all'\n", STATUS, Some("push_status")),
         ("access = 'allow all'\n", "push_dashboard = true\n", Some("push_dashboard")),
         // They are closed to strangers, or there are guards.
         ("", STATUS, None),
-        ("access = ['allow 10.0.0.0/8', 'deny all']\n", PROXY, None),
+        // Pages of an application are its affair.
+        ("", PROXY, None),
+        ("access = 'allow all'\n", PROXY, None),
         ("access = ['allow 10.0.0.0/8', 'deny all']\n", STATUS, None),
-        ("", "proxy_pass = 'http://127.0.0.1:9'\ninternal = true\n", None),
-        ("", "proxy_pass = 'http://127.0.0.1:9'\naccess = 'allow all'\n", None),
+        ("access = 'allow all'\n", "push_status = true\ninternal = true\n", None),
+        ("", "push_status = true\naccess = 'allow all'\n", None),
         ("", "push_health = true\n", None),
         ("", "push_subscriber = true\npush_channel_id = '$arg_id'\n", None),
     ] {
@@ -1350,6 +1351,41 @@ fn guards_of_outer_levels_that_guard_nothing_are_worth_a_warning() {
     ] {
         let items = "[[server.location]]\npath = '/x'\npush_grip_publish = true\n";
         assert_eq!(parse(&format!("[[server]]\n{asks}{keys}{items}")).warnings.len(), expected);
+    }
+}
+
+#[test]
+fn what_a_channel_has_is_never_known_before_there_is_one() {
+    for (keys, told) in [
+        ("push_channel_id = '$arg_c$push_channel_id'", Some("push_channel_id: `$push_channel_id`")),
+        (
+            "push_channel_id = 'x'\npush_channel_group = '$push_channel_id'",
+            Some("push_channel_group: `$push_channel_id`"),
+        ),
+        (
+            "push_channel_id = 'x'\npush_presence = '$push_channel_event'",
+            Some("push_presence: `$push_channel_event`"),
+        ),
+        (
+            "push_channel_id = 'x'\npush_channel_events = 'of-$push_channel_event'\n\
+             push_channel_event_string = '$push_channel_event $push_channel_id'",
+            None,
+        ),
+    ] {
+        let text =
+            format!("[[server]]\n[[server.location]]\npath = '/'\npush_pubsub = true\n{keys}");
+        let warnings: Vec<_> = parse(&text).warnings.iter().map(ToString::to_string).collect();
+        let expected = told.map(|told| format!("{told} is always empty here"));
+        let said: Vec<_> =
+            warnings.iter().map(|line| line.splitn(4, ':').nth(3).unwrap().trim()).collect();
+        assert_eq!(said, expected.as_deref().into_iter().collect::<Vec<_>>(), "{keys}");
+    }
+    for (name, warnings) in [("push_channel_event", 1), ("push_channel_id", 0)] {
+        let text = format!(
+            "[[server]]\n[[server.location]]\npath = '/'\nproxy_pass = 'http://127.0.0.1:9'\n\
+             proxy_set_header = {{ X-Event = '${name}' }}"
+        );
+        assert_eq!(parse(&text).warnings.len(), warnings, "{name}");
     }
 }
 

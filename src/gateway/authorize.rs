@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
-use super::hooks::{MAX_ANSWER, Matter, Moment, Role};
+use super::hooks::{MAX_ANSWER, Matter, Role};
 use crate::{
     access::Peer,
     channel::ChannelId,
@@ -32,7 +32,7 @@ impl Matter<'_> {
     pub(super) async fn authorize(&self) -> Result<Option<Answer>, Refusal> {
         let hooks = &self.location().hooks;
         let Some(question) = &hooks.authorize else { return Ok(None) };
-        let inquiry = self.inquiry(question, Method::GET, true, Moment::Now)?;
+        let inquiry = self.inquiry(question, Method::GET)?;
         let epochs = &self.desk.gateway.epochs;
         let verdict = match hooks.authorize_cache.zip(epochs.now()) {
             None => self.ask(&inquiry).await?,

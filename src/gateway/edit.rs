@@ -19,15 +19,15 @@ use crate::{
     publish::{self, Edited, Editing},
     response::Refusal,
     subscribe::presence::Event,
-    upstream::{Client, Inquiry, Late, pass_on},
+    upstream::{Client, Inquiry, Late, Lines, pass_on},
 };
 
 /// Sees the messages of one request, or of one WebSocket.
 #[derive(Debug)]
 pub(super) struct Editor {
     question: Option<Question>,
-    /// What is told of each, and by whom.
-    events: Vec<Event>,
+    /// What is told of each, channel by channel where there is something, and by whom.
+    events: Vec<Option<Event>>,
     herald: Rc<Herald>,
 }
 
@@ -36,8 +36,8 @@ pub(super) struct Editor {
 struct Question {
     client: Client,
     inquiry: Inquiry,
-    /// What is put into it for each message.
-    late: Option<Late>,
+    /// What it says of each message, where that differs.
+    late: Option<(Lines, Late)>,
     /// The most that a message may have, in bytes.
     limit: usize,
     /// The messages have no headers of their own.
@@ -62,16 +62,18 @@ impl Matter<'_> {
         }
         let question = match &hooks.publish {
             None => None,
-            Some(question) => Some(Question {
-                client: self.desk.upstreams.clone(),
-                inquiry: self.inquiry(question, Method::POST, !bare, Moment::Publishing)?,
-                late: self.late(question),
-                limit: self.location().max_body_size.max(MAX_ANSWER),
-                bare,
-                entry: Entry::of(self.head).cloned(),
-            }),
+            Some(question) => {
+                let (moment, marks) = (Moment::Publishing, Moment::Publishing.marks());
+                let inquiry = self.inquiry_at(question, Method::POST, !bare, (moment, &marks))?;
+                let late = self.late(question).map(|late| (Lines::new(&inquiry, &marks), late));
+                let client = self.desk.upstreams.clone();
+                let limit = self.location().max_body_size.max(MAX_ANSWER);
+                let entry = Entry::of(self.head).cloned();
+                Some(Question { client, inquiry, late, limit, bare, entry })
+            }
         };
-        let (events, herald) = (self.events(Happening::Published), self.desk.herald());
+        let event = |channel| self.event(channel, Happening::Published);
+        let (events, herald) = (self.channels.iter().map(event).collect(), self.desk.herald());
         Ok(Some(Box::new(Editor { question, events, herald })))
     }
 }
@@ -84,8 +86,10 @@ impl publish::Editor for Editor {
         let (client, limit) = (question.client.clone(), question.limit);
         let entry = question.entry.clone();
         let mut inquiry = question.inquiry.clone();
-        if let Some(late) = &question.late {
-            inquiry.uri = late.settle(&inquiry.uri, None);
+        if let Some((lines, late)) = &question.late
+            && let Some((uri, headers)) = lines.read(Some(late), None)
+        {
+            (inquiry.uri, inquiry.headers) = (uri, headers);
         }
         if question.bare {
             let binary = draft.content_type.clone();
@@ -100,8 +104,10 @@ impl publish::Editor for Editor {
     }
 
     fn published(&self, infos: &[ChannelInfo]) {
-        let id = infos.first().map(|info| info.last_message_id);
-        self.herald.tell(self.events.iter().cloned().map(|event| event.with_id(id)));
+        // Not all of the channels are told of; the others have an info each, in their order.
+        let told = self.events.iter().zip(infos);
+        let told = told.filter_map(|(event, info)| Some((event.clone()?, info.last_message_id)));
+        self.herald.tell(told.map(|(event, id)| event.with_id(Some(id))));
     }
 }
 

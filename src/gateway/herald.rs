@@ -17,7 +17,7 @@ use tracing::warn;
 use super::hooks::Matter;
 use crate::{
     channel::{ChannelId, Creation, Draft, Hub, MessageId, Retention},
-    config::variable::{Push, Scope, later},
+    config::variable::{Push, Scope, later::Slot},
     subscribe::presence::Event,
 };
 
@@ -91,8 +91,7 @@ pub(super) async fn publish(hub: &Hub, event: Event) {
         grace: MESSAGE_TIMEOUT,
     };
     let creation = Creation { timeout: CHANNEL_TIMEOUT, group_max_channels: 0 };
-    let event = event.counted(hub);
-    let draft = Draft { body: event.text, ..Draft::default() };
+    let draft = Draft { body: event.body(hub), ..Draft::default() };
     if let Err(error) = hub.publish(&[event.channel], draft, &keep, creation).await {
         warn!(%error, "an event cannot be published");
     }
@@ -169,17 +168,18 @@ impl Matter<'_> {
         let scope = self.scope(channel.as_bytes());
         let scope = Scope { push: Push { event: what.name(), ..scope.push }, ..scope };
         let id = told.channel.expand(&scope);
-        let message_id = match what {
-            Happening::Enqueued | Happening::Joined => self.asked,
-            Happening::Dequeued | Happening::Published => Some(later::ID),
-            Happening::Deleted | Happening::Left => None,
+        let (message_id, open): (_, &[_]) = match what {
+            Happening::Enqueued | Happening::Joined => (self.asked, &[Slot::Count]),
+            Happening::Dequeued | Happening::Published => (None, &[Slot::Count, Slot::Id]),
+            Happening::Deleted | Happening::Left => (None, &[Slot::Count]),
         };
-        let push = Push { message_id, subscriber_count: Some(later::COUNT), ..scope.push };
+        let push = Push { message_id, ..scope.push };
         let presence = matches!(what, Happening::Joined | Happening::Left);
         let text = if presence { &told.presence_text } else { &told.text };
-        let about = text.is_late().then(|| channel.clone());
-        let text = text.expand(&Scope { push, ..scope }).into_owned().into_boxed_slice().into();
-        (!id.is_empty()).then(|| Event { channel: ChannelId::grouped(GROUP, &id), text, about })
+        let text = text.expand_later(&Scope { push, ..scope }, open);
+        let about = text.counts().then(|| channel.clone());
+        let channel = ChannelId::grouped(GROUP, &id);
+        (!id.is_empty()).then_some(Event { channel, text, about, id: None })
     }
 
     /// Tells of something that happens in each of the channels.

@@ -11,7 +11,10 @@ use crate::{
     channel::{ChannelId, MessageId},
     config::{
         Location, Question, Transport,
-        variable::{Push, Scope, later},
+        variable::{
+            Push, Scope,
+            later::{Marks, Slot},
+        },
     },
     dialect::Dialect,
     grip,
@@ -83,6 +86,22 @@ pub(super) enum Moment {
     Leaving,
 }
 
+impl Moment {
+    /// What nobody knows before it.
+    fn open(self) -> &'static [Slot] {
+        match self {
+            Self::Now => &[],
+            Self::Publishing => &[Slot::Count],
+            Self::Leaving => &[Slot::Count, Slot::Id],
+        }
+    }
+
+    /// Marks for what nobody knows before it.
+    pub(super) fn marks(self) -> Marks {
+        Marks::new(self.open())
+    }
+}
+
 impl<'a> Matter<'a> {
     pub(super) fn location(&self) -> &'a Location {
         self.stop.location
@@ -106,18 +125,24 @@ impl<'a> Matter<'a> {
         self.identity
     }
 
-    /// A question of this method; `whole` says whether it has all headers of the request.
-    pub(super) fn inquiry(
+    /// A question of this method that is asked now, with all headers of the request.
+    pub(super) fn inquiry(&self, question: &Question, method: Method) -> Result<Inquiry, Refusal> {
+        self.inquiry_at(question, method, true, (Moment::Now, &Moment::Now.marks()))
+    }
+
+    /// A question, with marks for what is known only when it is asked; `whole` says whether it has all
+    /// headers of the request.
+    pub(super) fn inquiry_at(
         &self,
         question: &Question,
         method: Method,
         whole: bool,
-        moment: Moment,
+        (moment, marks): (Moment, &Marks),
     ) -> Result<Inquiry, Refusal> {
         let channel_id = self.location().joined(self.channels).ok_or_else(unspeakable)?;
         let scope = self.scope(&channel_id);
         let unfit = || Refusal::BadRequest("The application cannot be asked about this.".into());
-        let uri = self.uri(question, &scope, moment).ok_or_else(unfit)?;
+        let uri = self.uri(question, &scope, moment, marks).ok_or_else(unfit)?;
         let headers = self.headers(&channel_id, whole)?;
         let (mut head, ()) = http::Request::new(()).into_parts();
         (head.method, head.uri, head.headers) = (method, uri, headers);
@@ -146,28 +171,30 @@ impl<'a> Matter<'a> {
         passage(location, proxy, &Scope { path: &path, captures, ..asking })
     }
 
-    /// The URI of a question; what is known later is put into it then.
-    fn uri(&self, question: &Question, scope: &Scope<'_>, moment: Moment) -> Option<Uri> {
-        let message_id = match moment {
-            Moment::Now => self.asked,
-            Moment::Publishing => None,
-            Moment::Leaving => Some(later::ID),
-        };
+    /// The URI of a question; what is known later has marks.
+    fn uri(
+        &self,
+        question: &Question,
+        scope: &Scope<'_>,
+        moment: Moment,
+        marks: &Marks,
+    ) -> Option<Uri> {
+        let now = moment == Moment::Now;
+        let asked = self.asked.filter(|_| now);
+        let late = self.late(question).filter(|_| now);
         let push = Push {
-            message_id,
-            previous_message_id: self.asked.filter(|_| moment == Moment::Now),
-            subscriber_count: Some(later::COUNT),
+            message_id: asked,
+            previous_message_id: asked,
+            subscriber_count: late.map(|late| late.count()),
             ..scope.push
         };
-        let uri = question.uri.expand_uri(&Scope { push, ..*scope })?;
-        let late = self.late(question).filter(|_| moment == Moment::Now);
-        Some(late.map_or_else(|| uri.clone(), |late| late.settle(&uri, None)))
+        question.uri.expand_uri_with(&Scope { push, ..*scope }, Some(marks))
     }
 
-    /// What is put into a question when it is asked, if there is something.
+    /// Whose subscribers are counted when a question is asked, if it says how many there are.
     pub(super) fn late(&self, question: &Question) -> Option<Late> {
         let late = || Late { hub: self.desk.gateway.hub.clone(), channels: self.channels.into() };
-        question.uri.is_late().then(late)
+        question.uri.counts().then(late)
     }
 
     /// What the application is told of the request.

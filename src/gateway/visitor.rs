@@ -81,7 +81,7 @@ impl Matter<'_> {
         let Some(question) = &self.location().hooks.subscribe else {
             return Ok(Arrived::Admitted(None));
         };
-        let inquiry = self.inquiry(question, Method::GET, true, Moment::Now)?;
+        let inquiry = self.inquiry(question, Method::GET)?;
         // What could not be told later is refused now.
         let mut leaving = self.leaving()?;
         let verdict = self.ask(&inquiry).await;
@@ -102,8 +102,9 @@ impl Matter<'_> {
     /// `push_unsubscribe_request`.
     fn leaving(&self) -> Result<Option<Leaving>, Refusal> {
         let Some(question) = &self.location().hooks.unsubscribe else { return Ok(None) };
-        let inquiry = self.inquiry(question, Method::GET, false, Moment::Leaving)?;
-        let notice = Notice::new(&inquiry).with_late(self.late(question));
+        let (moment, marks) = (Moment::Leaving, Moment::Leaving.marks());
+        let inquiry = self.inquiry_at(question, Method::GET, false, (moment, &marks))?;
+        let notice = Notice::marked(&inquiry, &marks, self.late(question));
         Ok(Some(Leaving { notices: self.desk.notices(), notice: Some(notice) }))
     }
 

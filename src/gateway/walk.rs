@@ -128,8 +128,10 @@ impl Desk {
         if let Some(entry) = Entry::of(head) {
             entry.client(peer.address());
         }
-        if !location.access.permits(peer, forwarded || client.forwarded) {
-            return Err(refused(Refusal::Forbidden("Access denied.".into())));
+        let trusted = location.real_ip.trusts(client.peer) || client.forwarded;
+        let forwarded = forwarded || client.forwarded;
+        if let Some(why) = location.access.refusal(peer, forwarded, trusted) {
+            return Err(refused(Refusal::Forbidden(why.into())));
         }
         if head.method == Method::OPTIONS && location.proxy.is_none() {
             return Ok(Passed::Answer(options(location, head)));

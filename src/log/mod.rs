@@ -3,14 +3,15 @@
 mod access;
 mod civil;
 mod escape;
+mod levels;
 mod lines;
 
-use std::{env, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 pub use access::{Entry, begin, malformed};
+pub use levels::{BadLevels, levels};
 use lines::Lines;
 pub use lines::lost;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter, Layer, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
@@ -53,39 +54,6 @@ impl Drop for Logs {
     fn drop(&mut self) {
         self.0.iter().for_each(Lines::flush);
     }
-}
-
-/// What sets the levels of the error log.
-const LEVELS: &str = "RUST_LOG";
-
-/// `RUST_LOG` makes no sense.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{LEVELS}={value:?} cannot be understood: {why}")]
-pub struct BadLevels {
-    value: String,
-    why: String,
-}
-
-/// Reads `RUST_LOG`: levels (`error`, `warn`, `info`, `debug`, `trace`, `off`), or `TARGET=LEVEL`, with
-/// commas between them; `None`: it is not set, or empty.
-pub fn levels() -> Result<Option<EnvFilter>, BadLevels> {
-    let Some(value) = env::var_os(LEVELS).filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let bad = |why| BadLevels { value: value.to_string_lossy().into_owned(), why };
-    let text = value.to_str().ok_or_else(|| bad("it is not UTF-8".to_owned()))?;
-    if let Some(word) = text.split(',').map(str::trim).find(|word| is_no_level(word)) {
-        return Err(bad(format!("{word:?} is no level")));
-    }
-    EnvFilter::try_new(text).map(Some).map_err(|error| bad(error.to_string()))
-}
-
-/// Whether something that stands alone is neither a level nor the name of a module of ours: it would
-/// silence all others.
-fn is_no_level(word: &str) -> bool {
-    let alone = !word.is_empty() && !word.contains(['=', '[']);
-    let name = word.split("::").next().unwrap_or_default();
-    alone && word.parse::<LevelFilter>().is_err() && name != env!("CARGO_PKG_NAME")
 }
 
 /// Starts both logs; `levels` are those of the error log.

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::{
     channel::{ChannelId, Hub, MessageId},
-    config::variable::later,
+    config::variable::later::Later,
     response::Refusal,
 };
 
@@ -35,28 +35,25 @@ pub struct Event {
     /// That channel.
     pub channel: ChannelId,
     /// The message.
-    pub text: Bytes,
+    pub text: Later,
     /// The channel where it happened, whose subscribers are to be counted when this is told.
     pub about: Option<ChannelId>,
+    /// That of a message, if the text has a place for it.
+    pub id: Option<MessageId>,
 }
 
 impl Event {
-    /// The event of a message, or of whoever has got it, where the text has its id.
+    /// The event of a message, or of whoever has got it.
     #[must_use]
     pub fn with_id(self, id: Option<MessageId>) -> Self {
-        if self.about.is_none() {
-            return self;
-        }
-        Self { text: later::with_id(&self.text, id).into(), ..self }
+        Self { id, ..self }
     }
 
-    /// The event as it is told.
-    #[must_use]
-    pub fn counted(self, hub: &Hub) -> Self {
-        let Some(about) = &self.about else { return self };
-        let infos = hub.info(std::slice::from_ref(about));
-        let count = infos.iter().map(|info| info.subscribers).sum();
-        Self { text: later::with_count(&self.text, count).into(), ..self }.with_id(None)
+    /// The message, as it is told now.
+    pub fn body(&self, hub: &Hub) -> Bytes {
+        let infos = self.about.as_ref().map(|about| hub.info(std::slice::from_ref(about)));
+        let count = infos.into_iter().flatten().map(|info| info.subscribers).sum();
+        self.text.fill(count, self.id).into()
     }
 }
 
@@ -281,7 +278,7 @@ mod tests {
     }
 
     fn event() -> Event {
-        Event { channel: ChannelId::new(b"ev"), text: "left".into(), about: None }
+        Event { channel: ChannelId::new(b"ev"), text: Later::default(), about: None, id: None }
     }
 
     fn enter(presence: &Presence, identity: &[u8]) -> Result<(Present, bool), Refusal> {

@@ -51,6 +51,11 @@ impl UpstreamError {
         matches!(self, Self::Connect(_) | Self::ConnectTimeout)
     }
 
+    /// Whether a server took too long with the request.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::ReadTimeout | Self::SendTimeout)
+    }
+
     /// Whether nginx's `proxy_next_upstream error timeout` goes on to the next server.
     pub(super) fn goes_on(&self) -> bool {
         matches!(

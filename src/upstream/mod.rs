@@ -35,7 +35,7 @@ pub use counts::{Counts, GroupFigures};
 pub use download::Download;
 pub use error::UpstreamError;
 pub use group::Group;
-pub use late::Late;
+pub use late::{Late, Lines};
 pub use notice::Notice;
 pub use notices::{NoticeCounts, Notices};
 pub use proxy::{ALLOW, CONDITIONS, Inquiry, Passage, Passed, pass_on, strip_hops, takes};

@@ -3,12 +3,12 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::{Late, UpstreamError, grip, proxy::Inquiry};
+use super::{Late, Lines, UpstreamError, grip, proxy::Inquiry};
 use crate::{
     channel::MessageId,
-    config::{Location, Timeouts},
+    config::{Location, Timeouts, variable::later::Marks},
 };
 
 const X_MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
@@ -20,12 +20,11 @@ const AWAY: [StatusCode; 2] = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAV
 pub struct Notice {
     pub(super) upstream: usize,
     timeouts: Timeouts,
-    /// Path, and header lines, with a line feed after each.
-    head: Box<[u8]>,
+    head: Lines,
     /// The latest message that whoever it is about has seen.
     pub seen: Option<MessageId>,
     farewell: Option<Box<Farewell>>,
-    /// What is put into its path when it goes out.
+    /// What is put into it when it goes out.
     late: Option<Box<Late>>,
 }
 
@@ -36,6 +35,15 @@ struct Farewell {
     bodies: VecDeque<Bytes>,
     /// Whose key signs them.
     location: Arc<Location>,
+}
+
+/// Whether the application seems to be away: it cannot be reached, does not answer in time, or somebody
+/// says so in front of it.
+pub(super) fn is_away(answer: &Result<Response<Bytes>, UpstreamError>) -> bool {
+    match answer {
+        Ok(answer) => AWAY.contains(&answer.status()),
+        Err(error) => error.is_unsent() || error.is_late(),
+    }
 }
 
 /// What has become of an attempt.
@@ -54,22 +62,16 @@ pub(super) enum Outcome {
 impl Notice {
     /// What a question asks, in little space.
     pub fn new(inquiry: &Inquiry) -> Self {
-        let mut head = inquiry.uri.to_string().into_bytes();
-        for (name, value) in &inquiry.headers {
-            for part in [b"\n", name.as_str().as_bytes(), b":", value.as_bytes()] {
-                head.extend_from_slice(part);
-            }
-        }
+        Self::marked(inquiry, &Marks::new(&[]), None)
+    }
+
+    /// The same, with what is put into it when it goes out, in place of marks.
+    pub fn marked(inquiry: &Inquiry, marks: &Marks, late: Option<Late>) -> Self {
+        let (head, late) = (Lines::new(inquiry, marks), late.map(Box::new));
         let Inquiry { upstream, timeouts, .. } = *inquiry;
         // Who keeps it tries again.
         let timeouts = Timeouts { retry: Duration::ZERO, ..timeouts };
-        Self { upstream, timeouts, head: head.into(), seen: None, farewell: None, late: None }
-    }
-
-    /// The same, with what is put into its path when it goes out.
-    #[must_use]
-    pub fn with_late(self, late: Option<Late>) -> Self {
-        Self { late: late.map(Box::new), ..self }
+        Self { upstream, timeouts, head, seen: None, farewell: None, late }
     }
 
     /// What is sent by POST in so many requests, each signed with the key of `location` when it goes out.
@@ -89,7 +91,7 @@ impl Notice {
             size_of::<Farewell>() + bodies.sum::<usize>()
         });
         let late = self.late.as_ref().map_or(0, |late| late.size());
-        size_of::<Self>() + self.head.len() + farewell + late
+        size_of::<Self>() + self.head.size() + farewell + late
     }
 
     /// The body of the request that tells it.
@@ -122,17 +124,7 @@ impl Notice {
 
     /// The request that tells it.
     pub(super) fn inquiry(&self) -> Option<Inquiry> {
-        let mut lines = self.head.split(|byte| *byte == b'\n');
-        let mut uri = lines.next().and_then(|uri| uri.try_into().ok())?;
-        if let Some(late) = &self.late {
-            uri = late.settle(&uri, self.seen);
-        }
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            let name = HeaderName::from_bytes(&line[..colon]).ok()?;
-            headers.append(name, HeaderValue::from_bytes(&line[colon + 1..]).ok()?);
-        }
+        let (uri, mut headers) = self.head.read(self.late.as_deref(), self.seen)?;
         if let Some(seen) = self.seen
             && let Ok(seen) = HeaderValue::from_str(&seen.to_string())
         {
@@ -150,7 +142,7 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
-    use http::header;
+    use http::{HeaderMap, header};
 
     use super::*;
 
@@ -170,5 +162,27 @@ mod tests {
         assert_eq!((said.uri, said.headers), (inquiry("/left?x=1").uri, inquiry("/").headers));
         notice.seen = MessageId::new(5, 3);
         assert_eq!(notice.inquiry().unwrap().headers["x-message-id"], "5:3");
+    }
+
+    #[test]
+    fn only_who_is_away_is_left_alone() {
+        let answer =
+            |status: u16| Ok(Response::builder().status(status).body(Bytes::new()).unwrap());
+        for (answer, away) in [
+            (answer(200), false),
+            (answer(404), false),
+            (answer(500), false),
+            (answer(502), true),
+            (answer(503), true),
+            (Err(UpstreamError::Connect(std::io::Error::other("refused"))), true),
+            (Err(UpstreamError::ConnectTimeout), true),
+            (Err(UpstreamError::ReadTimeout), true),
+            (Err(UpstreamError::SendTimeout), true),
+            (Err(UpstreamError::Closed), false),
+            (Err(UpstreamError::Malformed), false),
+            (Err(UpstreamError::TooLarge), false),
+        ] {
+            assert_eq!(is_away(&answer), away, "{answer:?}");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! What the application is told and need not decide: `push_unsubscribe_request`, and the farewells of GRIP.
 //!
-//! Whoever has something to tell puts a notice into the worker's queue and goes on. A few notices are
-//! under way at a time; one that fails comes again, later each time, and is given up after a while. An
-//! application that cannot be reached is left alone meanwhile by all of them.
+//! Whoever has something to tell puts a notice into the worker's queue and goes on. A few notices to each
+//! upstream are under way at a time, so that none waits for what another application does; one that fails
+//! comes again, later each time, and is given up after a while. An application that is away (it cannot be
+//! reached, does not answer in time, or somebody says so in front of it) is left alone meanwhile by all
+//! notices; any other failure concerns one notice alone.
 //! When the queue is full the oldest goes: what is true now matters more than what was.
+//! When the server shuts down, it goes on as long as there is time.
 
 mod queue;
 
@@ -14,10 +17,9 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
-use queue::{State, Waiting, pauses};
+use queue::{State, Waiting};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -26,16 +28,12 @@ use tracing::warn;
 
 use super::{
     Client,
-    notice::{Notice, Outcome},
+    notice::{Notice, Outcome, is_away},
     quiet::Quiet,
 };
 
-/// Notices of a worker that are under way at a time.
-const AT_ONCE: usize = 16;
 /// The answer to one is read up to here, in bytes, and says nothing.
 const MAX_ANSWER: usize = 64 << 10;
-/// A notice that could not be told for so long is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What has become of the notices of all workers.
 #[derive(Debug, Default)]
@@ -64,6 +62,22 @@ pub struct Notices {
     last_call: Notify,
     /// What the log is told of losses.
     quiet: Quiet,
+}
+
+/// Says what is left, unless nothing is.
+struct TimeIsUp<'a>(&'a Notices);
+
+impl Drop for TimeIsUp<'_> {
+    fn drop(&mut self) {
+        let state = self.0.state.borrow();
+        let (queued, under_way) = (state.queued, state.under_way);
+        if state.running && queued + under_way > 0 {
+            warn!(
+                queued,
+                under_way, "time is up, and the application has not been told who has left"
+            );
+        }
+    }
 }
 
 /// Somebody who will have something to tell, and is waited for at the end.
@@ -124,13 +138,13 @@ impl Notices {
 
     /// Leaves a notice.
     pub fn put(&self, notice: Notice) {
-        let now = Instant::now();
-        self.push(Waiting { notice, since: now, due: now, backoff: pauses() });
+        self.push(Waiting::new(notice, Instant::now()));
     }
 
-    /// Waits until everything is told that can be told at once; what is left is given up.
+    /// Waits until everything is told, or given up. Whoever waits no longer has the log told what is left.
     pub async fn settled(&self) {
-        self.state.borrow_mut().closing = true;
+        let _left = TimeIsUp(self);
+        self.state.borrow_mut().close();
         self.last_call.notify_waiters();
         loop {
             let idle = self.idle.notified();
@@ -144,7 +158,7 @@ impl Notices {
 
     fn is_idle(&self) -> bool {
         let state = self.state.borrow();
-        let told = !state.running || (state.queue.is_empty() && state.under_way == 0);
+        let told = !state.running || (state.queued + state.under_way == 0);
         told && state.owed == 0
     }
 
@@ -153,8 +167,7 @@ impl Notices {
         let gone = state.make_room(waiting.notice.size(), self.most);
         self.counts.queued.fetch_sub(gone, Ordering::Relaxed);
         self.counts.queued.fetch_add(1, Ordering::Relaxed);
-        state.bytes += waiting.notice.size();
-        state.queue.push_back(waiting);
+        state.push(waiting);
         drop(state);
         if gone > 0 {
             self.lose(gone, "the queue is full");
@@ -180,40 +193,17 @@ impl Notices {
         }
     }
 
-    /// Sends what is due; returns when there is more to send.
+    /// Sends what is due; returns when there is more to do.
     fn launch(self: &Rc<Self>) -> Instant {
         let now = Instant::now();
-        loop {
-            let mut state = self.state.borrow_mut();
-            let closing = state.closing;
-            if state.under_way >= AT_ONCE {
-                return now + PATIENCE;
-            }
-            let due = |waiting: &Waiting| {
-                if closing { !state.is_down(waiting, now) } else { state.due(waiting) <= now }
-            };
-            let at = state.queue.iter().position(due);
-            let Some(waiting) = at.and_then(|at| state.take(at)) else {
-                drop(state);
-                return self.give_up(now);
-            };
-            state.under_way += 1;
+        let mut state = self.state.borrow_mut();
+        while let Some(waiting) = state.next(now) {
             self.counts.queued.fetch_sub(1, Ordering::Relaxed);
-            drop(state);
             tokio::task::spawn_local(self.clone().tell(waiting));
         }
-    }
-
-    /// Gives up what has waited for too long; returns when the next is due.
-    fn give_up(&self, now: Instant) -> Instant {
-        let mut state = self.state.borrow_mut();
-        let before = state.queue.len();
-        let closing = state.closing;
-        state.queue.retain(|waiting| !closing && now - waiting.since < PATIENCE);
-        state.bytes = state.queue.iter().map(|waiting| waiting.notice.size()).sum();
-        let late = before - state.queue.len();
+        let late = state.sweep(now);
         self.counts.queued.fetch_sub(late, Ordering::Relaxed);
-        let next = state.queue.iter().map(|waiting| state.due(waiting)).min();
+        let next = state.due(now);
         drop(state);
         if late > 0 {
             self.lose(late, "it cannot be reached");
@@ -221,10 +211,11 @@ impl Notices {
         if self.is_idle() {
             self.idle.notify_waiters();
         }
-        next.unwrap_or(now + PATIENCE)
+        next
     }
 
     async fn tell(self: Rc<Self>, mut waiting: Waiting) {
+        let upstream = waiting.notice.upstream;
         match self.attempt(&mut waiting.notice).await {
             Outcome::Lost => {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
@@ -235,7 +226,7 @@ impl Notices {
                 self.counts.told.fetch_add(1, Ordering::Relaxed);
             }
         }
-        self.state.borrow_mut().under_way -= 1;
+        self.state.borrow_mut().done(upstream);
         if self.is_idle() {
             self.idle.notify_waiters();
         }
@@ -247,7 +238,7 @@ impl Notices {
         loop {
             let Some(inquiry) = notice.inquiry() else { return Outcome::Told };
             let answer = self.client.inquire(&inquiry, notice.body(), MAX_ANSWER).await;
-            self.state.borrow_mut().note(inquiry.upstream, answer.is_ok());
+            self.state.borrow_mut().note(inquiry.upstream, !is_away(&answer));
             let outcome = notice.judge(&answer);
             if outcome != Outcome::GoesOn {
                 return outcome;
@@ -255,22 +246,26 @@ impl Notices {
         }
     }
 
-    fn again(&self, mut waiting: Waiting) {
+    fn again(&self, waiting: Waiting) {
         self.counts.failed.fetch_add(1, Ordering::Relaxed);
-        waiting.due = Instant::now() + waiting.backoff.pause();
-        if self.state.borrow().closing || waiting.due - waiting.since > PATIENCE {
-            self.lose(1, "it does not answer");
-        } else {
-            self.push(waiting);
+        let again = self.state.borrow().again(waiting);
+        match again {
+            Some(waiting) => self.push(waiting),
+            None => self.lose(1, "it does not answer"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::{HeaderMap, HeaderValue, Method, header};
 
-    use super::{queue::MAX_BYTES, *};
+    use super::{
+        queue::{AT_ONCE, MAX_BYTES, PATIENCE},
+        *,
+    };
     use crate::{
         config::{Address, Timeouts, Upstream},
         upstream::{Group, Inquiry},
@@ -310,8 +305,7 @@ mod tests {
         }
         let state = notices.state.borrow();
         let paths: Vec<_> = state
-            .queue
-            .iter()
+            .waiting()
             .map(|waiting| waiting.notice.inquiry().unwrap().uri.to_string())
             .collect();
         assert_eq!(paths, ["/2", "/3"]);
@@ -326,7 +320,7 @@ mod tests {
         for number in 0..fit + 10 {
             notices.put(Notice::new(&inquiry(&large.replace('/', &format!("/{}", number % 10)))));
             let state = notices.state.borrow();
-            let bytes: usize = state.queue.iter().map(|waiting| waiting.notice.size()).sum();
+            let bytes: usize = state.waiting().map(|waiting| waiting.notice.size()).sum();
             assert_eq!((state.bytes, bytes <= MAX_BYTES), (bytes, true));
         }
         assert!((10..=11).contains(&lost(&notices)), "{}", lost(&notices));
@@ -350,7 +344,7 @@ mod tests {
             // 0.25, 0.5, 1, 2, 4, and then 8 seconds, or a half of each.
             let failed = notices.counts.failed.load(Ordering::Relaxed);
             assert!((12..=21).contains(&failed), "{failed}");
-            assert!(notices.state.borrow().queue.is_empty());
+            assert_eq!(notices.state.borrow().queued, 0);
         };
         tokio::task::LocalSet::new().run_until(all).await;
     }
@@ -371,8 +365,8 @@ mod tests {
         tokio::task::LocalSet::new().run_until(all).await;
     }
 
-    #[tokio::test]
-    async fn who_closes_waits_for_what_is_under_way_and_for_no_second_attempt() {
+    #[tokio::test(start_paused = true)]
+    async fn who_closes_tries_again_as_long_as_there_is_time() {
         let all = async {
             let notices = notices(100);
             notices.settled().await;
@@ -380,9 +374,19 @@ mod tests {
             for _ in 0..50 {
                 notices.put(Notice::new(&inquiry("/")));
             }
-            notices.settled().await;
+            // It is left alone for a while, and not once there is no time to lose.
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let before = notices.counts.failed.load(Ordering::Relaxed);
+            let settled = tokio::time::timeout(Duration::from_secs(10), notices.settled());
+            assert!(settled.await.is_err());
+            let failed = notices.counts.failed.load(Ordering::Relaxed) - before;
+            let rounds = failed / AT_ONCE as u64;
+            assert!((10..=22).contains(&rounds), "{failed}");
+            assert_eq!(notices.state.borrow().queued, 50);
+            // What is given up is not waited for.
+            let settled = tokio::time::timeout(PATIENCE, notices.settled());
+            assert!(settled.await.is_ok());
             assert_eq!(lost(&notices), 50);
-            assert_eq!(notices.counts.failed.load(Ordering::Relaxed), AT_ONCE as u64);
         };
         tokio::task::LocalSet::new().run_until(all).await;
     }

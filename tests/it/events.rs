@@ -93,6 +93,31 @@ fn each_of_several_channels_is_told_of_in_words_of_ones_own() {
 }
 
 #[test]
+fn of_several_channels_each_is_told_of_with_its_own_message() {
+    let keys = "push_channel_id_split_delimiter = \",\"\npush_channel_event_string = \
+                \"$push_channel_event $push_channel_id $push_message_id\"";
+    let gateway = start("hall", keys);
+    let mut events = told(&gateway);
+    for path in ["/pub?id=a", "/pub?id=b,a,c"] {
+        gateway.publish(path, "x");
+    }
+    let happened: Vec<_> = (0..4).map(|_| next(&mut events)).collect();
+    let mut expected = Vec::new();
+    for (at, channel) in [(0, "a"), (1, "b"), (1, "a"), (1, "c")] {
+        let mut client = gateway.connect();
+        client.get(&format!("/sub?id={channel}"), "Accept: text/event-stream\r\n");
+        client.head();
+        client.chunk().unwrap();
+        let skipped = if channel == "a" { at } else { 0 };
+        let ids: Vec<_> = (0..=skipped).map(|_| client.chunk().unwrap()).collect();
+        let id = String::from_utf8(ids[skipped].clone()).unwrap();
+        let id = id.lines().next().unwrap().trim_start_matches("id: ").to_owned();
+        expected.push(format!("channel_publish {channel} {id}"));
+    }
+    assert_eq!(happened, expected);
+}
+
+#[test]
 fn those_who_listen_to_events_are_none_themselves() {
     let gateway = start("hall", "");
     let mut first = told(&gateway);

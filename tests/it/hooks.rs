@@ -255,6 +255,92 @@ fn an_application_that_hangs_delays_no_message_and_no_end() {
     }
 }
 
+#[test]
+fn an_application_that_hangs_delays_nothing_that_another_is_told() {
+    let (app, asked) = silent();
+    let judge = Judge::saying(YES);
+    let (hanging, sound) = (app.address, judge.app.address);
+    let other = format!(
+        "push_unsubscribe_request = \"http://{hanging}/\"\n\n[[server.location]]\n\
+         path = \"= /other\"\npush_subscriber = true\npush_channel_id = \"$arg_id\"\n\
+         push_unsubscribe_request = \"http://{sound}/$arg_u\"\n"
+    );
+    let root = "workers = 1\nshutdown_timeout = \"500ms\"";
+    let _gateway = {
+        let gateway = Gateway::start_root(root, &locations("hall", "", &other));
+        let listening: Vec<_> = (0..2 * UNDER_WAY).map(|_| listen(&gateway, "/sub?id=1")).collect();
+        let last = listen(&gateway, "/other?id=1&u=ann");
+        drop(listening);
+        for _ in 0..UNDER_WAY {
+            assert_eq!(asked.recv_timeout(PATIENCE), Ok("asked"));
+        }
+        drop(last);
+        assert_eq!(target(&judge.next()), "/ann");
+        gateway
+    };
+}
+
+#[test]
+fn an_application_that_is_away_is_left_alone_whatever_says_so() {
+    const LEAVE: usize = 300;
+    let away = Arc::new(AtomicBool::new(true));
+    let still = away.clone();
+    let judge = Judge::new(move |_| {
+        if still.load(Ordering::SeqCst) {
+            return b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n".to_vec();
+        }
+        YES.into()
+    });
+    let mut gateway = judge.gateway("hall", "", OUT);
+    let listening: Vec<_> =
+        (0..LEAVE).map(|number| listen(&gateway, &format!("/sub?id=1&u={number}"))).collect();
+    drop(listening);
+    // It is asked a few times for each pause.
+    for _ in 0..4 * UNDER_WAY {
+        judge.next();
+    }
+    away.store(false, Ordering::SeqCst);
+    let mut told: HashMap<String, usize> = HashMap::new();
+    while told.len() < LEAVE {
+        *told.entry(target(&judge.next()).to_owned()).or_default() += 1;
+    }
+    gateway.join();
+    let in_vain = judge.questions() - LEAVE;
+    assert!(in_vain <= 8 * UNDER_WAY, "{in_vain}");
+    let twice = told.values().filter(|times| **times > 1).count();
+    assert!(twice <= 4 * UNDER_WAY, "{twice}");
+}
+
+#[test]
+fn a_shutdown_waits_for_an_application_that_comes_back_in_time() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    let keys = format!("push_unsubscribe_request = \"http://{address}/$arg_u\"");
+    let root = "workers = 1\nshutdown_timeout = \"30s\"";
+    let mut gateway = Gateway::start_root(root, &locations("hall", "", &keys));
+    let mut clients: Vec<_> = (0..2 * UNDER_WAY)
+        .map(|number| listen(&gateway, &format!("/sub?id=1&u={number}")))
+        .collect();
+    gateway.stop();
+    // Whoever reads the end has left.
+    for client in &mut clients {
+        client.rest();
+    }
+    let (sender, told) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let _app = App::start_at(address, move |client, _| {
+        while let Some(asked) = asked(client) {
+            sender.lock().unwrap().send(target(&asked).to_owned()).unwrap();
+            client.send(YES);
+        }
+    });
+    let all: std::collections::HashSet<_> =
+        clients.iter().map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
+    assert_eq!(all.len(), clients.len());
+    gateway.join();
+}
+
 /// How many, at most the descriptors allow.
 const MANY: usize = 1000;
 

@@ -283,3 +283,35 @@ fn a_server_that_fails_has_a_line_a_second_however_many_ask_it() {
     assert_eq!(times[0], 1);
     assert!(times.iter().sum::<u64>() <= ASKED, "{said:?}");
 }
+
+#[test]
+fn what_is_left_to_be_told_when_time_is_up_has_one_line() {
+    let (app, asked) = silent();
+    let directory = tempfile::tempdir().unwrap();
+    let errors = directory.path().join("error.log");
+    let config = format!(
+        "workers = 1\nerror_log = \"{}\"\nshutdown_timeout = \"1s\"\n[[server]]\n\
+         listen = [\"127.0.0.1:0\"]\n[[server.location]]\npath = \"/\"\npush_subscriber = true\n\
+         push_channel_id = \"$arg_id\"\npush_unsubscribe_request = \"http://{}/\"\n",
+        errors.display(),
+        app.address
+    );
+    let mut daemon = Daemon::start(&write(&directory, &config));
+    let mut clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = daemon.connect();
+            client.get("/?id=1", "Accept: text/event-stream\r\n");
+            client.head();
+            client
+        })
+        .collect();
+    daemon.signal("-TERM");
+    for client in &mut clients {
+        client.rest();
+    }
+    assert_eq!(asked.recv_timeout(PATIENCE), Ok("asked"));
+    assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+    let log = fs::read_to_string(&errors).unwrap();
+    let left: Vec<_> = log.lines().filter(|line| line.contains("time is up")).collect();
+    assert!(left.len() == 1 && left[0].contains("queued=4 under_way=16"), "{log}");
+}

@@ -288,7 +288,8 @@ fn levels_that_cannot_be_understood_are_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let config = write(&directory, &serving("127.0.0.1:0"));
     for (levels, why) in [
-        ("pushgate=lodu", ""),
+        ("warn, pushgate=lodu", "\"lodu\" in \"pushgate=lodu\" is no level"),
+        ("Pushgate=debug", "\"Pushgate\" in \"Pushgate=debug\" is no module"),
         ("inof", "\"inof\" is no level"),
         ("info,hyper", "\"hyper\" is no level"),
         ("=,=", ""),
@@ -302,7 +303,7 @@ fn levels_that_cannot_be_understood_are_an_error() {
             assert_eq!(text.lines().count(), 1, "{text}");
         }
     }
-    for levels in ["", "debug", "warn,pushgate=debug", "off,pushgate::upstream=info"] {
+    for levels in ["", " ", "info\n", "warn, pushgate=debug", "off,pushgate::upstream=info"] {
         let output = command(&config).args(["-t"]).env("RUST_LOG", levels).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{levels}: {output:?}");
     }
@@ -313,14 +314,14 @@ fn what_may_not_be_meant_is_told_at_a_check_and_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let errors = directory.path().join("errors");
     let keys = format!(
-        "error_log = \"{}\"\npush_secure_link = \"$arg_s,$arg_e\"\n\
+        "error_log = \"{}\"\naccess = \"allow all\"\npush_secure_link = \"$arg_s,$arg_e\"\n\
          push_secure_link_secret = \"text:0123456789abcdef0123456789abcdef\"\n",
         errors.display()
     );
-    let open = "[[server.location]]\npath = \"/app\"\nproxy_pass = \"http://127.0.0.1:9\"\n";
+    let open = "[[server.location]]\npath = \"/app\"\npush_status = true\n";
     let config = write(&directory, &format!("{keys}{}{open}", serving("127.0.0.1:0")));
     let told = "path: \"/app\" is not guarded by push_secure_link of an outer level, because of its \
-                proxy_pass; access may say who comes here";
+                push_status; access may say who comes here";
     let output = command(&config).arg("-t").output().unwrap();
     let (status, text) = said(&output);
     assert_eq!(status, Some(0), "{text}");

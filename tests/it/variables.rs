@@ -101,3 +101,44 @@ fn events_say_how_many_there_are_when_they_are_told_and_of_which_message() {
         assert_eq!(next(&mut events), "channel_delete 0 ;");
     }
 }
+
+/// What a client says is told as it says it, whatever it looks like.
+#[test]
+fn what_a_client_says_is_never_taken_for_what_comes_later() {
+    let judge = Judge::saying(YES);
+    let keys = "push_presence = \"$arg_u\"\npush_presence_grace = 0\npush_channel_events = \"ev\"\n\
+         push_channel_event_string = \"$push_channel_event $push_identity \
+         $push_subscriber_count $push_message_id;\"\n";
+    let asks = "push_unsubscribe_request = \
+         \"/auth/out/$push_subscriber_count?u=$arg_u&n=$push_subscriber_count&m=$push_message_id\"\n";
+    let listener = [asks, keys, "\n[[server.location]]\npath = \"= /events\"\npush_subscriber = true\n\
+         push_channel_id = \"ev\"\npush_channel_group = \"meta\"\n\n\
+         [[server.location]]\npath = \"/auth/out/\"\ninternal = true\n\
+         proxy_pass = \"http://APP/left/\"\nproxy_set_header = { X-Was = \"$arg_m of $arg_n: $args\" }\n"].concat();
+    let gateway = judge.gateway("hall", "", &listener);
+    let mut events = gateway.connect();
+    handshake(&mut events, "/events", "");
+    events.head();
+    gateway.publish("/pub?id=1", "x");
+    let (id, encoded) = (format!("{NOW}:0"), format!("{NOW}%3A0"));
+    for who in ["18446744073709551557", "281474976710655:65535", "u18446744073709551557v"] {
+        let mut client = gateway.connect();
+        client.get(&format!("/sub?id=1&u={who}"), &format!("{EVENTS}Last-Event-ID: {id}\r\n"));
+        client.head();
+        client.chunk().unwrap();
+        let mut told = |what: &str| loop {
+            let event = next(&mut events);
+            if event.starts_with(what) {
+                break event;
+            }
+        };
+        assert!(told("join").starts_with(&format!("join {who} ")));
+        assert_eq!(told("subscriber_enqueue"), format!("subscriber_enqueue {who} 1 {id};"));
+        drop(client);
+        assert_eq!(told("subscriber_dequeue"), format!("subscriber_dequeue {who} 0 {id};"));
+        let told = judge.next();
+        let said = format!("u={}&n=0&m={encoded}", who.replace(':', "%3A"));
+        assert_eq!(target(&told), format!("/left/0?{said}"));
+        assert_eq!(told.header("x-was"), Some(&*format!("{id} of 0: {said}")));
+    }
+}

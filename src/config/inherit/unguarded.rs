@@ -12,7 +12,8 @@ use crate::{
 
 impl Build<'_> {
     /// Warns of guards of outer levels that a location does not have, which is for something else than
-    /// messages, and open to whoever comes: neither `internal` nor with rules of its own.
+    /// messages, and open to whoever comes: neither `internal` nor with rules of its own. What is passed on is the
+    /// application's affair, and most of its pages are for everybody.
     pub(super) fn note_unguarded(&mut self, status: Option<Status>) {
         let Some(role) = self.unguarded(status) else { return };
         let block = self.block;
@@ -20,8 +21,8 @@ impl Build<'_> {
         let rules = block.access.as_ref();
         let internal = block.internal.as_ref().is_some_and(|at| at.value);
         let chosen = rules.is_some_and(|at| own(at.place) || at.value.iter().any(Rule::denies));
-        // Without rules what shows the gateway or takes items admits this machine only.
-        let local = block.proxy_pass.is_none() && rules.is_none_or(|at| at.value.is_empty());
+        // Without rules it admits this machine only.
+        let local = rules.is_none_or(|at| at.value.is_empty());
         if internal || chosen || local {
             return;
         }
@@ -46,8 +47,7 @@ impl Build<'_> {
     fn unguarded(&self, status: Option<Status>) -> Option<&'static str> {
         let block = self.block;
         if status.is_none() {
-            let role = block.proxy_pass.as_ref().map(|at| at.place.key);
-            return role.or_else(|| self.takes_anything().then_some("push_grip_publish"));
+            return self.takes_anything().then_some("push_grip_publish");
         }
         let keys = [
             (block.push_status.as_ref(), "push_status"),

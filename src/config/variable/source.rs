@@ -67,6 +67,8 @@ const KNOWN: [(&str, Known); 18] = [
 
 /// Keys of what is told when it has happened.
 const TOLD: [&str; 2] = ["push_unsubscribe_request", "push_channel_event_string"];
+/// Keys of what is told to other subscribers.
+const EVENTS: [&str; 2] = ["push_channel_events", "push_channel_event_string"];
 
 impl Source {
     /// The variable of a name, which may be a group of the location's pattern.
@@ -124,6 +126,8 @@ impl Source {
         let Self::Known(known) = self else { return false };
         let asks = ["push_authorize_request", "push_subscribe_request"];
         match known {
+            Known::ChannelEvent => !EVENTS.contains(&key),
+            Known::ChannelId => ["push_channel_id", "push_channel_group"].contains(&key),
             Known::PreviousMessageId => !asks.contains(&key),
             Known::MessageId => !asks.contains(&key) && !TOLD.contains(&key),
             Known::SubscriberCount => {

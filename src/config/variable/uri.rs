@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 
 use super::{
     Part, Scope, Template,
+    later::Marks,
     source::{Known, Source},
 };
 use crate::router::{NO_URI, climbs};
@@ -21,8 +22,17 @@ impl Template {
     /// `$request_uri`, which are so already; the slashes of `$uri` stay. `None`: it is no path, or one
     /// that a value leads elsewhere by `..`.
     pub fn expand_uri(&self, scope: &Scope<'_>) -> Option<Uri> {
+        self.expand_uri_with(scope, None)
+    }
+
+    /// The same, with marks for what is missing.
+    pub fn expand_uri_with(&self, scope: &Scope<'_>, marks: Option<&Marks>) -> Option<Uri> {
         let mut text = String::new();
         for part in &self.parts {
+            if let Some(mark) = marks.and_then(|marks| marks.stand_in(part)) {
+                text.push_str(&mark);
+                continue;
+            }
             let value = part.expand(scope);
             let set = match part {
                 Part::Literal(literal) => {
