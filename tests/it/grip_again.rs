@@ -34,7 +34,7 @@ struct Dialog {
 
 impl Dialog {
     fn new() -> Self {
-        let ((tell, asked), (answers, handed)) = (channel(), channel());
+        let ((tell, asked), (answers, handed)) = (channel(), channel::<Vec<u8>>());
         let (tell, handed) = (Mutex::new(tell), Mutex::new(handed));
         let app = App::start(move |client, _| {
             while let Some(question) = app::asked(client) {
@@ -42,8 +42,7 @@ impl Dialog {
                 // Without one it hangs until the test is over.
                 let Ok(answer) = handed.lock().unwrap().recv() else { return };
                 // Who does not wait for it any more is gone.
-                if std::io::Write::write_all(&mut client.stream, &Vec::<u8>::from(answer)).is_err()
-                {
+                if client.stream.write_all(&answer).is_err() {
                     return;
                 }
             }
@@ -320,13 +319,12 @@ fn the_last_link_that_is_named_is_told_that_a_client_has_left() {
 #[test]
 fn one_fault_of_the_application_is_no_line_for_each_client() {
     const CLIENTS: usize = 50;
-    let long = "x".repeat(2000);
+    let name = "x".repeat(2000);
     let app = App::answering(move |asked| match asked.line().split(' ').nth(1).unwrap() {
-        "/next" => b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        "/long" => answer(&format!("Grip-Hold: stream\r\nGrip-Channel: {long}\r\n"), ""),
+        "/long" => answer(&format!("Grip-Hold: stream\r\nGrip-Channel: {name}\r\n"), ""),
         "/gone" => hold("stream", "Grip-Link: </a b>; rel=gone\r\n", "begin;"),
         "/socket" if asked.body == b"OPEN\r\n" => opening(""),
-        "/socket" => b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        "/next" | "/socket" => b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n".to_vec(),
         _ => hold("stream", NEXT, "begin;"),
     });
     let directory = tempfile::tempdir().unwrap();

@@ -34,7 +34,7 @@ pub(super) enum Outcome {
 enum Turn {
     News(Next),
     Ask,
-    Told(Result<Told, Refusal>),
+    Told(Result<Box<Told>, Refusal>),
     Over,
 }
 
@@ -67,7 +67,7 @@ struct Wait<'a> {
     /// It is to be asked.
     due: bool,
     /// It is being asked. This takes the most room of all, and is seldom done.
-    asking: Option<Doing<Result<Told, Refusal>>>,
+    asking: Option<Doing<Result<Box<Told>, Refusal>>>,
     /// What has come since then and answers nothing.
     passed: VecDeque<Arc<Message>>,
 }
@@ -82,7 +82,7 @@ impl Wait<'_> {
                 }
                 Turn::Told(again) => {
                     self.seat.put_back(self.passed);
-                    return Ok(Outcome::Told(Box::new(again?)));
+                    return Ok(Outcome::Told(again?));
                 }
                 Turn::Ask => self.ask(),
                 Turn::News(Next::Lost) => {
@@ -116,7 +116,7 @@ impl Wait<'_> {
     /// Asks the application again, for as long as the request may wait: it may be away.
     fn ask(&mut self) {
         let (caller, seen) = (self.caller.clone(), self.seat.last());
-        self.asking = Some(Box::pin(async move { caller.again(&seen).await }));
+        self.asking = Some(Box::pin(async move { caller.again(&seen).await.map(Box::new) }));
         self.due = false;
     }
 
@@ -139,7 +139,9 @@ impl Wait<'_> {
 }
 
 /// What the application says that is being asked.
-async fn told(asking: &mut Option<Doing<Result<Told, Refusal>>>) -> Result<Told, Refusal> {
+async fn told(
+    asking: &mut Option<Doing<Result<Box<Told>, Refusal>>>,
+) -> Result<Box<Told>, Refusal> {
     match asking {
         Some(asking) => asking.as_mut().await,
         None => std::future::pending().await,

@@ -57,5 +57,5 @@ pub(in crate::upstream::grip) fn is_hint(
     message: &Message,
     pick: impl Fn(&Item) -> Option<&Part>,
 ) -> bool {
-    message.item().and_then(|item| pick(item)).is_some_and(|part| part.action == Action::Hint)
+    message.item().and_then(pick).is_some_and(|part| part.action == Action::Hint)
 }
