@@ -118,9 +118,9 @@ impl<H: Handler> Worker<H> {
         let Answered { from, answer, after, forsakable } = answered;
         let mut hall = self.shared.hall.borrow_mut();
         let Some(key) = hall.find(EventData::new_u64(from)) else { return };
-        let goes_on = hall.complete(key, answer, &after);
+        let goes_on = hall.complete(key, answer, after);
         drop(hall);
-        if let Some(answer) = goes_on {
+        if let Some((answer, after)) = goes_on {
             let unread = Rc::new(Cell::new(after.close));
             let begun = Begun { answer: Box::pin(ready(answer)), unread, forsakable };
             self.stand_in(from, begun, &after.rest);
@@ -145,11 +145,11 @@ struct After {
 
 impl Hall {
     /// Does what an answer asks for; returns one that goes on as a body.
-    fn complete(&mut self, key: u32, answer: Answer, after: &After) -> Option<Answer> {
+    fn complete(&mut self, key: u32, answer: Answer, after: After) -> Option<(Answer, After)> {
         match answer {
             Answer::Hold(holding) if !holding.as_body => {
                 let persistence = Persistence { close: after.close, raw: false };
-                self.settle(key, Step::Hold(holding, persistence), after.rest.clone());
+                self.settle(key, Step::Hold(holding, persistence), after.rest);
                 None
             }
             Answer::Respond(response) => {
@@ -159,15 +159,15 @@ impl Hall {
                         self.respond(key, &parts, &body, after);
                         None
                     }
-                    Err(body) => Some(Answer::Respond(Response::from_parts(parts, body))),
+                    Err(body) => Some((Answer::Respond(Response::from_parts(parts, body)), after)),
                 }
             }
-            answer => Some(answer),
+            answer => Some((answer, after)),
         }
     }
 
     /// Sends a whole response.
-    fn respond(&mut self, key: u32, parts: &response::Parts, body: &Bytes, after: &After) {
+    fn respond(&mut self, key: u32, parts: &response::Parts, body: &Bytes, after: After) {
         let said = closes(&parts.headers);
         let close = said || after.close || self.closing;
         let bytes = head::answer(parts.status, &parts.headers, close && !said, body);
@@ -175,7 +175,7 @@ impl Hall {
         let held = &mut self.held[key as usize];
         held.close = close;
         if !close && !after.rest.is_empty() {
-            held.rare().input.clone_from(&after.rest);
+            held.rare().input = after.rest;
         }
         self.answer_soon(key, bytes, parts.extensions.get::<Entry>());
     }

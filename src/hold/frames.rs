@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use rustix::event::epoll::EventData;
 
 use super::{
-    Handler, Incoming, Received, Worker, receive::Running, socket::NOT_TAKEN, worker::HallCell,
+    Handler, Incoming, Received, Worker, socket::NOT_TAKEN, task::Running, worker::HallCell,
 };
 use crate::{
     response::Refusal,

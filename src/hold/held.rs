@@ -92,6 +92,8 @@ pub(super) struct Member {
 pub(super) struct Rare {
     /// Received, and not yet looked at.
     pub(super) input: Vec<u8>,
+    /// The input is looked at when it is its turn.
+    pub(super) ready: bool,
     /// Bytes in front of the next message.
     pub(super) unsent: Bytes,
     /// Header lines of the response that belong to this request alone.
@@ -182,6 +184,11 @@ impl Held {
     /// Whether something has been received that nobody has looked at.
     pub(super) fn has_input(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| !rare.input.is_empty())
+    }
+
+    /// Whether it is to be looked at what it has sent.
+    pub(super) fn is_ready(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.ready)
     }
 
     /// Whether it is a WebSocket that has sent messages which nobody has taken yet.

@@ -37,6 +37,11 @@ pub(super) fn is_whole(input: &[u8], seen: usize, most: usize) -> Result<bool, R
     }
 }
 
+/// Whether there are empty lines at most, which before a request are nothing (RFC 9112 section 2.2).
+pub(super) fn is_blank(input: &[u8]) -> bool {
+    input.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
 /// Whether hyper takes what a request says of the length of its body (RFC 9112 section 6.3): it refuses
 /// the others without a word, and takes no length into account behind a transfer coding.
 fn has_length(request: &httparse::Request<'_, '_>) -> bool {

@@ -43,6 +43,7 @@ mod survey;
 mod tabs;
 mod talk;
 mod tally;
+mod task;
 mod tunnel;
 mod wait;
 mod wheel;

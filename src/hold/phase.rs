@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{hall::Hall, held::Phase, wheel::Tick};
+use super::{hall::Hall, held::Phase, incoming, wheel::Tick, wire::AHEAD};
 use crate::channel::Checksum;
 
 /// How long a connection that we closed may go on sending: nginx's `lingering_timeout`.
@@ -25,18 +25,23 @@ impl Hall {
         if self.closing {
             return self.linger(key);
         }
-        let deaf = std::mem::take(&mut held.deaf);
-        let input = held.rare.as_ref().is_some_and(|rare| !rare.input.is_empty());
+        if let Some(rare) = held.rare.as_mut().filter(|rare| incoming::is_blank(&rare.input)) {
+            rare.input = Vec::new();
+        }
+        held.tidy();
+        let ahead = held.rare.as_ref().map_or(0, |rare| rare.input.len());
+        let input = ahead > 0;
         if held.eof && !input {
             return self.close(key);
         }
         let listening = &self.listening[usize::from(held.client.listener)];
         let patience = if input { listening.header_timeout } else { listening.keepalive_timeout };
         self.set_deadline(key, Some(patience));
-        if deaf {
-            self.arm(key);
+        if ahead < AHEAD {
+            self.listen_again(key);
         }
         if input {
+            self.held[key as usize].rare().ready = true;
             self.ready.push(key);
         }
     }

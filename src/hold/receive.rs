@@ -1,22 +1,17 @@
 //! Bytes from a connection: a request, more than it should send, or its end.
 
-use std::{
-    os::fd::OwnedFd,
-    rc::Rc,
-    task::{Context, Waker},
-};
+use std::task::{Context, Waker};
 
 use rustix::event::epoll;
 
 use super::{
-    Client, Handler, Talk, Worker,
-    complete::complete,
+    Handler, Worker,
     exchange::{Begun, Exchange, Step},
     head,
     held::Phase,
-    incoming, tunnel,
-    wire::{AHEAD, Wire},
-    worker::Shared,
+    incoming,
+    task::{Running, run},
+    wire::AHEAD,
 };
 use crate::{log, response::Refusal};
 
@@ -37,6 +32,8 @@ impl<H: Handler> Worker<H> {
         let mut hall = self.shared.hall.borrow_mut();
         let Some(held) = hall.held.get_mut(key as usize) else { return };
         match held.phase {
+            // Its turn comes when what it has sent before is looked at.
+            Phase::Idle if held.is_ready() => hall.read_ahead(key, bytes),
             Phase::Idle => {
                 drop(hall);
                 self.input(key, bytes);
@@ -50,18 +47,13 @@ impl<H: Handler> Worker<H> {
             }
             Phase::Held if held.is_socket() && !held.has_input() => {
                 drop(hall);
+                // What came before is published before.
+                self.answer_asked();
                 self.frames(key, bytes);
             }
             // After the last answer nothing is a request.
             Phase::Held | Phase::Ending if held.close => {}
-            Phase::Held | Phase::Ending => {
-                let input = &mut held.rare().input;
-                input.extend_from_slice(bytes);
-                if input.len() >= AHEAD {
-                    held.deaf = true;
-                    hall.arm(key);
-                }
-            }
+            Phase::Held | Phase::Ending => hall.read_ahead(key, bytes),
             Phase::Lingering => {}
         }
     }
@@ -96,6 +88,7 @@ impl<H: Handler> Worker<H> {
             let Some(held) = hall.held.get_mut(key as usize) else { continue };
             if held.phase == Phase::Held && held.is_socket() {
                 drop(hall);
+                self.answer_asked();
                 self.resume(key);
                 continue;
             }
@@ -104,6 +97,7 @@ impl<H: Handler> Worker<H> {
             }
             let Some(rare) = &mut held.rare else { continue };
             let input = std::mem::take(&mut rare.input);
+            rare.ready = false;
             held.tidy();
             drop(hall);
             if !input.is_empty() {
@@ -118,6 +112,8 @@ impl<H: Handler> Worker<H> {
         if self.direct(key, bytes) {
             return;
         }
+        // Requests are answered in the order in which they came.
+        self.answer_asked();
         let mut hall = self.shared.hall.borrow_mut();
         let Some(held) = hall.held.get_mut(key as usize) else { return };
         let listener = usize::from(held.client.listener);
@@ -128,8 +124,7 @@ impl<H: Handler> Worker<H> {
         // Empty lines before a request are nothing (RFC 9112 section 2.2).
         let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         input.extend_from_slice(if seen == 0 { &bytes[blank..] } else { bytes });
-        let listening = &hall.listening[listener];
-        let (patience, most) = (listening.header_timeout, listening.max_header_size);
+        let most = hall.listening[listener].max_header_size;
         if input.is_empty() {
             if hall.held[key as usize].eof {
                 hall.close(key);
@@ -139,18 +134,11 @@ impl<H: Handler> Worker<H> {
         match incoming::is_whole(&input, seen, most) {
             Ok(true) => {
                 drop(hall);
-                return self.exchange(key, input, None);
+                self.exchange(key, input, None);
             }
-            Ok(false) => {}
-            Err(refusal) => return hall.refuse(key, &refusal),
+            Ok(false) => hall.wait_for_head(key, input, seen > 0),
+            Err(refusal) => hall.refuse(key, &refusal),
         }
-        if hall.held[key as usize].eof {
-            return hall.close(key);
-        }
-        if seen == 0 {
-            hall.set_deadline(key, Some(patience));
-        }
-        hall.held[key as usize].rare().input = input;
     }
 
     /// Runs hyper over bytes in hand; `begun` is the answer to the first request in them, if there
@@ -170,73 +158,13 @@ impl<H: Handler> Worker<H> {
             hall.part(key);
             drop(hall);
             let running = Running::new(self.shared.clone());
-            tokio::task::spawn_local(task(running, exchange, client));
+            tokio::task::spawn_local(run(running, exchange, client));
             return;
         }
         drop(hall);
         let (fd, rest) = exchange.finish();
         let mut hall = self.shared.hall.borrow_mut();
         hall.held[key as usize].fd = fd;
-        hall.settle(key, step, rest);
-    }
-}
-
-/// Goes on with an exchange that has to wait; then the socket comes back to the hall.
-async fn task<H: Handler>(running: Running<H>, mut exchange: Exchange<H>, client: Client) {
-    let shared = &running.0;
-    let step = match exchange.wire().become_task() {
-        Ok(()) => complete(&mut exchange, shared).await,
-        Err(_) => Step::Closed,
-    };
-    let (fd, rest) = exchange.finish();
-    match (fd, step) {
-        (Some(fd), Step::Tunnel(tunnel)) => {
-            let wire = Wire::new(fd, rest);
-            if wire.become_task().is_ok() {
-                tunnel::run(wire, *tunnel, shared.closing()).await;
-            }
-            shared.tally.closed.add(1);
-        }
-        (Some(fd), Step::Converse(converse)) => {
-            let wire = Wire::new(fd, rest);
-            if wire.become_task().is_ok() {
-                let mut talk = Talk::new(wire);
-                if talk.agree(converse.headers, converse.entry).await.is_ok() {
-                    (converse.run)(shared.door(), talk).await;
-                }
-            }
-            shared.tally.closed.add(1);
-        }
-        (Some(fd), step) => come_back(shared, fd, client, step, rest),
-        (None, _) => shared.tally.closed.add(1),
-    }
-}
-
-/// Counts a task as long as it exists, however it ends.
-pub(super) struct Running<H>(Rc<Shared<H>>);
-
-impl<H> Running<H> {
-    pub(super) fn new(shared: Rc<Shared<H>>) -> Self {
-        shared.tasks.set(shared.tasks.get() + 1);
-        Self(shared)
-    }
-
-    pub(super) fn shared(&self) -> &Shared<H> {
-        &self.0
-    }
-}
-
-impl<H> Drop for Running<H> {
-    fn drop(&mut self) {
-        self.0.tasks.set(self.0.tasks.get() - 1);
-        self.0.changed.notify_one();
-    }
-}
-
-fn come_back<H>(shared: &Shared<H>, fd: OwnedFd, client: Client, step: Step, rest: Vec<u8>) {
-    let mut hall = shared.hall.borrow_mut();
-    hall.now = std::time::Instant::now();
-    if let Some(key) = hall.adopt(fd, client) {
         hall.settle(key, step, rest);
     }
 }
@@ -263,6 +191,38 @@ impl super::hall::Hall {
             }
             // What leaves HTTP follows an answer of the application, and only a task can wait for that.
             Step::Wait | Step::Closed | Step::Tunnel(_) | Step::Converse(_) => self.linger(key),
+        }
+    }
+
+    /// Waits for the rest of a head, of which this is there; `waits` says that it has waited before.
+    fn wait_for_head(&mut self, key: u32, input: Vec<u8>, waits: bool) {
+        let held = &mut self.held[key as usize];
+        if held.eof {
+            return self.close(key);
+        }
+        held.rare().input = input;
+        if !waits {
+            let listener = usize::from(held.client.listener);
+            self.set_deadline(key, Some(self.listening[listener].header_timeout));
+        }
+        self.listen_again(key);
+    }
+
+    /// Keeps what a client sends before it is its turn; what is too much stays with the kernel.
+    fn read_ahead(&mut self, key: u32, bytes: &[u8]) {
+        let held = &mut self.held[key as usize];
+        let input = &mut held.rare().input;
+        input.extend_from_slice(bytes);
+        if input.len() >= AHEAD {
+            held.deaf = true;
+            self.arm(key);
+        }
+    }
+
+    /// Reads again, where too much had been sent ahead.
+    pub(super) fn listen_again(&mut self, key: u32) {
+        if std::mem::take(&mut self.held[key as usize].deaf) {
+            self.arm(key);
         }
     }
 

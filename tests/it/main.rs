@@ -79,6 +79,7 @@ mod status;
 mod stream;
 mod transports;
 mod tunnel;
+mod turn;
 mod vanish;
 mod variables;
 mod waiting;

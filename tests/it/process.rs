@@ -327,9 +327,9 @@ fn what_may_not_be_meant_is_told_at_a_check_and_at_the_start() {
     let (warning, fine) = text.split_once('\n').unwrap();
     assert!(warning.starts_with("pushgate: warning: ") && warning.ends_with(told), "{text}");
     assert!(fine.ends_with(" is fine\n"), "{text}");
-    let daemon = Daemon::start(&config);
-    daemon.request("GET", "/", "", "");
-    drop(daemon);
+    let mut daemon = Daemon::start(&config);
+    daemon.signal("-TERM");
+    assert!(daemon.child.wait().unwrap().success());
     let log = fs::read_to_string(&errors).unwrap();
     assert_eq!(log.lines().filter(|line| line.contains(" WARN ")).count(), 1, "{log}");
 }
