@@ -48,6 +48,8 @@ fn hold(caller: Rc<Caller>, told: Told) -> Answer {
     let transport = if waits { Transport::LongPoll } else { Transport::Chunked };
     let names = told.instruct.wanted();
     let channels = names.iter().map(|channel| caller.channel(&channel.name)).collect();
+    // It would be a part of all that waits with it.
+    let told = Box::new(told);
     let respond = move |door: Door| -> crate::hold::Doing<Response<Body>> {
         Box::pin(async move { held(caller, door, told).await })
     };
@@ -61,7 +63,7 @@ fn hold(caller: Rc<Caller>, told: Told) -> Answer {
 }
 
 /// The answer, once there is one, or why the request cannot be held.
-async fn held(caller: Rc<Caller>, door: Door, told: Told) -> Response<Body> {
+async fn held(caller: Rc<Caller>, door: Door, told: Box<Told>) -> Response<Body> {
     answered(&caller, door, told).await.unwrap_or_else(|refusal| {
         caller.warns(Fault::Refused, &refusal);
         refusal.into()
@@ -72,7 +74,7 @@ async fn held(caller: Rc<Caller>, door: Door, told: Told) -> Response<Body> {
 async fn answered(
     caller: &Rc<Caller>,
     door: Door,
-    mut told: Told,
+    mut told: Box<Told>,
 ) -> Result<Response<Body>, Refusal> {
     let mut asked = 0;
     // It stays while the application is asked again, so that nothing published meanwhile is lost.
@@ -81,7 +83,7 @@ async fn answered(
         match told.instruct.hold {
             Some(Hold::Response) => match wait::wait(caller, &mut seat, told, &mut asked).await? {
                 wait::Outcome::Answer(response) => return Ok(response),
-                wait::Outcome::Told(again) => told = *again,
+                wait::Outcome::Told(again) => told = again,
             },
             _ if told.goes_on() => return stream::begin(caller, door, seat, told).await,
             _ => return Ok(told.answer(caller)),

@@ -30,6 +30,9 @@ enum After {
     Over,
 }
 
+/// What an answer tells that follows another.
+type Page = (Instruct, Bytes);
+
 /// Who waits.
 struct Client {
     caller: Rc<Caller>,
@@ -45,7 +48,7 @@ pub(super) async fn begin(
     caller: &Rc<Caller>,
     door: Door,
     mut seat: Seat,
-    told: Told,
+    told: Box<Told>,
 ) -> Result<Response<Body>, Refusal> {
     let (instruct, body) = (told.instruct.clone(), told.body.clone());
     let gone = Gone::watch(caller, instruct.gone.as_deref());
@@ -64,12 +67,13 @@ impl Client {
     }
 
     /// The next page, after a pause.
-    async fn page(&mut self, uri: &str, pause: Duration) -> Result<Told, Refusal> {
+    async fn page(&mut self, uri: &str, pause: Duration) -> Result<Page, Refusal> {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
         self.seat.forget_hints(|item| item.stream.as_ref()).await;
-        self.caller.next(uri, &self.seat.last()).await
+        let told = self.caller.next(uri, &self.seat.last()).await?;
+        Ok((told.instruct, told.body))
     }
 
     fn cut(&self, fault: Fault, why: impl Display) -> Cut {
@@ -110,9 +114,8 @@ async fn run(
         // Asking takes the most room of all this, and is seldom done.
         let door = client.door.clone();
         let asking = client.page(&link.uri, chain.pause());
-        let told = Box::pin(next(asking, &door, &instruct, &out)).await?;
-        let told = told.map_err(|refusal| client.cut(Fault::Next, refusal))?;
-        (instruct, body) = (told.instruct, told.body);
+        let page = Box::pin(next(asking, &door, &instruct, &out)).await?;
+        (instruct, body) = page.map_err(|refusal| client.cut(Fault::Next, refusal))?;
         client.gone.moves(&client.caller, instruct.gone.as_deref());
         let followed = client.follow(&instruct).await;
         followed.map_err(|refusal| client.cut(Fault::Channels, refusal))?;
@@ -121,11 +124,11 @@ async fn run(
 
 /// Asks for what follows, as long as there is a server; who waits gets signs of life meanwhile.
 async fn next(
-    asking: impl Future<Output = Result<Told, Refusal>>,
+    asking: impl Future<Output = Result<Page, Refusal>>,
     door: &Door,
     instruct: &Instruct,
     out: &Out,
-) -> Result<Result<Told, Refusal>, Cut> {
+) -> Result<Result<Page, Refusal>, Cut> {
     let mut asking = pin!(asking);
     let mut pace = Pace::new(instruct);
     loop {

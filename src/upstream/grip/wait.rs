@@ -44,7 +44,7 @@ enum Turn {
 pub(super) async fn wait(
     caller: &Rc<Caller>,
     seat: &mut Seat,
-    told: Told,
+    told: Box<Told>,
     asked: &mut usize,
 ) -> Result<Outcome, Refusal> {
     let gone = Gone::watch(caller, told.instruct.gone.as_deref());
@@ -73,7 +73,7 @@ struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    async fn end(mut self, told: Told) -> Result<Outcome, Refusal> {
+    async fn end(mut self, told: Box<Told>) -> Result<Outcome, Refusal> {
         let end = Instant::now() + told.instruct.patience();
         loop {
             match self.turn(end).await {
