@@ -95,10 +95,11 @@ impl Sequence {
         self.since.map(|since| since + PATIENCE)
     }
 
-    /// The application has told everything up to an item. What is early still, and was it when it was
-    /// asked before, is none of what follows.
+    /// The application has told everything up to an item; it may be one that others have followed by now.
+    /// What is early still, and was it when it was asked before, is none of what follows.
     pub fn told(&mut self, last: Option<&str>, now: Instant, out: &mut Vec<Arc<Message>>) {
-        if let Some(id) = std::mem::replace(&mut self.last, last.map(Into::into)) {
+        let passed = last.is_some_and(|last| self.past.iter().any(|id| **id == *last));
+        if !passed && let Some(id) = std::mem::replace(&mut self.last, last.map(Into::into)) {
             self.pass(id);
         }
         self.since = None;

@@ -138,6 +138,13 @@ pub enum News {
 }
 
 impl Feed {
+    /// In its channels it is one of another transport from now on.
+    pub fn goes_by(&mut self, transport: Transport) {
+        if let Some(waiter) = self.hall.borrow_mut().bodies.get(self.key) {
+            waiter.transport = transport;
+        }
+    }
+
     /// What there is next.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<News> {
         let mut hall = self.hall.borrow_mut();

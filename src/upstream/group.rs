@@ -17,6 +17,7 @@ use tracing::warn;
 use super::{
     UpstreamError,
     counts::{Counted, GroupFigures},
+    grip::Faults,
     quiet::Quiet,
 };
 use crate::config::{Address, Upstream};
@@ -40,6 +41,8 @@ pub struct Group {
     connections: Arc<AtomicUsize>,
     /// What the log is told of answers that are failures.
     quiet: Quiet,
+    /// What it is told of those who are held.
+    pub(super) held: Faults,
 }
 
 /// A server.
@@ -77,6 +80,7 @@ impl Group {
             failures: AtomicU64::new(0),
             connections: Arc::default(),
             quiet: Quiet::default(),
+            held: Faults::default(),
         }
     }
 

@@ -63,7 +63,8 @@ impl Script {
     }
 }
 
-fn gateway(app: &App, keys: &str) -> Gateway {
+/// As [`Script::gateway`], in front of any application.
+pub fn gateway(app: &App, keys: &str) -> Gateway {
     let held = format!("push_grip = true\npush_channel_timeout = \"1m\"\n{keys}");
     let locations = format!("{}{ITEMS}{ORDINARY}", app.location(&held));
     Gateway::start_root("workers = 1\nshutdown_timeout = \"2s\"", &locations)

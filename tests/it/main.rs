@@ -41,6 +41,7 @@ mod events;
 mod farewells;
 mod faults;
 mod grip;
+mod grip_again;
 mod grip_details;
 mod grip_socket;
 mod handshake;

@@ -13,18 +13,43 @@ pub(super) fn resolve(base: &Uri, link: &str) -> Option<Uri> {
     } else if link.starts_with('/') {
         link.to_owned()
     } else if link.is_empty() {
-        base.path_and_query()?.as_str().to_owned()
+        return Some(base.path_and_query()?.clone().into());
     } else if link.starts_with('?') {
         format!("{}{link}", base.path())
     } else {
         let folder = base.path().rfind('/').map_or("/", |end| &base.path()[..=end]);
         format!("{folder}{link}")
     };
-    target.parse().ok().filter(|uri: &Uri| uri.host().is_none() && uri.path().starts_with('/'))
+    undotted(&target)
+        .parse()
+        .ok()
+        .filter(|uri: &Uri| uri.host().is_none() && uri.path().starts_with('/'))
 }
 
 fn rooted(rest: &str) -> String {
     if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") }
+}
+
+/// The same without the segments `.` and `..` of its path (RFC 3986, section 5.2.4).
+fn undotted(target: &str) -> String {
+    let (path, arguments) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            _ => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        // What such a segment is the last of is a folder.
+        if segments.peek().is_none() {
+            kept.push("");
+        }
+    }
+    format!("/{}{arguments}", kept.join("/"))
 }
 
 #[cfg(test)]
@@ -43,6 +68,15 @@ mod tests {
             ("https://other?b", Some("/?b")),
             ("//other/a", Some("/a")),
             ("/a#b", Some("/a")),
+            ("../gone", Some("/gone")),
+            ("../../gone", Some("/gone")),
+            ("./a/./b/../c", Some("/events/a/c")),
+            ("..", Some("/")),
+            (".", Some("/events/")),
+            ("/a/..", Some("/")),
+            ("/a/b/..?c=../d", Some("/a/?c=../d")),
+            ("http://other/../a//..", Some("/a/")),
+            ("/...//a", Some("/...//a")),
             ("/a b", None),
             ("/a\r\nb", None),
         ] {

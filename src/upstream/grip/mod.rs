@@ -6,6 +6,8 @@
 //! tasks: filters make that each client reads bytes of its own.
 
 mod caller;
+mod chain;
+mod faults;
 mod flow;
 mod gone;
 mod join;
@@ -20,6 +22,8 @@ mod wait;
 use std::rc::Rc;
 
 pub(super) use caller::{Caller, sign};
+use faults::Fault;
+pub(super) use faults::Faults;
 use http::Response;
 use seat::Seat;
 use told::Told;
@@ -28,13 +32,14 @@ use crate::{
     config::Transport,
     grip::Hold,
     hold::{Answer, Door, Follow},
-    response::Body,
+    response::{Body, Refusal},
 };
 
 /// Bytes that an answer with instructions may have, and one with the events of a WebSocket.
 const MAX_ANSWER: usize = 1 << 20;
 
-/// How often the application is asked for one request because it names items that are not known.
+/// How often the application is asked for one request because it names items that are not known. Hints
+/// do not count: they are its own word, and asked for one at a time, however many there are.
 const MAX_ASKS: usize = 3;
 
 /// A request is held as the application has told it.
@@ -43,6 +48,8 @@ fn hold(caller: Rc<Caller>, told: Told) -> Answer {
     let transport = if waits { Transport::LongPoll } else { Transport::Chunked };
     let names = told.instruct.wanted();
     let channels = names.iter().map(|channel| caller.channel(&channel.name)).collect();
+    // It would be a part of all that waits with it.
+    let told = Box::new(told);
     let respond = move |door: Door| -> crate::hold::Doing<Response<Body>> {
         Box::pin(async move { held(caller, door, told).await })
     };
@@ -55,22 +62,31 @@ fn hold(caller: Rc<Caller>, told: Told) -> Answer {
     })
 }
 
-/// The answer, once there is one; a request that waits may be told to wait in another way.
-async fn held(caller: Rc<Caller>, door: Door, mut told: Told) -> Response<Body> {
+/// The answer, once there is one, or why the request cannot be held.
+async fn held(caller: Rc<Caller>, door: Door, told: Box<Told>) -> Response<Body> {
+    answered(&caller, door, told).await.unwrap_or_else(|refusal| {
+        caller.warns(Fault::Refused, &refusal);
+        refusal.into()
+    })
+}
+
+/// A request that waits may be told to wait in another way.
+async fn answered(
+    caller: &Rc<Caller>,
+    door: Door,
+    mut told: Box<Told>,
+) -> Result<Response<Body>, Refusal> {
     let mut asked = 0;
     // It stays while the application is asked again, so that nothing published meanwhile is lost.
     let mut seat = Seat::new(&door, Transport::LongPoll);
     loop {
         match told.instruct.hold {
-            Some(Hold::Response) => {
-                match wait::wait(&caller, &door, &mut seat, told, asked < MAX_ASKS).await {
-                    Ok(wait::Outcome::Answer(response)) => return response,
-                    Ok(wait::Outcome::Told(again)) => (told, asked) = (*again, asked + 1),
-                    Err(refusal) => return refusal.into(),
-                }
-            }
-            _ if told.goes_on() => return stream::begin(&caller, door, told),
-            _ => return told.answer(&caller),
+            Some(Hold::Response) => match wait::wait(caller, &mut seat, told, &mut asked).await? {
+                wait::Outcome::Answer(response) => return Ok(response),
+                wait::Outcome::Told(again) => told = again,
+            },
+            _ if told.goes_on() => return stream::begin(caller, door, seat, told).await,
+            _ => return Ok(told.answer(caller)),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A channel has a feed of its own, so that others can come and go beside it. What feeds bring is put
 //! into the order of publishing, and then, by the ids of the items, into that of their publisher.
 
+mod reading;
+
 use std::{
     collections::VecDeque,
     future::poll_fn,
@@ -12,18 +14,18 @@ use std::{
     time::Instant,
 };
 
-use bytes::Bytes;
 use tokio::time::{Sleep, sleep_until};
 
 pub(super) use super::piece::{Next, Piece};
 use super::{Caller, join::sit};
 use crate::{
-    channel::{Action, Item, Message, MessageId, Part},
+    channel::{Item, Message, MessageId, Part},
     config::Transport,
-    grip::{Channel, Filter, Meta, Sequence, Subscriber},
+    grip::{Channel, Filter, Meta, Sequence},
     hold::{Door, Feed, News, Stay},
     response::Refusal,
 };
+pub(super) use reading::is_hint;
 
 /// Messages that are taken from the feeds before some go on.
 const BATCH: usize = 256;
@@ -67,6 +69,14 @@ impl Seat {
         }
     }
 
+    /// Goes on by another transport, with all that waits for the client.
+    pub(super) fn goes_by(&mut self, transport: Transport) {
+        self.transport = transport;
+        self.followed.iter_mut().for_each(|one| one.feed.goes_by(transport));
+        self.stay = None;
+        self.count();
+    }
+
     /// Follows nothing any more.
     pub(super) fn clear(&mut self) {
         self.followed.clear();
@@ -97,6 +107,7 @@ impl Seat {
             let mut one = if let Some(at) = known {
                 let mut one = self.followed.swap_remove(at);
                 let mut out = Vec::new();
+                self.pass(channel.previous.as_deref(), &one.name);
                 one.sequence.told(channel.previous.as_deref(), now, &mut out);
                 self.ready.extend(out);
                 one
@@ -111,6 +122,22 @@ impl Seat {
         self.followed = followed;
         self.count();
         Ok(lost)
+    }
+
+    /// The application has told everything of a channel up to an item: what is ready of it is not sent
+    /// again.
+    fn pass(&mut self, last: Option<&str>, name: &str) {
+        let of_it = |message: &Message| {
+            let ordered = message.item().is_some_and(|item| !item.unordered && item.id.is_some());
+            ordered && message.channel().as_bytes() == name.as_bytes()
+        };
+        let is_last = |message: &Arc<Message>| {
+            let id = message.item().and_then(|item| item.id.as_deref());
+            of_it(message) && id == last
+        };
+        let Some(end) = self.ready.iter().rposition(is_last) else { return };
+        let mut at = 0..;
+        self.ready.retain(|message| at.next() > Some(end) || !of_it(message));
     }
 
     /// Follows one more, or this one in another way.
@@ -173,10 +200,35 @@ impl Seat {
 
     /// Waits for what there is next.
     pub(super) async fn next(&mut self) -> Next {
-        poll_fn(|cx| self.poll_next(cx)).await
+        self.next_of(false).await
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+    /// The same; who asks the application, or is about to, is not told that something is lost.
+    pub(super) async fn next_of(&mut self, asks: bool) -> Next {
+        poll_fn(|cx| self.poll_next(cx, asks)).await
+    }
+
+    /// Puts back what was looked at, before all others.
+    pub(super) fn put_back(&mut self, messages: VecDeque<Arc<Message>>) {
+        let later = std::mem::replace(&mut self.ready, messages);
+        self.ready.extend(later);
+    }
+
+    /// The application is about to be asked: that answers the hints that are there by now.
+    pub(super) async fn forget_hints(&mut self, pick: impl Fn(&Item) -> Option<&Part>) {
+        loop {
+            let before = self.ready.len();
+            // That a feed is over it says again.
+            poll_fn(|cx| Poll::Ready(self.gather(cx))).await;
+            let brought = self.ready.len() > before;
+            self.ready.retain(|message| !is_hint(message, &pick));
+            if !brought || self.ready.len() >= BATCH {
+                return;
+            }
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, asks: bool) -> Poll<Next> {
         if let Some(message) = self.ready.pop_front() {
             self.note(&message);
             return Poll::Ready(Next::Message(message));
@@ -190,6 +242,7 @@ impl Seat {
             return Poll::Ready(Next::Over);
         }
         let lost = self.followed.iter().filter_map(|one| one.sequence.lost_at()).min();
+        let lost = lost.filter(|_| !asks);
         self.timer = lost.map(|at| Box::pin(sleep_until(at.into())));
         match &mut self.timer {
             Some(timer) => timer.as_mut().poll(cx).map(|()| Next::Lost),
@@ -238,44 +291,6 @@ impl Seat {
         {
             one.last.clone_from(&item.id);
         }
-    }
-
-    /// What a message is to the client, in the format that is picked; one that was not published as an
-    /// item has its body in all of them.
-    pub(super) fn piece(&self, message: &Message, pick: impl Fn(&Item) -> Option<&Part>) -> Piece {
-        let Some(one) = self.followed.iter().find(|one| is_of(one, message)) else {
-            return Piece::Nothing;
-        };
-        let Some(item) = message.item() else { return Piece::Content(message.body().clone()) };
-        let Some(part) = pick(item) else { return Piece::Nothing };
-        let channels = self.subscribed();
-        let subscriber =
-            Subscriber { filters: &one.filters, meta: &self.meta, channels: &channels };
-        let written = part.filters.as_deref().is_none_or(|filters| subscriber.reads(filters));
-        if !written || !subscriber.admits(&item.meta) {
-            return Piece::Nothing;
-        }
-        match part.action {
-            Action::Send => Piece::Content(subscriber.render(&part.content)),
-            Action::Hint => Piece::Ask,
-            Action::Close => Piece::End,
-        }
-    }
-
-    /// What the application itself answers, as the client reads it.
-    pub(super) fn render(&self, body: &Bytes) -> Bytes {
-        let mut filters: Vec<Filter> = Vec::new();
-        for filter in self.followed.iter().flat_map(|one| &one.filters) {
-            if !filters.contains(filter) {
-                filters.push(*filter);
-            }
-        }
-        let channels = self.subscribed();
-        Subscriber { filters: &filters, meta: &self.meta, channels: &channels }.render(body)
-    }
-
-    fn subscribed(&self) -> Vec<(&str, Option<&str>)> {
-        self.followed.iter().map(|one| (&*one.name, one.last.as_deref())).collect()
     }
 }
 

@@ -1,14 +1,14 @@
 //! A request that waits within its answer: `Grip-Hold: stream`, and pages that follow each other.
 
-use std::{pin::pin, rc::Rc, time::Duration};
+use std::{fmt::Display, pin::pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
 use tokio::time::{Instant, sleep_until};
-use tracing::warn;
 
 use super::{
-    Caller, Told,
+    Caller, Fault, Told,
+    chain::Chain,
     flow::{Flow, Out},
     gone::Gone,
     seat::{Next, Piece, Seat},
@@ -18,17 +18,7 @@ use crate::{
     grip::{Hold, Instruct, Mode},
     hold::Door,
     response::{Body, Cut, Refusal},
-    upstream::backoff::Backoff,
 };
-
-/// Pages without a byte that may follow each other.
-const MAX_EMPTY: usize = 10;
-/// Pages that follow each other at once, ...
-const AT_ONCE: usize = 5;
-/// ... before those that do, and never hold, are asked for after a pause, ...
-const FIRST_PAGE_PAUSE: Duration = Duration::from_millis(50);
-/// ... of this at most. An application that takes as long itself paces them well enough.
-const MAX_PAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the application is not waited for any more.
 enum After {
@@ -40,34 +30,73 @@ enum After {
     Over,
 }
 
-/// The answer, which goes on.
-pub(super) fn begin(caller: &Rc<Caller>, door: Door, told: Told) -> Response<Body> {
+/// What an answer tells that follows another.
+type Page = (Instruct, Bytes);
+
+/// Who waits.
+struct Client {
+    caller: Rc<Caller>,
+    door: Door,
+    seat: Seat,
+    gone: Gone,
+    /// An item may be lost.
+    lost: bool,
+}
+
+/// The answer, which goes on. `seat` may have been at some of the channels before.
+pub(super) async fn begin(
+    caller: &Rc<Caller>,
+    door: Door,
+    mut seat: Seat,
+    told: Box<Told>,
+) -> Result<Response<Body>, Refusal> {
     let (instruct, body) = (told.instruct.clone(), told.body.clone());
-    let doing = caller.clone();
-    let flow = Flow::new(|out| run(doing, door, instruct, body, out));
-    told.head(Body::Stream(Box::pin(flow)), None, caller)
+    let gone = Gone::watch(caller, instruct.gone.as_deref());
+    seat.goes_by(Transport::Chunked);
+    let mut client = Client { caller: caller.clone(), door, seat, gone, lost: false };
+    client.follow(&instruct).await?;
+    let flow = Flow::new(|out| run(client, instruct, body, out));
+    Ok(told.head(Body::Stream(Box::pin(flow)), None, caller))
+}
+
+impl Client {
+    async fn follow(&mut self, instruct: &Instruct) -> Result<(), Refusal> {
+        self.seat.meta.clone_from(&instruct.meta);
+        self.lost = self.seat.follow(&self.caller, instruct.wanted()).await?;
+        Ok(())
+    }
+
+    /// The next page, after a pause.
+    async fn page(&mut self, uri: &str, pause: Duration) -> Result<Page, Refusal> {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        self.seat.forget_hints(|item| item.stream.as_ref()).await;
+        let told = self.caller.next(uri, &self.seat.last()).await?;
+        Ok((told.instruct, told.body))
+    }
+
+    fn cut(&self, fault: Fault, why: impl Display) -> Cut {
+        self.caller.warns(fault, why);
+        Cut
+    }
 }
 
 /// Writes the answer.
 async fn run(
-    caller: Rc<Caller>,
-    door: Door,
+    mut client: Client,
     mut instruct: Instruct,
     mut body: Bytes,
     out: Out,
 ) -> Result<(), Cut> {
-    let gone = Gone::watch(&caller, instruct.gone.as_deref());
-    let mut seat = Seat::new(&door, Transport::Chunked);
-    let (mut empty, mut chain) = (0, Chain::new());
+    let mut chain = Chain::new();
     loop {
-        seat.meta.clone_from(&instruct.meta);
-        let lost = seat.follow(&caller, instruct.wanted()).await.map_err(ends)?;
-        empty = if body.is_empty() { empty + 1 } else { 0 };
-        out.send(seat.render(&body)).await;
+        chain.page(&instruct, &body);
+        out.send(client.seat.render(&std::mem::take(&mut body))).await;
         let after = match instruct.hold {
-            Some(Hold::Stream) if !lost => {
-                (empty, chain) = (0, Chain::new());
-                go_on(&mut seat, &instruct, &out).await
+            Some(Hold::Stream) if !client.lost => {
+                chain = Chain::new();
+                go_on(&mut client.seat, &instruct, &out).await
             }
             _ => After::Ask,
         };
@@ -75,61 +104,39 @@ async fn run(
         let Some(link) = instruct.next.as_ref().filter(|_| asks) else {
             // That the gateway ends it the application does not know.
             if !matches!(after, After::Over) {
-                gone.ended();
+                client.gone.ended();
             }
             return Ok(());
         };
-        if empty > MAX_EMPTY {
-            return Err(endless());
+        if chain.is_endless() {
+            return Err(client.cut(Fault::Endless, "None of them holds either."));
         }
         // Asking takes the most room of all this, and is seldom done.
-        let asking = page(&caller, &seat, &link.uri, chain.pause());
-        let told = Box::pin(next(asking, &door, &instruct, &out)).await?;
-        (instruct, body) = (told.instruct, told.body);
+        let door = client.door.clone();
+        let asking = client.page(&link.uri, chain.pause());
+        let page = Box::pin(next(asking, &door, &instruct, &out)).await?;
+        (instruct, body) = page.map_err(|refusal| client.cut(Fault::Next, refusal))?;
+        client.gone.moves(&client.caller, instruct.gone.as_deref());
+        let followed = client.follow(&instruct).await;
+        followed.map_err(|refusal| client.cut(Fault::Channels, refusal))?;
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "as an error is mapped")]
-fn ends(refusal: Refusal) -> Cut {
-    warn!(%refusal, "a held request ends");
-    Cut
-}
-
-/// The next page, after a pause.
-async fn page(caller: &Caller, seat: &Seat, uri: &str, pause: Duration) -> Result<Told, Refusal> {
-    if !pause.is_zero() {
-        tokio::time::sleep(pause).await;
-    }
-    caller.next(uri, &seat.last()).await
-}
-
-fn endless() -> Cut {
-    warn!("the application links from one empty answer to the next");
-    Cut
 }
 
 /// Asks for what follows, as long as there is a server; who waits gets signs of life meanwhile.
 async fn next(
-    asking: impl Future<Output = Result<Told, Refusal>>,
+    asking: impl Future<Output = Result<Page, Refusal>>,
     door: &Door,
     instruct: &Instruct,
     out: &Out,
-) -> Result<Told, Cut> {
+) -> Result<Result<Page, Refusal>, Cut> {
     let mut asking = pin!(asking);
     let mut pace = Pace::new(instruct);
     loop {
-        let told = tokio::select! {
-            told = &mut asking => told,
+        tokio::select! {
+            told = &mut asking => return Ok(told),
             () = door.closing() => return Err(Cut),
-            () = until(pace.beat_at()) => {
-                pace.beat(out).await;
-                continue;
-            }
-        };
-        return told.map_err(|refusal| {
-            warn!(%refusal, "what follows a held answer cannot be had");
-            Cut
-        });
+            () = until(pace.beat_at()) => pace.beat(out).await,
+        }
     }
 }
 
@@ -161,32 +168,6 @@ async fn go_on(seat: &mut Seat, instruct: &Instruct, out: &Out) -> After {
             Piece::End => return After::End,
             Piece::Ask | Piece::Nothing => {}
         }
-    }
-}
-
-/// Pages that follow each other and do not hold.
-struct Chain {
-    pages: usize,
-    /// When the last one was asked for.
-    asked: Instant,
-    backoff: Backoff,
-}
-
-impl Chain {
-    fn new() -> Self {
-        let backoff = Backoff::new(FIRST_PAGE_PAUSE, MAX_PAGE_PAUSE);
-        Self { pages: 0, asked: Instant::now(), backoff }
-    }
-
-    /// How long the next page has to wait, which is asked for then.
-    fn pause(&mut self) -> Duration {
-        if self.asked.elapsed() >= MAX_PAGE_PAUSE {
-            *self = Self::new();
-        }
-        self.pages += 1;
-        let pause = if self.pages > AT_ONCE { self.backoff.pause() } else { Duration::ZERO };
-        self.asked = Instant::now() + pause;
-        pause
     }
 }
 
@@ -233,26 +214,5 @@ pub(super) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn pages_follow_at_once_for_a_while_and_then_slower_and_slower() {
-        let mut chain = Chain::new();
-        for _ in 0..AT_ONCE {
-            assert_eq!(chain.pause(), Duration::ZERO);
-        }
-        for whole in [50, 100, 200, 400, 800, 1000, 1000] {
-            let (pause, whole) = (chain.pause(), Duration::from_millis(whole));
-            assert!((whole / 2..=whole).contains(&pause), "{pause:?} of {whole:?}");
-            tokio::time::sleep(pause).await;
-        }
-        // It took its time by itself.
-        tokio::time::sleep(MAX_PAGE_PAUSE).await;
-        assert_eq!(chain.pause(), Duration::ZERO);
     }
 }

@@ -1,21 +1,25 @@
 //! A request that waits for its answer: `Grip-Hold: response`.
 
-use std::rc::Rc;
+use std::{collections::VecDeque, rc::Rc, sync::Arc};
 
 use http::Response;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Caller, Told,
+    Caller, MAX_ASKS, Told,
     gone::Gone,
-    seat::{Next, Piece, Seat},
+    seat::{Next, Piece, Seat, is_hint},
     told::published,
 };
 use crate::{
-    channel::Message,
-    hold::Door,
+    channel::{Item, Message, Part},
+    hold::Doing,
     response::{Body, Refusal, full},
 };
+
+/// Messages that came while the application was asked, and are looked at again after it; of more the
+/// oldest are left out.
+const MAX_PASSED: usize = 256;
 
 /// How a wait ends.
 #[derive(Debug)]
@@ -26,62 +30,121 @@ pub(super) enum Outcome {
     Told(Box<Told>),
 }
 
+/// What happens next.
+enum Turn {
+    News(Next),
+    Ask,
+    Told(Result<Box<Told>, Refusal>),
+    Over,
+}
+
 /// Waits for the first answer that is published, or for the time to be up. An item that may be lost is
-/// a reason to ask the application, if it `may_ask`. `seat` may have been at some of the channels before.
+/// a reason to ask the application, [`MAX_ASKS`] times; `asked` counts them. So is a hint: all that are
+/// there when it is asked are one. `seat` may have been at some of the channels before.
 pub(super) async fn wait(
     caller: &Rc<Caller>,
-    door: &Door,
     seat: &mut Seat,
-    told: Told,
-    may_ask: bool,
+    told: Box<Told>,
+    asked: &mut usize,
 ) -> Result<Outcome, Refusal> {
     let gone = Gone::watch(caller, told.instruct.gone.as_deref());
-    let end = Instant::now() + told.instruct.patience();
     seat.meta.clone_from(&told.instruct.meta);
-    let may_ask = may_ask && caller.is_repeatable();
-    let lost = seat.follow(caller, told.instruct.wanted()).await? && may_ask;
-    let outcome = loop {
-        let next = tokio::select! {
-            biased;
-            () = std::future::ready(()), if lost => Next::Lost,
-            next = seat.next() => next,
-            () = sleep_until(end) => Next::Over,
-        };
-        let asks = match next {
-            Next::Over => break Outcome::Answer(told.answer(caller)),
-            Next::Lost if may_ask => true,
-            Next::Lost => {
-                seat.give_up();
-                false
-            }
-            Next::Message(message) => match answered(seat, &message) {
-                Answered::Reply(response) => break Outcome::Answer(response),
-                Answered::Ask => caller.is_repeatable(),
-                Answered::Nothing => false,
-            },
-        };
-        if asks {
-            // It takes the most room of all this, and is seldom done.
-            break Box::pin(again(caller, door, seat, told, end)).await?;
-        }
-    };
+    let lost = seat.follow(caller, told.instruct.wanted()).await?;
+    let mut wait = Wait { caller, seat, asked, due: false, asking: None, passed: VecDeque::new() };
+    if lost {
+        wait.due = wait.may_ask();
+    }
+    let outcome = wait.end(told).await?;
     gone.ended();
     Ok(outcome)
 }
 
-/// Asks the application again, for as long as the request may wait: it may be away.
-async fn again(
-    caller: &Caller,
-    door: &Door,
-    seat: &Seat,
-    told: Told,
-    end: Instant,
-) -> Result<Outcome, Refusal> {
-    let seen = seat.last();
-    tokio::select! {
-        again = caller.again(&seen) => Ok(Outcome::Told(Box::new(again?))),
-        () = sleep_until(end) => Ok(Outcome::Answer(told.answer(caller))),
-        () = door.closing() => Ok(Outcome::Answer(told.answer(caller))),
+struct Wait<'a> {
+    caller: &'a Rc<Caller>,
+    seat: &'a mut Seat,
+    /// How often the application was asked because of lost items.
+    asked: &'a mut usize,
+    /// It is to be asked.
+    due: bool,
+    /// It is being asked. This takes the most room of all, and is seldom done.
+    asking: Option<Doing<Result<Box<Told>, Refusal>>>,
+    /// What has come since then and answers nothing.
+    passed: VecDeque<Arc<Message>>,
+}
+
+impl Wait<'_> {
+    async fn end(mut self, told: Box<Told>) -> Result<Outcome, Refusal> {
+        let end = Instant::now() + told.instruct.patience();
+        loop {
+            match self.turn(end).await {
+                Turn::Over | Turn::News(Next::Over) => {
+                    return Ok(Outcome::Answer(told.answer(self.caller)));
+                }
+                Turn::Told(again) => {
+                    self.seat.put_back(self.passed);
+                    return Ok(Outcome::Told(again?));
+                }
+                Turn::Ask => self.ask(),
+                Turn::News(Next::Lost) => {
+                    self.due = self.may_ask();
+                    if !self.due {
+                        self.seat.give_up();
+                    }
+                }
+                Turn::News(Next::Message(message)) => match answered(self.seat, &message) {
+                    Answered::Reply(response) => return Ok(Outcome::Answer(response)),
+                    _ if self.asking.is_some() => self.pass(message),
+                    Answered::Ask => self.due = self.caller.is_repeatable(),
+                    Answered::Nothing => {}
+                },
+            }
+        }
+    }
+
+    /// A reply that is there goes before a question, and before its answer.
+    async fn turn(&mut self, end: Instant) -> Turn {
+        let (asks, begins) = (self.due || self.asking.is_some(), self.due);
+        tokio::select! {
+            biased;
+            next = self.seat.next_of(asks) => Turn::News(next),
+            () = std::future::ready(()), if begins => Turn::Ask,
+            told = told(&mut self.asking) => Turn::Told(told),
+            () = sleep_until(end) => Turn::Over,
+        }
+    }
+
+    /// Asks the application again, for as long as the request may wait: it may be away.
+    fn ask(&mut self) {
+        let (caller, seen) = (self.caller.clone(), self.seat.last());
+        self.asking = Some(Box::pin(async move { caller.again(&seen).await.map(Box::new) }));
+        self.due = false;
+    }
+
+    /// Whether an item that may be lost is a reason to ask.
+    fn may_ask(&mut self) -> bool {
+        let may = *self.asked < MAX_ASKS && self.caller.is_repeatable();
+        *self.asked += usize::from(may);
+        may
+    }
+
+    /// A message that is for whoever follows after the question, if for anybody.
+    fn pass(&mut self, message: Arc<Message>) {
+        if self.passed.len() >= MAX_PASSED {
+            // Of hints one has to remain.
+            let oldest = self.passed.iter().position(|message| !is_hint(message, reply));
+            self.passed.remove(oldest.unwrap_or(0));
+        }
+        self.passed.push_back(message);
+    }
+}
+
+/// What the application says that is being asked.
+async fn told(
+    asking: &mut Option<Doing<Result<Box<Told>, Refusal>>>,
+) -> Result<Box<Told>, Refusal> {
+    match asking {
+        Some(asking) => asking.as_mut().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -91,9 +154,13 @@ enum Answered {
     Ask,
 }
 
+fn reply(item: &Item) -> Option<&Part> {
+    item.response.as_ref().map(|reply| &reply.part)
+}
+
 /// What a message answers.
 fn answered(seat: &Seat, message: &Message) -> Answered {
-    match seat.piece(message, |item| item.response.as_ref().map(|reply| &reply.part)) {
+    match seat.piece(message, reply) {
         Piece::Nothing | Piece::End => Answered::Nothing,
         Piece::Ask => Answered::Ask,
         Piece::Content(body) => match message.item().and_then(|item| item.response.as_ref()) {

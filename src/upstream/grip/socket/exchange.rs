@@ -4,12 +4,15 @@ use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
-use tracing::warn;
 
 use crate::{
     grip::{EVENTS_TYPE, Event, MAX_EVENTS, MAX_META, MAX_META_BYTES, encode},
     hold::Doing,
-    upstream::{Notice, UpstreamError, grip::Caller, proxy::headers::strip_hops},
+    upstream::{
+        Notice, UpstreamError,
+        grip::{Caller, faults::Fault},
+        proxy::headers::strip_hops,
+    },
 };
 
 /// What an application may say at least and at most of `Keep-Alive-Interval`, in seconds.
@@ -97,7 +100,7 @@ impl Exchange {
             let bytes = self.meta.iter().map(|(name, value)| name.as_str().len() + value.len());
             let bytes = bytes.sum::<usize>() + name.as_str().len() + value.len();
             if self.meta.len() >= MAX_META || bytes > MAX_META_BYTES {
-                warn!(%name, "a WebSocket has as much meta as it may have");
+                self.caller.warns(Fault::Meta, name);
             } else if !value.is_empty() {
                 self.meta.insert(name, value.clone());
             }

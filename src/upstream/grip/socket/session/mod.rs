@@ -11,7 +11,6 @@ use std::io;
 
 use http::StatusCode;
 use tokio::time::Instant;
-use tracing::warn;
 
 use super::{
     ending::{Ending, sendable},
@@ -26,6 +25,7 @@ use crate::{
         backoff::Backoff,
         grip::{
             caller::{FIRST_PAUSE, MAX_PAUSE},
+            faults::Fault,
             seat::{Next, Piece, Seat},
             stream::until,
         },
@@ -200,7 +200,7 @@ impl Session {
         match events {
             Ok(events) => self.say(events).await?,
             Err(why) => {
-                warn!(why, "a WebSocket ends");
+                self.exchange.caller.warns(Fault::Socket, why);
                 self.ending.told = true;
                 self.close(code::INTERNAL, "").await?;
             }

@@ -3,12 +3,12 @@
 use std::io;
 
 use tokio::time::Instant;
-use tracing::warn;
 
 use super::Session;
 use crate::{
     channel::Kind,
-    grip::{Event, Order},
+    grip::{Channel, Event, Order},
+    upstream::grip::faults::Fault,
     websocket::code,
 };
 
@@ -21,7 +21,7 @@ impl Session {
         let said = match self.control.sort(events) {
             Ok(said) => said,
             Err(malformed) => {
-                warn!(%malformed, "a WebSocket ends");
+                self.exchange.caller.warns(Fault::Socket, malformed);
                 return self.close(code::INTERNAL, "").await;
             }
         };
@@ -49,18 +49,21 @@ impl Session {
             Order::Subscribe(channel) if self.seat.channels() < MAX_CHANNELS => {
                 let name = channel.name.clone();
                 if let Err(refusal) = self.seat.add(&self.exchange.caller, channel).await {
-                    warn!(%refusal, name, "a WebSocket does not get a channel");
+                    let why = format_args!("{name:?}: {refusal}");
+                    self.exchange.caller.warns(Fault::Subscribe, why);
                 }
             }
-            Order::Subscribe(channel) => {
-                warn!(name = channel.name, "a WebSocket has as many channels as it may have");
+            Order::Subscribe(Channel { name, .. }) => {
+                let why = format_args!("{name:?}: It has as many as it may have.");
+                self.exchange.caller.warns(Fault::Subscribe, why);
             }
             Order::Unsubscribe(name) => self.seat.remove(&name),
             Order::Detach => self.detached = true,
             Order::SetMeta(name, Some(value)) => {
                 // Without it some messages would not be kept from the client.
                 if let Err(why) = self.seat.meta.set(&name, &value) {
-                    warn!(why, "a WebSocket ends, because its meta");
+                    let why = format_args!("Its meta {why}.");
+                    self.exchange.caller.warns(Fault::Socket, why);
                     return self.close(code::INTERNAL, "").await;
                 }
             }
