@@ -264,8 +264,8 @@ fn pages_that_bring_something_follow_at_once() {
     client.head();
     let text = client.exactly_chunked(4 * (PAGES + 1));
     assert!(text.starts_with(b"000;001;") && text.ends_with(b"099;end;"));
-    // With pauses it would have been a minute and a half, and with the short ones five seconds.
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    // With the pauses of empty pages it would have been a minute and a half.
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
     drop((client, gateway));
 }
 
