@@ -10,6 +10,7 @@ use crate::{
     grip::{Script, answer, held},
     harness::{Gateway, PATIENCE},
     hooked::silent,
+    restart::waiting,
     site::{locations, start_root},
     websocket::HANDSHAKE,
 };
@@ -93,6 +94,8 @@ fn who_waits_for_an_application_is_seen() {
     // One is asked about, 16 wait for their turn, and three are answered.
     let answered: Vec<u16> = waits.split_off(17).iter_mut().map(|c| c.response().status).collect();
     assert_eq!(answered, [503; 3]);
+    // It waits once the first try has failed.
+    waiting(&gateway, 1);
     let application = shown(&gateway)["application"].clone();
     let numbers = ["questions", "questions_turned_away", "waiting"].map(|name| &application[name]);
     assert_eq!(numbers, [&json!(17), &json!(3), &json!(1)]);
