@@ -169,7 +169,7 @@ impl Matter<'_> {
         let scope = Scope { push: Push { event: what.name(), ..scope.push }, ..scope };
         let id = told.channel.expand(&scope);
         let (message_id, open): (_, &[_]) = match what {
-            Happening::Enqueued | Happening::Joined => (self.asked, &[Slot::Count]),
+            Happening::Enqueued | Happening::Joined => (self.asked(), &[Slot::Count]),
             Happening::Dequeued | Happening::Published => (None, &[Slot::Count, Slot::Id]),
             Happening::Deleted | Happening::Left => (None, &[Slot::Count]),
         };

@@ -20,6 +20,7 @@ use crate::{
     grip,
     response::Refusal,
     router::{Captures, normalize},
+    subscribe::Visit,
     upstream::{CONDITIONS, Inquiry, Late, Passage, strip_hops},
 };
 
@@ -71,8 +72,8 @@ pub(super) struct Matter<'a> {
     pub(super) role: Role,
     /// Who it is; empty where `push_presence` is off.
     pub(super) identity: &'a [u8],
-    /// After which message a subscriber goes on.
-    pub(super) asked: Option<MessageId>,
+    /// What a subscriber asks for.
+    pub(super) visit: Option<&'a Visit<'a>>,
 }
 
 /// When the application gets to know of something.
@@ -180,7 +181,7 @@ impl<'a> Matter<'a> {
         marks: &Marks,
     ) -> Option<Uri> {
         let now = moment == Moment::Now;
-        let asked = self.asked.filter(|_| now);
+        let asked = if now { self.asked() } else { None };
         let late = self.late(question).filter(|_| now);
         let push = Push {
             message_id: asked,
@@ -189,6 +190,11 @@ impl<'a> Matter<'a> {
             ..scope.push
         };
         question.uri.expand_uri_with(&Scope { push, ..*scope }, Some(marks))
+    }
+
+    /// After which message a subscriber goes on. What is no id is refused when it comes to listening.
+    pub(super) fn asked(&self) -> Option<MessageId> {
+        self.visit?.asked().ok().flatten()
     }
 
     /// Whose subscribers are counted when a question is asked, if it says how many there are.

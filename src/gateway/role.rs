@@ -36,7 +36,7 @@ impl Desk {
         let identity = presence.map(|presence| presence.identity.expand(stop.scope));
         let identity = identity.as_deref().unwrap_or_default();
         let role = Role::Publisher;
-        let matter = Matter { desk: self, way, stop, head, channels, role, identity, asked: None };
+        let matter = Matter { desk: self, way, stop, head, channels, role, identity, visit: None };
         match (&stop.location.publisher, &stop.location.subscriber, stop.outlets) {
             (publisher, Some(subscriber), Some(outlets))
                 if publisher.is_none() || (subscribes(&head.method) && !matter.lists()) =>
@@ -73,8 +73,7 @@ impl Desk {
         }
         let both = transport == Transport::WebSocket && location.publisher.is_some();
         let role = if both { Role::Both } else { Role::Subscriber(transport) };
-        // What is no id is refused when it comes to listening.
-        let matter = Matter { role, asked: visit.asked().ok().flatten(), ..matter };
+        let matter = Matter { role, visit: Some(&visit), ..matter };
         if location.hooks.authorize.is_some()
             && let Some(refused) = Box::pin(matter.authorize()).await?
         {
