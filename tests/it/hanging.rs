@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::{ErrorKind, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
@@ -113,13 +112,6 @@ impl Drop for Bad {
     }
 }
 
-/// The memory of a process, in bytes.
-fn memory(daemon: &Daemon) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
-}
-
 /// Everybody asks, and everybody is answered; returns the most that the daemon took meanwhile, in bytes,
 /// and how many got each answer.
 fn rush(daemon: &Daemon, asking: &Asking, number: usize) -> (usize, Vec<(u16, String)>) {
@@ -139,10 +131,10 @@ fn rush(daemon: &Daemon, asking: &Asking, number: usize) -> (usize, Vec<(u16, St
     for client in clients.iter_mut().filter(|_| *late) {
         client.send(body);
     }
-    let mut most = memory(daemon);
+    let mut most = daemon.memory();
     let answers = clients.iter_mut().map(|client| {
         let answer = client.response();
-        most = most.max(memory(daemon));
+        most = most.max(daemon.memory());
         (answer.status, answer.text().to_owned())
     });
     let answers = answers.collect();
@@ -158,7 +150,7 @@ fn flat(
 ) -> BTreeMap<(u16, String), usize> {
     // What it keeps for later it has by now.
     rush(daemon, asking, 100);
-    let before = memory(daemon);
+    let before = daemon.memory();
     let (most, answers) = rush(daemon, asking, number);
     let limit = number * asking.each;
     assert!(most - before < limit, "{name}: {before} bytes, then {most}");
@@ -169,7 +161,7 @@ fn flat(
         // It goes on with its work meanwhile.
         client.get("/live", "");
         assert_eq!(client.response().text(), "ok");
-        after = memory(daemon);
+        after = daemon.memory();
     }
     let mut kinds = BTreeMap::new();
     for answer in answers {

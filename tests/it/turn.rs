@@ -1,6 +1,6 @@
 //! What comes together: requests of several connections, and many of one.
 
-use std::{fs, thread};
+use std::thread;
 
 use crate::{
     harness::Client,
@@ -14,13 +14,6 @@ fn daemon(keys: &str) -> (tempfile::TempDir, Daemon) {
     let config = write(&directory, &format!("{server}{}", locations("hall", "", "")));
     let daemon = Daemon::start(&config);
     (directory, daemon)
-}
-
-/// The memory of a process, in bytes.
-fn memory(daemon: &Daemon) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
 }
 
 /// Sends a request when another one has been sent before, and both are looked at together.
@@ -54,6 +47,8 @@ fn requests_that_come_together_are_answered_in_the_order_in_which_they_came() {
             client.get(&target, "");
             assert_eq!(client.response().status, 200);
         }
+        // What has been read stays in the list of the kernel until it is looked at once more.
+        assert_eq!(daemon.request("GET", &target, "", "").status, 200);
         daemon.signal("-STOP");
         one.request("POST", &target, "", "first");
         second(&mut other, kind, &target);
@@ -73,7 +68,7 @@ fn who_sends_far_ahead_is_answered_in_order_and_takes_little() {
     let known = |number: usize| (number * number) % 7 < 3;
     let mut client = daemon.connect();
     let mut writer = Client::new(client.stream.try_clone().unwrap());
-    let before = memory(&daemon);
+    let before = daemon.memory();
     let sender = thread::spawn(move || {
         for number in 0..REQUESTS {
             let id = if known(number) { 1 } else { 2 };
@@ -84,7 +79,7 @@ fn who_sends_far_ahead_is_answered_in_order_and_takes_little() {
     for number in 0..REQUESTS {
         assert_eq!(client.response().status == 200, known(number), "{number}");
         if number % 1000 == 0 {
-            most = most.max(memory(&daemon));
+            most = most.max(daemon.memory());
         }
     }
     sender.join().unwrap();
