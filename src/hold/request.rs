@@ -8,11 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// A request body that tells its connection when it has been read to the end. A connection whose
-/// body was left unread is not used again: what follows on it is no request.
+/// A request body that tells its connection when it has been read to the end. A connection on which
+/// some of it was left is not used again: what follows there is no request.
 #[derive(Debug)]
 pub struct RequestBody {
     /// What has been read before, and is to be read again.
@@ -40,12 +41,16 @@ impl RequestBody {
         Self { again: Bytes::new(), source: Source::Incoming(incoming), unread, forsakable }
     }
 
+    /// A body that came with the head of a request of this method. Nothing of it is left on the
+    /// connection, whether it is read or not; all the same a client that sends one where it means nothing
+    /// may have been understood in another way by somebody else (RFC 9110 section 9.3.1).
     pub(super) fn whole(
+        method: &Method,
         bytes: Bytes,
         unread: &Rc<Cell<bool>>,
         forsakable: &Rc<Cell<bool>>,
     ) -> Self {
-        unread.set(!bytes.is_empty());
+        unread.set(method != Method::POST && !bytes.is_empty());
         let (unread, forsakable) = (unread.clone(), forsakable.clone());
         Self { again: Bytes::new(), source: Source::Whole(bytes), unread, forsakable }
     }

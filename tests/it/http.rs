@@ -122,14 +122,41 @@ fn a_refused_body_is_never_taken_for_a_request() {
         format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{POLL}\r\n0\r\n\r\n", POLL.len()),
         format!("Content-Length: 100000\r\n\r\n{POLL}"),
     ];
-    for body in bodies {
-        for cut in [body.find("\r\n\r\n").unwrap() + 4, body.len()] {
+    for (number, body) in bodies.iter().enumerate() {
+        let head = body.find("\r\n\r\n").unwrap() + 4;
+        // Nothing is left of one that is all there.
+        let cuts = if number == 0 { vec![head, head + 1] } else { vec![head, body.len()] };
+        for cut in cuts {
             let mut client = gateway.connect();
             client.send(format!("POST /pub?id=1 HTTP/1.1\r\nHost: t\r\n{}", &body[..cut]));
             assert_answer(&mut client, 403, "Access denied.");
             client.send(&body[cut..]);
             client.assert_closed();
         }
+    }
+}
+
+#[test]
+fn a_connection_outlasts_a_refusal_if_the_body_came_with_the_head() {
+    let closed = "access = [\"deny all\"]\n[[server.location]]\npath = \"= /open\"\n\
+                  push_publisher = true\npush_channel_id = \"$arg_id\"";
+    let gateway = start("hall", closed, "");
+    let mut client = gateway.connect();
+    let post = |target: &str| {
+        let length = POLL.len();
+        format!("POST {target} HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n{POLL}")
+    };
+    for (target, status, sentence) in [
+        ("/pub?id=1", 403, "Access denied."),
+        ("/open", 404, "No channel id provided."),
+        ("/sub?id=1", 405, "The location takes GET, HEAD, OPTIONS."),
+        ("/nowhere", 404, "No such location."),
+    ] {
+        client.send(format!("{}{}x", post(target), POST.replace("/pub", "/open")));
+        let answer = client.response();
+        assert_eq!((answer.status, answer.text()), (status, sentence));
+        assert_eq!(answer.header("connection"), None);
+        assert_eq!(client.response().status, 202);
     }
 }
 

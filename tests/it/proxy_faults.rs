@@ -65,9 +65,6 @@ fn an_application_that_is_not_there_is_502_until_it_is() {
     for _ in 0..2 {
         client.request("POST", "/", "", "x");
         assert_refused(&client.response(), 502, "The application cannot be reached.");
-        // The body has not been read: what follows it is no request.
-        client.assert_closed();
-        client = gateway.connect();
         client.get("/", "");
         assert_refused(&client.response(), 502, "The application cannot be reached.");
     }

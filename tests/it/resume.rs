@@ -278,7 +278,7 @@ fn several_channels_are_merged_in_the_order_of_publishing_and_resumed_by_one_id(
         }
         for (from, first) in [(String::new(), 0), (format!("Last-Event-ID: {NOW}:2\r\n"), 3)] {
             let mut events = gateway.connect();
-            events.get("/sub?id=b,c,a", &format!("{EVENTS}{from}"));
+            events.get("/sub?id=b,c,a,b", &format!("{EVENTS}{from}"));
             events.head();
             events.chunk();
             let wanted: Vec<u8> =
@@ -286,7 +286,7 @@ fn several_channels_are_merged_in_the_order_of_publishing_and_resumed_by_one_id(
             assert_eq!(events.exactly_chunked(wanted.len()), wanted);
         }
         let mut events = gateway.connect();
-        events.get("/sub?id=b,c,a", &format!("{EVENTS}Last-Event-ID: {NOW}:5\r\n"));
+        events.get("/sub?id=b,c,a,b", &format!("{EVENTS}Last-Event-ID: {NOW}:5\r\n"));
         events.head();
         events.chunk();
         gateway.wait_for_subscribers("/pub?id=c", 1);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{Form, LongPoll, NO_CACHE, NOSNIFF, SCRIPT};
+use super::{Form, LongPoll, NO_CACHE, NOSNIFF, SCRIPT, VARY};
 use crate::{
     channel::{ChannelId, MessageId},
     framing::{Farewell, jsonp},
@@ -47,6 +47,7 @@ impl LongPoll {
         }
         if dialect.ended_position {
             self.push_cursor(&mut headers, cursor);
+            headers.insert(header::VARY, VARY);
         }
         dialect.forbid_caching(&mut headers);
         if notice.is_some() {
