@@ -80,6 +80,10 @@ arrivals! {
     polls_without_a_cursor_as_bodies_see_everything: Cursorless, "body", "oldest", 40;
     compressed_event_sources_see_everything: Gzip, "hall", "oldest", 250;
     compressed_event_sources_as_bodies_see_everything: Gzip, "body", "oldest", 250;
+    compressed_long_polls_see_everything: Packed, "hall", "oldest", 60;
+    compressed_long_polls_as_bodies_see_everything: Packed, "body", "oldest", 60;
+    pages_see_everything: Iframe, "hall", "oldest", 250;
+    pages_as_bodies_see_everything: Iframe, "body", "oldest", 250;
     multipart_responses_see_everything: Multipart, "hall", "oldest", 250;
     multipart_responses_as_bodies_see_everything: Multipart, "body", "oldest", 250;
     chunked_responses_see_everything: Chunked, "hall", "oldest", 250;

@@ -55,7 +55,7 @@ fn requests() -> Vec<Vec<u8>> {
     };
     let mut requests: Vec<Vec<u8>> =
         REQUESTS.iter().map(|request| request.as_bytes().to_vec()).collect();
-    for way in Way::ALL {
+    for way in Way::ALL.into_iter().chain(Way::FORMS) {
         let (target, headers) = way.request("c0,c1");
         requests.push(get(&target, &headers));
         // Twice, one behind the other.
@@ -175,9 +175,9 @@ fn stroll(hold: &str) {
         |who: String| Ledger::new(who).all(CHANNELS[0], 0, ROUNDS).all(CHANNELS[1], 0, ROUNDS);
     play(&gateway, vec![publisher], async {
         let mut audience = JoinSet::new();
-        let ways = Way::ALL.into_iter().chain(Way::resuming());
+        let ways = Way::ALL.into_iter().chain(Way::FORMS).chain(Way::resuming());
         for (number, way) in ways.enumerate() {
-            let stays = number < Way::ALL.len();
+            let stays = number < Way::ALL.len() + Way::FORMS.len();
             let dice = if stays { Dice::never() } else { Dice::new(number, 1..100) };
             let listener = Listener::new(address, way, "c0,c1");
             audience.spawn(attend(listener, ledger(format!("{way:?} {number}")), dice));
@@ -207,7 +207,7 @@ fn strays_disturb_nobody_and_leave_nothing_as_bodies() {
 fn vanish(hold: &str) {
     let _turn = turn();
     let gateway = Gateway::start_root(ROOT, &locations(hold, STORE));
-    let (before, ways) = (at_rest(&gateway), Way::held());
+    let (before, ways) = (at_rest(&gateway), [&Way::held()[..], &Way::FORMS].concat());
     let mut clients = Vec::new();
     for number in 0..300 {
         let mut client = gateway.connect();

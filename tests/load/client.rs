@@ -54,9 +54,14 @@ pub enum Way {
     Json,
     /// A message a poll, or 304; `Last-Modified` and `Etag` go back as they came.
     Interval,
+    /// As [`Way::LongPoll`], compressed.
+    Packed,
+    /// A page that calls a function with each message, and that is all.
+    Iframe,
 }
 
 impl Way {
+    /// One of each kind.
     pub const ALL: [Self; 17] = [
         Self::LongPoll,
         Self::Events,
@@ -76,6 +81,9 @@ impl Way {
         Self::BatchRaw,
         Self::Interval,
     ];
+
+    /// Further forms of what is in [`Way::ALL`].
+    pub const FORMS: [Self; 2] = [Self::Packed, Self::Iframe];
 
     /// Those that wait for messages.
     pub fn held() -> Vec<Self> {
@@ -107,6 +115,8 @@ impl Way {
             Self::Raw => "/raw",
             Self::Json => "/json",
             Self::Interval => "/interval",
+            Self::Packed => "/packed",
+            Self::Iframe => "/iframe",
             // By what they ask for.
             Self::Multipart | Self::Chunked | Self::Socket | Self::Deflate | Self::Bare => "/any",
         }
@@ -115,7 +125,7 @@ impl Way {
     /// The headers by which it asks for its transport.
     fn headers(self) -> String {
         match self {
-            Self::Gzip => "Accept-Encoding: gzip\r\n".into(),
+            Self::Gzip | Self::Packed => "Accept-Encoding: gzip\r\n".into(),
             Self::Multipart => "Accept: multipart/mixed\r\n".into(),
             Self::Chunked => "TE: chunked\r\n".into(),
             Self::Bare => frames::HANDSHAKE.into(),
@@ -149,13 +159,15 @@ impl Way {
             | Self::Jsonp
             | Self::Cursorless
             | Self::Json
-            | Self::Interval => true,
+            | Self::Interval
+            | Self::Packed => true,
             Self::Events
             | Self::Gzip
             | Self::Stream
             | Self::Multipart
             | Self::Chunked
             | Self::Raw
+            | Self::Iframe
             | Self::Socket
             | Self::Deflate
             | Self::Bare => false,
@@ -164,7 +176,10 @@ impl Way {
 
     /// Whether it can say after any message where it was.
     pub fn resumes(self) -> bool {
-        !matches!(self, Self::BatchRaw | Self::Jsonp | Self::Chunked | Self::Raw | Self::Bare)
+        !matches!(
+            self,
+            Self::BatchRaw | Self::Jsonp | Self::Chunked | Self::Raw | Self::Iframe | Self::Bare
+        )
     }
 
     /// Whether it is told that messages are gone.
@@ -377,6 +392,7 @@ impl Listener {
         if self.way == Way::BatchJson {
             return formats::document(&body);
         }
+        let body = if self.way == Way::Packed { formats::unpacked(head, body) } else { body };
         let body = String::from_utf8(body).unwrap();
         match self.way {
             Way::BatchMultipart => formats::parts(&body, &formats::boundary(head)),
@@ -426,6 +442,10 @@ impl Listener {
     fn block(&mut self, block: &str) -> Result<(), End> {
         let message = match self.way {
             Way::Raw => (None, block.to_owned()),
+            Way::Iframe => match formats::call(block) {
+                Some(text) => (None, text),
+                None => return Ok(()),
+            },
             Way::Stream => {
                 let (name, text) = block.split_once(' ').unwrap();
                 // In the push stream module's dialect it is a number, which is no id.

@@ -1,7 +1,8 @@
 //! Messages out of what each transport puts them into.
 
-use std::time::UNIX_EPOCH;
+use std::{io::Read, time::UNIX_EPOCH};
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::{conn::Head, ledger::Id};
@@ -45,6 +46,24 @@ pub fn script(body: &str, callback: &str) -> Vec<Message> {
     let array = call.and_then(|call| call.strip_prefix('(')?.strip_suffix(");")).unwrap();
     let texts: Vec<String> = serde_json::from_str(array).unwrap();
     texts.into_iter().map(|text| (None, text)).collect()
+}
+
+/// What a line of a page calls its parent with; none: it does not.
+pub fn call(line: &str) -> Option<String> {
+    let call = line.strip_prefix("<script>parent.handle(")?.strip_suffix(")</script>").unwrap();
+    Some(serde_json::from_str(call).unwrap())
+}
+
+/// A body that is compressed if that makes it smaller.
+pub fn unpacked(head: &Head, body: Vec<u8>) -> Vec<u8> {
+    if head.header("content-encoding").is_none() {
+        assert!(body.len() < 200, "{head:?}");
+        return body;
+    }
+    assert_eq!(head.header("content-encoding"), Some("gzip"));
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&body[..]).read_to_end(&mut unpacked).unwrap();
+    unpacked
 }
 
 /// Texts, each with a line's end.

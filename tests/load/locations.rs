@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 /// The locations of all [`crate::client::Way`]s, and one to publish from a WebSocket: path,
 /// transports, keys.
-const LOCATIONS: [(&str, &str, &str); 14] = [
+const LOCATIONS: [(&str, &str, &str); 16] = [
     ("/poll", "[\"long-poll\"]", ""),
+    ("/packed", "[\"long-poll\"]", "gzip = true\ngzip_min_length = 10"),
+    ("/iframe", "[\"stream\"]", "push_stream_preset = \"iframe\""),
     ("/events", "[\"event-source\"]", "push_gap_events = true"),
     ("/gzip", "[\"event-source\"]", "push_gap_events = true\ngzip = true"),
     ("/stream", "[\"stream\"]", "push_message_template = \"~id~ ~text~\\n\""),

@@ -52,6 +52,11 @@ impl Wait {
     }
 }
 
+/// All that wait, in all forms.
+fn all_ways() -> Vec<Way> {
+    [&Way::held()[..], &Way::FORMS].concat()
+}
+
 /// Asks, and waits for the end of it.
 async fn wait(address: SocketAddr, way: Way, channel: String) -> Wait {
     let (mut listener, mut texts) = (Listener::new(address, way, &channel), String::new());
@@ -145,12 +150,12 @@ fn delete(hold: &str) {
         // Of other channels, which deleting must not touch.
         watch(async {
             let mut others = JoinSet::new();
-            for way in Way::held() {
+            for way in all_ways() {
                 for number in 0..10 {
                     others.spawn(wait(address, way, format!("b{number}")));
                 }
             }
-            let (mut audience, mut ended, ways) = (JoinSet::new(), 0, Way::held());
+            let (mut audience, mut ended, ways) = (JoinSet::new(), 0, all_ways());
             while ended < ENOUGH {
                 while audience.len() < 60 {
                     let way = ways[(ended + audience.len()) % ways.len()];
@@ -216,22 +221,22 @@ fn of_web_sockets_that_come_at_once_the_first_is_left() {
 
 #[test]
 fn of_clients_of_all_transports_that_come_at_once_the_last_is_left() {
-    race("last", &Way::held(), "hall");
+    race("last", &all_ways(), "hall");
 }
 
 #[test]
 fn of_clients_of_all_transports_that_come_at_once_the_last_is_left_as_bodies() {
-    race("last", &Way::held(), "body");
+    race("last", &all_ways(), "body");
 }
 
 #[test]
 fn of_clients_of_all_transports_that_come_at_once_the_first_is_left() {
-    race("first", &Way::held(), "hall");
+    race("first", &all_ways(), "hall");
 }
 
 #[test]
 fn of_clients_of_all_transports_that_come_at_once_the_first_is_left_as_bodies() {
-    race("first", &Way::held(), "body");
+    race("first", &all_ways(), "body");
 }
 
 #[test]

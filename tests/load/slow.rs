@@ -108,11 +108,14 @@ async fn slow(address: SocketAddr, way: Way, times: &'static Times) -> usize {
 }
 
 /// It takes more messages of them to fill a socket.
-const COMPRESSED: [Way; 4] = [Way::Gzip, Way::Deflate, Way::Gzip, Way::Deflate];
+const COMPRESSED: [Way; 5] = [Way::Gzip, Way::Deflate, Way::Gzip, Way::Deflate, Way::Packed];
 
 /// All others that wait.
 fn plain() -> Vec<Way> {
-    Way::held().into_iter().filter(|way| !COMPRESSED.contains(way)).collect()
+    let mut ways = Way::held();
+    ways.retain(|way| !COMPRESSED.contains(way));
+    ways.push(Way::Iframe);
+    ways
 }
 
 /// One client that reads, and one that hardly does, for each of the ways.
