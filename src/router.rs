@@ -220,20 +220,20 @@ impl Router {
     }
 }
 
-/// Why a request's path has no meaning; the answer is 400.
+/// Why a request's path has no meaning; the answer is 400 with the sentence.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PathError {
     /// `..` above the root.
-    #[error("the path leaves the root")]
+    #[error("The path leaves the root.")]
     AboveRoot,
     /// A `%` without two hexadecimal digits.
-    #[error("the path has a malformed percent escape")]
+    #[error("The path has a malformed percent escape.")]
     Escape,
     /// No `/` at the beginning.
-    #[error("the path does not begin with a slash")]
+    #[error("The path does not begin with a slash.")]
     NotAbsolute,
     /// A byte 0.
-    #[error("the path has a zero byte")]
+    #[error("The path has a zero byte.")]
     Nul,
 }
 

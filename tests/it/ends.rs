@@ -20,6 +20,8 @@ use crate::{
     websocket::read,
 };
 
+const VARY: &str = "Vary: If-None-Match, If-Modified-Since";
+
 /// Why it ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Why {
@@ -56,6 +58,9 @@ fn waiting(mut client: Client, way: Way) -> Client {
         let boundary = boundary.lines().next().unwrap();
         assert_eq!(client.chunk().unwrap(), format!("--{boundary}").as_bytes());
     }
+    if way == Way::Iframe {
+        assert!(client.chunk().unwrap().starts_with(b"<!DOCTYPE html>\n"));
+    }
     client
 }
 
@@ -78,7 +83,7 @@ fn ending(client: &mut Client, way: Way) -> (String, bool) {
         Way::Cursorless => return (String::from_utf8(client.rest()).unwrap(), false),
         Way::Socket | Way::Deflate | Way::Bare => return (frames(client), false),
         Way::Gzip => unpacked(&chunks(client)),
-        Way::Events => String::from_utf8(chunks(client)).unwrap(),
+        Way::Events | Way::Iframe => String::from_utf8(chunks(client)).unwrap(),
         way if way.polls() => said(&client.response()),
         _ => String::from_utf8(client.until(b"0\r\n\r\n")).unwrap(),
     };
@@ -155,7 +160,7 @@ impl House {
 
 /// The answer to a poll that gets no message.
 fn refused(status: &str, dialect: &str, cache: &str, more: &[&str], body: &str) -> String {
-    let place = ["Etag: W/0", "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT"];
+    let place = ["Etag: W/0", VARY, "Last-Modified: Thu, 01 Jan 1970 00:00:00 GMT"];
     let said = match dialect {
         "push_stream" => uncached(status, &[&place, more].concat(), body),
         _ => answer(status, &[&[cache], more].concat(), body),
@@ -170,20 +175,18 @@ fn poll(way: Way, why: Why, dialect: &str) -> String {
     let nothing = "/**/parent.handle([]);";
     match (why, dialect, way) {
         (Why::Timeout, "push_stream", Way::Jsonp) => {
-            let vary = "Vary: If-None-Match, If-Modified-Since";
-            uncached("200 OK", &[script[0], script[1], vary], nothing)
+            uncached("200 OK", &[script[0], script[1], VARY], nothing)
         }
         (Why::Timeout, _, Way::Jsonp) => {
-            let vary = "Vary: If-None-Match, If-Modified-Since";
             let cache = "Cache-Control: no-cache";
-            answer("200 OK", &[script[0], script[1], vary, cache], nothing)
+            answer("200 OK", &[script[0], script[1], VARY, cache], nothing)
         }
         (Why::Timeout, _, _) => {
             let nchan = dialect == "nchan";
             let status = if nchan { "408 Request Timeout" } else { "304 Not Modified" };
             refused(status, dialect, "Cache-Control: no-cache", &[], "")
         }
-        (Why::Deleted, "push_stream", Way::LongPoll) => {
+        (Why::Deleted, "push_stream", Way::LongPoll | Way::Packed) => {
             refused("200 OK", dialect, no_store, &[], "Channel deleted")
         }
         (Why::Deleted, "push_stream", Way::BatchRaw) => {
@@ -255,6 +258,8 @@ fn expected(way: Way, why: Why, dialect: &str) -> (String, bool) {
         Way::Stream if (why, dialect) == (Why::Deleted, "push_stream") => {
             ("13\r\n-2 Channel deleted\n\r\n0\r\n\r\n".into(), goes_on)
         }
+        // Pages are the same in every dialect.
+        Way::Iframe => ("</body></html>\n".into(), goes_on),
         Way::Chunked | Way::Raw | Way::Stream => ("0\r\n\r\n".into(), goes_on),
         way => (poll(way, why, dialect), goes_on),
     }
@@ -267,6 +272,7 @@ fn assert_ends(why: Why) {
         let mut asking = house.connect();
         let mut waiters: Vec<_> = Way::held()
             .into_iter()
+            .chain(Way::FORMS)
             // No timeout ends the one that has no cursor: see `cursorless`.
             .filter(|way| (why, *way) != (Why::Timeout, Way::Cursorless))
             .map(|way| (way, waiting(house.connect(), way)))

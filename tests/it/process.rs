@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, ErrorKind, Read},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -236,6 +236,35 @@ fn a_second_one_on_the_same_address_ends_with_status_1_and_says_why() {
     let mut client = first.connect();
     client.get("/pub?id=1", "");
     assert_eq!(client.response().status, 404);
+}
+
+#[test]
+fn one_without_descriptors_goes_on_when_there_are_some_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(&directory, &format!("workers = 1\n{}", serving("127.0.0.1:0")));
+    let mut daemon = Daemon::start_in(&["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""], &config);
+    let listen = || {
+        let mut client = daemon.connect();
+        client.get("/sub?id=1", "Accept: text/event-stream\r\n");
+        client
+    };
+    let mut first = listen();
+    first.head();
+    // More than it can have; the last are not taken before the others go.
+    let mut crowd: Vec<Client> = (0..100).map(|_| listen()).collect();
+    let mut last = crowd.pop().unwrap();
+    last.stream.set_nonblocking(true).unwrap();
+    crowd[0].head();
+    assert_eq!(last.stream.peek(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    last.stream.set_nonblocking(false).unwrap();
+    drop(crowd);
+    assert!(last.head().starts_with("HTTP/1.1 200 OK\r\n"));
+    daemon.wait_for_subscribers("/pub?id=1", 2);
+    assert_eq!(daemon.request("POST", "/pub?id=1", "", "hello").status, 201);
+    for client in [&mut first, &mut last] {
+        client.until(b"data: hello\n\n");
+    }
+    assert!(daemon.child.try_wait().unwrap().is_none());
 }
 
 #[test]

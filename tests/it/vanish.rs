@@ -163,8 +163,8 @@ fn a_web_socket_whose_peer_has_vanished_is_noticed_by_its_pings() {
 }
 
 /// What has signs of life.
-const ALIVE: [Way; 6] =
-    [Way::Events, Way::Gzip, Way::Cursorless, Way::Socket, Way::Deflate, Way::Bare];
+const ALIVE: [Way; 7] =
+    [Way::Events, Way::Gzip, Way::Cursorless, Way::Iframe, Way::Socket, Way::Deflate, Way::Bare];
 
 /// Somebody listens by each of these, and a gateway that pings at this interval.
 struct Listeners {
@@ -192,7 +192,8 @@ impl Listeners {
 #[test]
 fn whoever_has_vanished_is_noticed_by_what_is_not_acknowledged_on_every_transport() {
     let Some(net) = Net::new() else { return };
-    let told = MODES.map(|hold| Listeners::start(&net, hold, "0s", &Way::held()));
+    let all = [&Way::held()[..], &Way::FORMS].concat();
+    let told = MODES.map(|hold| Listeners::start(&net, hold, "0s", &all));
     let pinged = MODES.map(|hold| Listeners::start(&net, hold, "2s", &ALIVE));
     net.cut();
     for Listeners { site, .. } in &told {

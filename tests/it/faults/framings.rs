@@ -54,13 +54,10 @@ const TEXTS: [&str; 34] = [
     "{\"messages\":[]}",
 ];
 
-/// A page that is called with each message.
-const IFRAME: &str = "[[server.location]]\npath = \"/iframe\"\n\
-                      push_subscriber = [\"stream\"]\npush_stream_preset = \"iframe\"\n";
-
 fn gateway(hold: &str, dialect: &str) -> Gateway {
-    let locations = format!("{}{IFRAME}", locations(hold, &spoken(dialect)));
-    Gateway::start_with("", &locations, |settings| settings.clock = Box::new(|| NOW))
+    Gateway::start_with("", &locations(hold, &spoken(dialect)), |settings| {
+        settings.clock = Box::new(|| NOW)
+    })
 }
 
 /// The events of a stream as the HTML standard reads them (section 9.2.6): id, type, data.
