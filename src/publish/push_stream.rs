@@ -18,16 +18,54 @@ pub(super) fn one(info: &ChannelInfo, format: Format) -> String {
 }
 
 /// Several channels, of which not all need to be there.
-pub(super) fn group(infos: &[ChannelInfo], census: &Census<'_>, format: Format) -> String {
-    let (between, end) = match format {
-        Format::Json => (",\r\n", "\r\n]}\r\n"),
-        Format::Text => (",\r\n", "\r\n"),
-        Format::Xml => ("", "  </infos>\r\n</root>\r\n"),
-        Format::Yaml => ("\r\n", "\r\n"),
-    };
-    let mark = if format == Format::Yaml { " -\r\n" } else { "" };
-    let items: Vec<_> = infos.iter().map(|info| mark.to_owned() + &item(info, format)).collect();
-    head(census, format) + &items.join(between) + end
+pub(super) fn group<'a>(
+    infos: impl IntoIterator<Item = &'a ChannelInfo>,
+    census: &Census<'_>,
+    format: Format,
+) -> String {
+    let mut group = Group::new(census, format);
+    infos.into_iter().for_each(|info| group.push(info));
+    group.end()
+}
+
+/// Several channels, told one after the other.
+#[derive(Debug)]
+pub(super) struct Group {
+    text: String,
+    format: Format,
+    begun: bool,
+}
+
+impl Group {
+    /// Of no channel yet.
+    pub(super) fn new(census: &Census<'_>, format: Format) -> Self {
+        Self { text: head(census, format), format, begun: false }
+    }
+
+    /// Tells of one more.
+    pub(super) fn push(&mut self, info: &ChannelInfo) {
+        if std::mem::replace(&mut self.begun, true) {
+            self.text.push_str(match self.format {
+                Format::Json | Format::Text => ",\r\n",
+                Format::Xml => "",
+                Format::Yaml => "\r\n",
+            });
+        }
+        if self.format == Format::Yaml {
+            self.text.push_str(" -\r\n");
+        }
+        self.text.push_str(&item(info, self.format));
+    }
+
+    /// All of it.
+    pub(super) fn end(self) -> String {
+        self.text
+            + match self.format {
+                Format::Json => "\r\n]}\r\n",
+                Format::Text | Format::Yaml => "\r\n",
+                Format::Xml => "  </infos>\r\n</root>\r\n",
+            }
+    }
 }
 
 /// The server as a whole.

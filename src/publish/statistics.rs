@@ -5,15 +5,18 @@
 //! (`a*`) or `ALL`; without it the server is told as a whole. There are no workers of their own
 //! processes here, so there is one entry for the process, and nothing waits in a trash.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use http::{HeaderMap, HeaderValue, Response, header};
 use tokio::task::yield_now;
 
 use super::{
-    accept::choose,
-    host::Host,
-    push_stream::{Summary, group, one, summary},
+    accept::{Format, choose},
+    host::{Census, Host},
+    push_stream::{Group, Summary, group, one, summary},
 };
 use crate::{
     channel::{ChannelId, ChannelInfo, Hub},
@@ -22,6 +25,9 @@ use crate::{
     hold::Tally,
     response::{Body, Refusal, full},
 };
+
+/// Channels that are looked at or told before the worker serves everyone else.
+const AT_ONCE: usize = 256;
 
 /// What the statistics are of.
 #[derive(Debug)]
@@ -86,7 +92,7 @@ impl Statistics<'_> {
                     infos => group(infos, &census, format),
                 }
             }
-            Asked::Prefix(prefix) => group(&self.with(&prefix).await, &census, format),
+            Asked::Prefix(prefix) => self.all(&prefix, &census, format).await,
         };
         let mut response = Response::new(full(text));
         let headers = response.headers_mut();
@@ -101,17 +107,30 @@ impl Statistics<'_> {
         self.hub.sketch(id).map(|sketch| sketch.info)
     }
 
-    /// All whose id begins so; everyone else is served between the parts of them.
-    async fn with(&self, prefix: &[u8]) -> Vec<ChannelInfo> {
-        let mut infos = Vec::new();
+    /// All whose id begins so; everyone else is served meanwhile.
+    async fn all(&self, prefix: &[u8], census: &Census<'_>, format: Format) -> String {
+        let mut infos = BTreeMap::new();
         for part in 0..self.hub.parts() {
             let begins = |id: &ChannelId| id.as_bytes().starts_with(prefix);
             let (names, _) = self.hub.names(part, None, usize::MAX, begins);
-            infos.extend(names.iter().filter_map(|id| self.info(id)));
+            for some in names.chunks(AT_ONCE) {
+                let some = some.iter().filter_map(|id| self.info(id));
+                infos.extend(some.map(|info| (info.channel.clone(), info)));
+                yield_now().await;
+            }
             yield_now().await;
         }
-        infos.sort_unstable_by(|a, b| a.channel.key().cmp(b.channel.key()));
-        infos
+        let mut group = Group::new(census, format);
+        let mut left = AT_ONCE;
+        while let Some((_, info)) = infos.pop_first() {
+            group.push(&info);
+            left -= 1;
+            if left == 0 {
+                left = AT_ONCE;
+                yield_now().await;
+            }
+        }
+        group.end()
     }
 
     fn summary(&self) -> Summary {

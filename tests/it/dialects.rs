@@ -1,10 +1,10 @@
 //! What a publisher is answered in each dialect, byte for byte: `push_dialect`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     harness::{Gateway, PATIENCE, Response},
-    site::{event, listen, stable, start},
+    site::{event, listen, stable, start, start_root},
 };
 
 pub const DIALECTS: [&str; 3] = ["push_module", "nchan", "push_stream"];
@@ -370,6 +370,45 @@ fn a_path_is_one_id_in_the_other_dialects() {
         gateway.publish("/pub?id=ALL", "x");
         gateway.publish("/pub?id=a*", "x");
     }
+}
+
+/// The longest time that anybody else waits for an answer while all channels are told, and the time
+/// that this takes.
+fn telling_all(gateway: &Gateway, channels: usize) -> (Duration, Duration) {
+    let (mut asking, mut other) = (gateway.connect(), gateway.connect());
+    let begin = Instant::now();
+    let told = std::thread::spawn(move || {
+        asking.get("/stats?id=ALL", "");
+        (asking.response(), begin.elapsed())
+    });
+    let mut longest = Duration::ZERO;
+    while !told.is_finished() {
+        let begin = Instant::now();
+        other.get("/pub?id=1", "");
+        assert_eq!(other.response().status, 200);
+        longest = longest.max(begin.elapsed());
+    }
+    let (answer, all) = told.join().unwrap();
+    assert_eq!(answer.text().matches("\"channel\": ").count(), channels);
+    (longest, all)
+}
+
+#[test]
+fn everyone_is_served_while_all_channels_are_told() {
+    const CHANNELS: usize = 20_000;
+    let stats = "[[server.location]]\npath = \"= /stats\"\npush_channels_status = true\n\
+                 push_dialect = 'push_stream'";
+    let gateway = start_root("workers = 1", "hall", "", stats);
+    let mut client = gateway.connect();
+    for some in (0..CHANNELS).collect::<Vec<_>>().chunks(100) {
+        let post =
+            |id| format!("POST /pub?id={id} HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\n\r\nx");
+        client.send(some.iter().map(post).collect::<String>());
+        assert!(some.iter().all(|_| client.response().status == 202));
+    }
+    // A busy machine may let anybody wait, but not each time.
+    let tries: Vec<_> = (0..5).map(|_| telling_all(&gateway, CHANNELS)).collect();
+    assert!(tries.iter().any(|(longest, all)| *longest < *all / 8), "{tries:?}");
 }
 
 #[test]
