@@ -191,7 +191,7 @@ impl super::hall::Hall {
             }
             // What leaves HTTP follows an answer of the application, and only a task can wait for that.
             Step::Wait | Step::Closed | Step::Follow(..) | Step::Tunnel(_) | Step::Converse(_) => {
-                self.linger(key)
+                self.linger(key);
             }
         }
     }
