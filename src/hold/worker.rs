@@ -47,6 +47,13 @@ impl<H> Shared<H> {
         // The sender lives as long as `self`.
         let _ = closing.wait_for(|closing| *closing).await;
     }
+
+    /// Whether a client's answer is the last on its connection, whatever it asked for.
+    pub(super) fn is_last_for(&self, client: Client) -> bool {
+        let hall = self.hall.borrow();
+        let listening = &hall.listening[usize::from(client.listener)];
+        hall.closing || listening.keepalive_timeout.is_zero()
+    }
 }
 
 /// A worker: a hall, its listening sockets, and what answers requests.
