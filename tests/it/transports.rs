@@ -132,6 +132,48 @@ fn a_batch_answers_everything_that_waits() {
     }
 }
 
+/// How many messages each answer has until there are none left, and where the client goes on.
+fn counted(gateway: &Gateway, arguments: &str) -> Vec<usize> {
+    let (mut since, mut after, mut counts) = (String::new(), String::new(), Vec::new());
+    while counts.iter().sum::<usize>() < 5 {
+        let answer =
+            gateway.request("GET", &format!("/sub?id=1&since={since}{arguments}"), &after, "");
+        assert_eq!(answer.status, 200);
+        let found = answer.text().matches('#').count();
+        counts.push(found);
+        let tag = counts.iter().sum::<usize>() - 1;
+        if answer.header("etag").is_some() {
+            assert_eq!(answer.header("etag"), Some(&*tag.to_string()));
+            after = format!("If-Modified-Since: {DATE}\r\nIf-None-Match: {tag}\r\n");
+        } else {
+            since = format!("{NOW}:{tag}");
+        }
+    }
+    counts
+}
+
+#[test]
+fn what_is_more_than_a_mebibyte_comes_with_the_next_answer() {
+    let text = format!("#{}", "x".repeat(400 << 10));
+    for hold in MODES {
+        for (keys, arguments) in [
+            ("push_longpoll_batch = \"json\"", ""),
+            ("push_longpoll_batch = \"multipart\"", ""),
+            ("push_longpoll_batch = \"raw\"", ""),
+            ("push_jsonp_callback = \"$arg_cb\"", "&cb=f"),
+            ("push_longpoll_batch = \"json\"\npush_jsonp_callback = \"$arg_cb\"", "&cb=f"),
+            ("push_subscriber = [\"interval-poll\"]\npush_poll_format = \"json\"", ""),
+        ] {
+            let keys = format!("{keys}\npush_last_message_id = [\"$arg_since\"]");
+            let gateway = start(hold, "", &keys);
+            for _ in 0..5 {
+                gateway.publish("/pub?id=1", &text);
+            }
+            assert_eq!(counted(&gateway, arguments), [3, 2], "{hold} {keys}");
+        }
+    }
+}
+
 #[test]
 fn a_script_is_called_with_what_there_is() {
     for hold in MODES {
