@@ -89,7 +89,12 @@ impl Visit<'_> {
     ) -> Response<Body> {
         let one = std::slice::from_ref(message);
         let (mut headers, body) = framing.answer(one);
-        headers.remove(header::VARY);
+        // Its place is in the tag, by which browsers shall find it again; its coding is not.
+        let varies = headers.get_all(header::VARY).iter().find(|value| *value == "Accept-Encoding");
+        match varies.cloned() {
+            Some(varies) => headers.insert(header::VARY, varies),
+            None => headers.remove(header::VARY),
+        };
         headers.extend(tag.headers());
         self.answered(subscription, one, (headers, body))
     }

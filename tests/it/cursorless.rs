@@ -149,6 +149,24 @@ fn tabs_wait_for_the_one_that_was_there_before_they_were_known_to_be_several() {
 }
 
 #[test]
+fn an_answer_that_may_be_compressed_varies_by_that_alone() {
+    for hold in MODES {
+        let text = "x".repeat(1000);
+        for (keys, varies) in [("gzip = true\n", Some("Accept-Encoding")), ("", None)] {
+            let gateway = start(hold, "", &format!("{keys}{JSON}"));
+            gateway.publish("/pub?id=1", &text);
+            for (headers, coding) in [("Accept-Encoding: gzip\r\n", Some("gzip")), ("", None)] {
+                let answer = gateway.request("GET", "/sub?id=1", headers, "");
+                let found: Vec<_> =
+                    answer.head.lines().filter_map(|line| line.strip_prefix("Vary: ")).collect();
+                assert_eq!((answer.status, found), (200, varies.into_iter().collect()));
+                assert_eq!(answer.header("content-encoding"), coding.filter(|_| varies.is_some()));
+            }
+        }
+    }
+}
+
+#[test]
 fn blanks_keep_it_alive_and_no_timeout_ends_it() {
     for hold in MODES {
         let keys = "push_ping_interval = \"100ms\"\npush_subscriber_timeout = \"300ms\"";
