@@ -56,7 +56,7 @@ const TEXTS: [&str; 34] = [
 
 fn gateway(hold: &str, dialect: &str) -> Gateway {
     Gateway::start_with("", &locations(hold, &spoken(dialect)), |settings| {
-        settings.clock = Box::new(|| NOW)
+        settings.clock = Box::new(|| NOW);
     })
 }
 
