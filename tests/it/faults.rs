@@ -6,6 +6,7 @@
 //! |---|---|
 //! | a normal reconnect, with an id that is not stored, beside a waiting client ends a worker | [`ids`] |
 //! | messages above 32,767 in one second have the ids of earlier ones | [`ids`] |
+//! | ids begin again with a channel that was deleted or has expired | [`ids`] |
 //! | `If-Modified-Since` alone is 400, quoted and weak tags are not understood | [`ids`]; `resume` for the long poll |
 //! | channel ids of 255 bytes and more end the connection | [`ids`]; `publisher` for the limit |
 //! | a slow consumer gets messages of other channels | [`memory`] |
@@ -18,6 +19,12 @@
 //! | CR, LF, `</script>`, U+2028 and boundaries are not escaped | [`framings`] |
 //! | an empty message is none, or ends the response | [`framings`]; `bodies`, `load::bodies` |
 //! | backlog and live messages overlap, or have a gap between them | `load::arrivals` |
+//! | a client of several channels misses some with a right cursor | `load::merge` |
+//! | a channel that is named twice is heard twice | `resume`, `publisher`, `dialects` |
+//! | polls without a cursor lose what comes between two of them, tabs share the messages out | `cursorless`, `load::arrivals`, tests/browser |
+//! | SIGHUP sends everybody away | `process` |
+//! | all who name no channel share one | `publisher`, `dialects` |
+//! | names are told without escaping | `dialects`, `status`, `transports` for callbacks |
 //! | frames in one segment get stuck, control frames within a message end it | `websocket` |
 //! | a deleted channel is still there, and so are its subscribers | `publisher`, `load::seats` |
 //! | subscribers are counted that have gone | `http`, `load::chaos` |

@@ -78,10 +78,7 @@ fn the_id_of_a_message_that_has_expired_disturbs_nobody_who_waits() {
             for way in Way::held() {
                 let channel = format!("{way:?}");
                 let publisher = format!("/pub?c={channel}");
-                let json = "Accept: application/json\r\n";
-                let told = gateway.request("POST", &publisher, json, "old");
-                let told: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
-                let id = crate::formats::id(told["last_message_id"].as_str().unwrap());
+                let id = published(&gateway, &publisher, "old");
                 let kept = "queued messages: 0";
                 while !gateway.request("GET", &publisher, "", "").text().starts_with(kept) {
                     std::thread::yield_now();
@@ -91,6 +88,46 @@ fn the_id_of_a_message_that_has_expired_disturbs_nobody_who_waits() {
                 }
             }
         });
+    }
+}
+
+/// Publishes; the id of the message.
+fn published(gateway: &Gateway, publisher: &str, text: &str) -> Id {
+    let told = gateway.request("POST", publisher, "Accept: application/json\r\n", text);
+    let told: serde_json::Value = serde_json::from_slice(&told.body).unwrap();
+    crate::formats::id(told["last_message_id"].as_str().unwrap())
+}
+
+#[test]
+fn ids_do_not_begin_again_with_a_channel_that_was_deleted_or_has_expired() {
+    let expiring = "push_message_timeout = \"20ms\"\npush_channel_timeout = \"10ms\"\n";
+    for (hold, dialect) in HOUSES {
+        for keys in ["", expiring] {
+            let gateway = start(ROOM, hold, &format!("{}{keys}", spoken(dialect)));
+            run(async {
+                for (number, way) in Way::held().into_iter().enumerate() {
+                    let channel = format!("{way:?}");
+                    let publisher = format!("/pub?c={channel}");
+                    let before = published(&gateway, &publisher, "before");
+                    if keys.is_empty() {
+                        assert_eq!(gateway.request("DELETE", &publisher, "", "").status, 200);
+                    }
+                    while gateway.request("GET", &publisher, "", "").status != 404 {
+                        std::thread::yield_now();
+                    }
+                    let said = places(before)[number % 4].clone();
+                    // Who has had the message of the channel before gets that of the next.
+                    let mut listener = waiting(gateway.address, way, &channel, said.clone()).await;
+                    gateway.wait_for_subscribers(&publisher, 1);
+                    assert!(published(&gateway, &publisher, "after") > before, "{way:?}");
+                    assert_eq!(hear(&mut listener).await, "after", "{way:?}");
+                    if keys.is_empty() {
+                        let mut late = waiting(gateway.address, way, &channel, said).await;
+                        assert_eq!(hear(&mut late).await, "after", "{way:?}");
+                    }
+                }
+            });
+        }
     }
 }
 
