@@ -20,10 +20,8 @@ pub(super) async fn run<H: Handler>(
     client: Client,
 ) {
     let shared = &running.0;
-    let step = match exchange.wire().become_task() {
-        Ok(()) => complete(&mut exchange, shared).await,
-        Err(_) => Step::Closed,
-    };
+    let began = exchange.wire().become_task().is_ok();
+    let step = if began { complete(&mut exchange, shared).await } else { Step::Closed };
     let (fd, rest) = exchange.finish();
     match (fd, step) {
         (Some(fd), Step::Tunnel(tunnel)) => {
