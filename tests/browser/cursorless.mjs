@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { atRate, numbers, openStraight, shipped } from './tab.mjs'
 
-const LIMIT = 60_000
+const LIMIT = 180_000
 // Of a thousand messages that several tabs should have, one may be missed: a browser keeps one tag for all of them.
 const MISSED = 1 / 1000
 
