@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, header, response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, response};
 use rustix::event::epoll::EventData;
 
 use super::{
@@ -99,10 +99,12 @@ impl<H: Handler> Worker<H> {
     fn answer(&mut self, simple: Simple) -> Option<Answered> {
         let Simple { from, client, request, rest } = simple;
         let (unread, forsakable) = (Rc::default(), Rc::default());
-        let (head, body) = request.into_parts();
-        let body = RequestBody::whole(&head.method, body, &unread, &forsakable);
-        let request = Request::from_parts(head, body);
-        let mut answering = Box::pin(self.shared.handler.respond(request, client));
+        let post = request.method() == Method::POST;
+        let request = request.map(|body| RequestBody::whole(post, body, &unread, &forsakable));
+        // It is large: so it is made where it stays.
+        let room = Box::new_uninit();
+        let mut answering =
+            Box::into_pin(Box::write(room, self.shared.handler.respond(request, client)));
         match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => {
                 let after = After { close: unread.get(), rest };

@@ -8,7 +8,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -41,16 +40,16 @@ impl RequestBody {
         Self { again: Bytes::new(), source: Source::Incoming(incoming), unread, forsakable }
     }
 
-    /// A body that came with the head of a request of this method. Nothing of it is left on the
+    /// A body that came with the head, of a POST or another request. Nothing of it is left on the
     /// connection, whether it is read or not; all the same a client that sends one where it means nothing
     /// may have been understood in another way by somebody else (RFC 9110 section 9.3.1).
     pub(super) fn whole(
-        method: &Method,
+        post: bool,
         bytes: Bytes,
         unread: &Rc<Cell<bool>>,
         forsakable: &Rc<Cell<bool>>,
     ) -> Self {
-        unread.set(method != Method::POST && !bytes.is_empty());
+        unread.set(!post && !bytes.is_empty());
         let (unread, forsakable) = (unread.clone(), forsakable.clone());
         Self { again: Bytes::new(), source: Source::Whole(bytes), unread, forsakable }
     }

@@ -92,15 +92,6 @@ impl<H: Handler> Worker<H> {
         listening: Arc<[Listening]>,
         tally: Arc<Tally>,
     ) -> io::Result<Self> {
-        let builder = |listening: &Listening| {
-            let mut builder = Builder::new();
-            builder.title_case_headers(true).max_header_size(listening.max_header_size);
-            // A client that does not read an answer from elsewhere costs as much in bytes.
-            builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
-            // Whether a waiting client has gone is found out by the exchange.
-            builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
-            builder
-        };
         let builders = listening.iter().map(builder).collect();
         let hall = Hall::new(listening, tally.clone())?;
         for (number, listener) in listeners.iter().enumerate() {
@@ -262,4 +253,15 @@ impl<H> fmt::Debug for Worker<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("listeners", &self.listeners).finish_non_exhaustive()
     }
+}
+
+/// Hyper for the connections of a socket.
+fn builder(listening: &Listening) -> Builder {
+    let mut builder = Builder::new();
+    builder.title_case_headers(true).max_header_size(listening.max_header_size);
+    // A client that does not read an answer from elsewhere costs as much in bytes.
+    builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
+    // Whether a waiting client has gone is found out by the exchange.
+    builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
+    builder
 }
