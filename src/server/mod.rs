@@ -23,6 +23,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
+    allocator::keep_flushed,
     channel::{Hub, Settings},
     config::{Config, Process},
     gateway::{self, Desk, Gateway},
@@ -75,6 +76,7 @@ pub async fn run_with(
     tokio::select! {
         () = leave(shutdown, gateway.monitor(), delay) => info!("draining"),
         () = reap(&gateway) => {}
+        () = keep_flushed() => {}
         failed = ends.recv() => {
             failed.unwrap_or(Ok(()))?;
             return Err(io::Error::other("a worker ended by itself"));
