@@ -136,13 +136,18 @@ pub fn chunk(payload: &[u8]) -> Frame {
         return Frame::default();
     }
     let mut bytes = Vec::with_capacity(payload.len() + 20);
-    // A vector takes everything.
-    let _ = write!(bytes, "{:x}\r\n", payload.len());
+    chunk_line(&mut bytes, payload.len());
     let start = bytes.len();
     bytes.extend_from_slice(payload);
     let end = bytes.len();
     bytes.extend_from_slice(b"\r\n");
     Frame { bytes: bytes.into(), start, end, plain: Checksum::default() }
+}
+
+/// The line before a chunk of so many bytes.
+pub fn chunk_line(bytes: &mut Vec<u8>, length: usize) {
+    // A vector takes everything.
+    let _ = write!(bytes, "{length:x}\r\n");
 }
 
 #[cfg(test)]

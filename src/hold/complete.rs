@@ -1,15 +1,13 @@
 //! A task that goes on with an exchange until it is needed no more.
 
-use std::{rc::Rc, task::Poll, time::Duration};
+use std::{rc::Rc, task::Poll};
 
 use super::{
     Handler,
     exchange::{Exchange, Step},
+    phase::SEND_TIMEOUT,
     worker::Shared,
 };
-
-/// How long a client may take none of the bytes that are there for it: nginx's `send_timeout`.
-const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Waits until the exchange needs no task any more.
 pub(super) async fn complete<H: Handler>(

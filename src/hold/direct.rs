@@ -170,14 +170,15 @@ impl Hall {
     fn respond(&mut self, key: u32, parts: &response::Parts, body: &Bytes, after: After) {
         let said = closes(&parts.headers);
         let close = said || after.close || self.closing;
-        let bytes = head::answer(parts.status, &parts.headers, close && !said, body);
+        let mut bytes = head::answer(parts, close && !said, body.len());
+        bytes.extend_from_slice(body);
         self.tally.answered(parts.status);
         let held = &mut self.held[key as usize];
         held.close = close;
         if !close && !after.rest.is_empty() {
             held.rare().input = after.rest;
         }
-        self.answer_soon(key, bytes, parts.extensions.get::<Entry>());
+        self.answer_soon(key, bytes.into(), parts.extensions.get::<Entry>());
     }
 }
 

@@ -22,7 +22,7 @@ use hyper::{
 };
 
 use super::{
-    Answer, Client, Converse, Handler, Holding, Tally, Tunnel, head::Persistence, passing,
+    Answer, Client, Converse, Follow, Handler, Holding, Tally, Tunnel, head::Persistence, passing,
     request::RequestBody, respond::respond, stream::Outgoing, wire::Wire, worker::Shared,
 };
 use crate::log::{self, Entry};
@@ -44,6 +44,8 @@ pub(super) enum Step {
     Idle,
     /// The request waits for messages.
     Hold(Box<Holding>, Persistence),
+    /// The request waits in a way of its own.
+    Follow(Follow, Persistence),
     /// The connection is the application's.
     Tunnel(Box<Tunnel>),
     /// The connection speaks another protocol.
@@ -72,6 +74,7 @@ struct State {
 #[derive(Debug)]
 enum Leaving {
     Hold(Box<Holding>, Persistence),
+    Follow(Follow, Persistence),
     Tunnel(Box<Tunnel>),
     Converse(Converse),
 }
@@ -97,6 +100,11 @@ impl State {
             response.headers_mut().insert(header::CONNECTION, close);
         }
         self.busy.set(false);
+    }
+
+    /// How the answer to the latest request ends: what follows an unread body is no request.
+    fn allows(&self, persistence: Persistence) -> Persistence {
+        Persistence { close: persistence.close || self.unread.get(), ..persistence }
     }
 
     /// Leaves hyper, which gets no response.
@@ -144,6 +152,7 @@ impl<H: Handler> Exchange<H> {
         }
         match state.leaving.take() {
             Some(Leaving::Hold(holding, persistence)) => return Step::Hold(holding, persistence),
+            Some(Leaving::Follow(follow, persistence)) => return Step::Follow(follow, persistence),
             Some(Leaving::Tunnel(tunnel)) => return Step::Tunnel(tunnel),
             Some(Leaving::Converse(converse)) => return Step::Converse(converse),
             None => {}
@@ -256,14 +265,10 @@ impl<H: Handler> Service<Request<Incoming>> for Call<H> {
                     state.poll_by(respond(hall, &state.streaming, *holding)).await
                 }
                 Answer::Hold(holding) => {
-                    // What follows an unread body is no request.
-                    let close = persistence.close || state.unread.get();
-                    let persistence = Persistence { close, ..persistence };
-                    state.leave(Leaving::Hold(holding, persistence)).await
+                    state.leave(Leaving::Hold(holding, state.allows(persistence))).await
                 }
                 Answer::Follow(follow) => {
-                    let response = state.poll_by(follow.response(shared.door())).await;
-                    passing::outgoing(response, &state.streaming)
+                    state.leave(Leaving::Follow(follow, state.allows(persistence))).await
                 }
                 Answer::Tunnel(tunnel) => shared.switch(&state, Leaving::Tunnel(tunnel)).await,
                 Answer::Converse(own) => shared.switch(&state, Leaving::Converse(own)).await,

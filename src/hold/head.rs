@@ -1,7 +1,8 @@
 //! Response heads that the hall writes itself (RFC 9112 sections 4 to 6).
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
+use hyper::ext::ReasonPhrase;
 
 use super::{batch::Batch, held::Held};
 use crate::{
@@ -11,8 +12,13 @@ use crate::{
 
 /// The line that announces the end of the connection.
 pub(super) const CLOSE: &[u8] = b"Connection: close\r\n";
+/// The line of a body in chunks.
+const CHUNKED: &[u8] = b"Transfer-Encoding: chunked\r\n";
 /// What most heads have room in, in bytes.
 const HEAD: usize = 384;
+
+/// Room for a body behind its head, in bytes.
+const MAX_ROOM: usize = 16 << 10;
 
 /// How a response of the hall ends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,12 +52,12 @@ pub(super) fn stream(
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return switching(status, own);
     }
-    let mut head = status_line(status, 0);
+    let mut head = status_line(status, None, 0);
     write_date(&mut head);
     head.extend_from_slice(all);
     write_headers(&mut head, own);
     if !persistence.raw {
-        head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        head.extend_from_slice(CHUNKED);
     }
     if persistence.close {
         head.extend_from_slice(CLOSE);
@@ -62,7 +68,7 @@ pub(super) fn stream(
 
 /// The head of a response with which the connection changes its protocol.
 pub(super) fn switching(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
-    let mut head = status_line(status, 0);
+    let mut head = status_line(status, None, 0);
     write_headers(&mut head, headers);
     write_date(&mut head);
     head.extend_from_slice(b"\r\n");
@@ -109,23 +115,50 @@ pub(super) fn polled(held: &Held, batch: &Batch) -> Bytes {
     [before, &lines, after].concat().into()
 }
 
-/// A whole response in the order in which hyper writes it: GET and HEAD must not differ.
-pub(super) fn answer(status: StatusCode, headers: &HeaderMap, close: bool, body: &[u8]) -> Bytes {
-    let mut head = status_line(status, body.len());
-    write_headers(&mut head, headers);
+/// The head of a response whose body has this length, in the order in which hyper writes it: GET and
+/// HEAD must not differ.
+pub(super) fn answer(parts: &Parts, close: bool, length: usize) -> Vec<u8> {
+    let mut head = passed(parts, close, length);
+    if !is_bodiless(parts.status) && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+        write_length(&mut head, length);
+    }
+    end(&mut head, parts);
+    head
+}
+
+/// The head of a response whose body comes piece by piece, likewise.
+pub(super) fn pieces(parts: &Parts, persistence: Persistence) -> Vec<u8> {
+    let mut head = passed(parts, persistence.close, 0);
+    if !persistence.raw && !is_bodiless(parts.status) {
+        head.extend_from_slice(CHUNKED);
+    }
+    end(&mut head, parts);
+    head
+}
+
+/// Whether a response of this status has no body, whatever it was given.
+pub(super) fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// The first lines of a response, with room for a body of so many bytes.
+fn passed(parts: &Parts, close: bool, room: usize) -> Vec<u8> {
+    let reason = parts.extensions.get::<ReasonPhrase>();
+    let room = room.min(MAX_ROOM);
+    let mut head = status_line(parts.status, reason.map(ReasonPhrase::as_bytes), room);
+    write_headers(&mut head, &parts.headers);
     if close {
         head.extend_from_slice(CLOSE);
     }
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if !bodiless && !headers.contains_key(header::CONTENT_LENGTH) {
-        write_length(&mut head, body.len());
-    }
-    if !headers.contains_key(header::DATE) {
-        write_date(&mut head);
+    head
+}
+
+/// The last lines of a head.
+fn end(head: &mut Vec<u8>, parts: &Parts) {
+    if !parts.headers.contains_key(header::DATE) {
+        write_date(head);
     }
     head.extend_from_slice(b"\r\n");
-    head.extend_from_slice(body);
-    head.into()
 }
 
 /// A whole response that refuses a request which never reached hyper; the connection ends with it.
@@ -140,17 +173,19 @@ pub(super) fn refusal(refusal: &Refusal) -> Bytes {
 
 /// A response head up to and without its blank line, with room for so many bytes behind it.
 fn lines(status: StatusCode, headers: &HeaderMap, room: usize) -> Vec<u8> {
-    let mut head = status_line(status, room);
+    let mut head = status_line(status, None, room);
     write_date(&mut head);
     write_headers(&mut head, headers);
     head
 }
 
-fn status_line(status: StatusCode, room: usize) -> Vec<u8> {
+/// With a reason of its own, or the usual one.
+fn status_line(status: StatusCode, reason: Option<&[u8]>, room: usize) -> Vec<u8> {
     let mut head = Vec::with_capacity(HEAD + room);
-    let reason = status.canonical_reason().unwrap_or_default();
-    for part in ["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"] {
-        head.extend_from_slice(part.as_bytes());
+    let usual = || status.canonical_reason().unwrap_or_default().as_bytes();
+    let reason = reason.unwrap_or_else(usual);
+    for part in [b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason, b"\r\n"] {
+        head.extend_from_slice(part);
     }
     head
 }

@@ -30,6 +30,7 @@ mod pause;
 mod phase;
 mod proxied;
 mod receive;
+mod reply;
 mod request;
 mod respond;
 mod send_batch;

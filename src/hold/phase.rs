@@ -11,7 +11,7 @@ use crate::channel::Checksum;
 pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// The same while the server shuts down: a client that keeps its side open must not delay it.
 const BRIEF_LINGER: Duration = Duration::from_millis(500);
-/// How long the rest of an answer may take to go out without any progress.
+/// How long a client may take none of the bytes that are there for it: nginx's `send_timeout`.
 pub(super) const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Hall {

@@ -190,7 +190,9 @@ impl super::hall::Hall {
                 }
             }
             // What leaves HTTP follows an answer of the application, and only a task can wait for that.
-            Step::Wait | Step::Closed | Step::Tunnel(_) | Step::Converse(_) => self.linger(key),
+            Step::Wait | Step::Closed | Step::Follow(..) | Step::Tunnel(_) | Step::Converse(_) => {
+                self.linger(key);
+            }
         }
     }
 

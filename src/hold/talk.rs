@@ -3,14 +3,11 @@
 use std::{future::poll_fn, io, os::fd::OwnedFd, pin::Pin, task::ready};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use hyper::rt::{Read, ReadBuf, Write};
-use tokio::time::{Duration, timeout};
+use hyper::rt::{Read, ReadBuf};
+use tokio::time::timeout;
 
 use super::{head, phase::LINGER, wire::Wire};
 use crate::log::Entry;
-
-/// How long a client may take none of the bytes that are there for it.
-const SEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What is read at once of a client that is to end its side, in bytes.
 const LINGERS: usize = 1 << 10;
@@ -66,11 +63,7 @@ impl Talk {
     /// Writes all of it.
     pub async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let write = poll_fn(|cx| Pin::new(&mut self.wire).poll_write(cx, bytes));
-            let written = timeout(SEND_TIMEOUT, write).await??;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
+            let written = self.wire.write_some(bytes).await?;
             if let Some(entry) = &self.entry {
                 entry.sent(written as u64);
             }

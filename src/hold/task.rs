@@ -3,9 +3,11 @@
 use std::{os::fd::OwnedFd, rc::Rc};
 
 use super::{
-    Client, Handler, Talk,
+    Client, Follow, Handler, Talk,
     complete::complete,
     exchange::{Exchange, Step},
+    head::Persistence,
+    reply::reply,
     tunnel,
     wire::Wire,
     worker::Shared,
@@ -41,7 +43,35 @@ pub(super) async fn run<H: Handler>(
             }
             shared.tally.closed.add(1);
         }
+        (Some(fd), Step::Follow(follow, persistence)) => {
+            let wire = Wire::new(fd, rest);
+            if wire.become_task().is_err() {
+                return shared.tally.closed.add(1);
+            }
+            // This task has room for hyper.
+            tokio::task::spawn_local(follower(running, wire, client, follow, persistence));
+        }
         (Some(fd), step) => come_back(shared, fd, client, step, rest),
+        (None, _) => shared.tally.closed.add(1),
+    }
+}
+
+/// Answers a request that waits in a way of its own; then the socket comes back to the hall.
+async fn follower<H>(
+    running: Running<H>,
+    wire: Wire,
+    client: Client,
+    follow: Follow,
+    persistence: Persistence,
+) {
+    let shared = running.shared();
+    let step = tokio::select! {
+        biased;
+        step = reply(shared, wire.clone(), client, follow, persistence) => step,
+        () = wire.ended() => Step::Closed,
+    };
+    match wire.take() {
+        (Some(fd), rest) => come_back(shared, fd, client, step, rest),
         (None, _) => shared.tally.closed.add(1),
     }
 }

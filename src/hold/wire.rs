@@ -6,6 +6,7 @@
 
 use std::{
     cell::RefCell,
+    future::poll_fn,
     io,
     os::fd::{AsRawFd, OwnedFd},
     pin::Pin,
@@ -18,7 +19,9 @@ use rustix::{
     io::Errno,
     net::{RecvFlags, SendFlags},
 };
-use tokio::io::unix::AsyncFd;
+use tokio::{io::unix::AsyncFd, time::timeout};
+
+use super::phase::SEND_TIMEOUT;
 
 /// A handle on the socket; hyper has one, the exchange another.
 #[derive(Clone, Debug)]
@@ -89,6 +92,29 @@ impl Wire {
             }
         }
         Poll::Pending
+    }
+
+    /// Waits for the end of what the client sends.
+    pub(super) async fn ended(&self) {
+        poll_fn(|cx| self.poll_end(cx)).await;
+    }
+
+    /// Writes at least one byte of these; a client that takes none for too long is gone.
+    pub(super) async fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let write = poll_fn(|cx| Pin::new(&mut *self).poll_write(cx, bytes));
+        match timeout(SEND_TIMEOUT, write).await?? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            written => Ok(written),
+        }
+    }
+
+    /// Writes all of it, likewise.
+    pub(super) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = self.write_some(bytes).await?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
     }
 
     /// Runs something with the socket while it is in hand.

@@ -21,7 +21,7 @@ use crate::{
         raw::Raw,
         slot,
         template::{MessageTemplate, Template, TemplateError},
-        websocket::{Terms, WebSocket},
+        websocket::{META_PROTOCOL, Terms, WebSocket},
     },
     hold::{Headers, Incoming, Outlet, Style},
 };
@@ -39,6 +39,8 @@ pub struct Outlets {
     raw: Arc<Outlet>,
     stream: Arc<Outlet>,
     sockets: Vec<(Terms, Arc<Outlet>)>,
+    /// The subprotocols of its WebSockets: `push_websocket_protocols` and Nchan's.
+    pub(super) protocols: Vec<Box<str>>,
     gzip: bool,
 }
 
@@ -90,6 +92,7 @@ impl Outlets {
             raw: Arc::new(build.stream(T::Raw, raw, build.slot(SLOTS - 2))),
             stream: build.templates(SLOTS - 1)?,
             sockets: build.sockets(),
+            protocols: build.protocols(),
             gzip: gzip.is_some(),
         })
     }
@@ -209,6 +212,14 @@ impl Build<'_> {
         let message = MessageTemplate::parse(&message, dialect.ids)?;
         let template = Template::new(&header, message, &footer, content_type, dialect);
         Ok(Arc::new(self.stream(T::Stream, template, self.slot(number))))
+    }
+
+    fn protocols(&self) -> Vec<Box<str>> {
+        let mut protocols = self.subscriber.websocket.protocols.clone();
+        if !protocols.iter().any(|name| **name == *META_PROTOCOL) {
+            protocols.push(META_PROTOCOL.into());
+        }
+        protocols
     }
 
     fn sockets(&self) -> Vec<(Terms, Arc<Outlet>)> {

@@ -42,16 +42,11 @@ impl Visit<'_> {
     }
 
     fn shake_hands(&self) -> Result<(Accepted, Dress), Refusal> {
-        let socket = &self.subscriber.websocket;
-        let mut protocols = socket.protocols.clone();
-        let known = protocols.iter().position(|name| **name == *META_PROTOCOL);
-        let meta = known.unwrap_or_else(|| {
-            protocols.push(META_PROTOCOL.into());
-            protocols.len() - 1
-        });
-        let terms = Terms { protocols: &protocols, deflate: socket.deflate };
+        let protocols = &self.outlets.protocols;
+        let terms = Terms { protocols, deflate: self.subscriber.websocket.deflate };
         let accepted = websocket::accept(self.head, &terms).map_err(refuse)?;
-        let dress = if accepted.protocol == Some(meta) { Dress::Meta } else { Dress::Plain };
+        let meta = accepted.protocol.is_some_and(|at| *protocols[at] == *META_PROTOCOL);
+        let dress = if meta { Dress::Meta } else { Dress::Plain };
         Ok((accepted, dress))
     }
 }

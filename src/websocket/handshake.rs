@@ -46,9 +46,6 @@ pub struct Accepted {
 /// A handshake that is refused; its `Display` is the sentence that goes into the body.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum HandshakeError {
-    /// 400: it is no `GET` with `Upgrade: websocket` and `Connection: Upgrade`.
-    #[error("The request does not ask for a WebSocket.")]
-    NotRequested,
     /// 400: HTTP/1.0 cannot upgrade.
     #[error("A WebSocket needs HTTP/1.1.")]
     HttpVersion,
@@ -90,69 +87,103 @@ impl HandshakeError {
 /// Whether the client asks for a WebSocket, be it rightly or not: `GET` with `Upgrade: websocket`
 /// and `Connection: Upgrade`, both lists, in any case.
 pub fn is_requested(head: &Parts) -> bool {
-    let lists = |name: HeaderName, token: &str| {
-        elements(&head.headers, &name).any(|element| element.eq_ignore_ascii_case(token))
+    let lists = |name: HeaderName, token: &[u8]| {
+        let mut lines = head.headers.get_all(name).into_iter();
+        lines.any(|line| elements(line).any(|element| element.eq_ignore_ascii_case(token)))
     };
     head.method == Method::GET
-        && lists(header::UPGRADE, "websocket")
-        && lists(header::CONNECTION, "upgrade")
+        && lists(header::UPGRADE, b"websocket")
+        && lists(header::CONNECTION, b"upgrade")
 }
 
-/// Answers a handshake.
+/// Answers the handshake of a request that [asks for a WebSocket](is_requested).
 ///
 /// The protocol is the first that the client names and the location knows: the order is the
 /// client's preference.
 pub fn accept(head: &Parts, offer: &Terms<'_>) -> Result<Accepted, HandshakeError> {
-    if !is_requested(head) {
-        return Err(HandshakeError::NotRequested);
-    }
     if head.version < Version::HTTP_11 {
         return Err(HandshakeError::HttpVersion);
     }
-    if once(&head.headers, &SEC_WEBSOCKET_VERSION, "Sec-WebSocket-Version")? != VERSION {
+    let said = Said::read(&head.headers, offer.protocols);
+    if said.version.once("Sec-WebSocket-Version")? != VERSION {
         return Err(HandshakeError::UnsupportedVersion);
     }
-    let key = once(&head.headers, &SEC_WEBSOCKET_KEY, "Sec-WebSocket-Key")?;
+    let key = said.key.once("Sec-WebSocket-Key")?;
     let mut headers = HeaderMap::new();
     headers.insert(header::UPGRADE, WEBSOCKET);
     headers.insert(header::CONNECTION, UPGRADE);
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept_key(key).ok_or(HandshakeError::InvalidKey)?);
-    let protocol = elements(&head.headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|name| {
-        let at = offer.protocols.iter().position(|known| **known == *name)?;
-        Some((at, HeaderValue::from_str(name).ok()?))
-    });
-    let protocol = protocol.map(|(at, name)| {
+    let name = said.protocol.and_then(|at| HeaderValue::from_str(&offer.protocols[at]).ok());
+    if let Some(name) = name {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, name);
-        at
-    });
-    let agreed = offer.deflate.then(|| extension::negotiate(&head.headers)).flatten();
+    }
+    let extends = offer.deflate && said.extends;
+    let agreed = extends.then(|| extension::negotiate(&head.headers)).flatten();
     let deflate = agreed.map(|agreed| {
         headers.insert(SEC_WEBSOCKET_EXTENSIONS, agreed.answer);
         agreed.window
     });
-    Ok(Accepted { headers, protocol, deflate })
+    Ok(Accepted { headers, protocol: said.protocol, deflate })
 }
 
-/// The elements of a header that is a list of tokens, over all its lines. Empty ones do not count
-/// (RFC 9110 section 5.6.1.2).
-fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    let elements = lines.flat_map(|line| line.split(','));
-    elements.map(|element| element.trim_matches([' ', '\t'])).filter(|element| !element.is_empty())
+/// What a handshake says.
+#[derive(Debug, Default)]
+struct Said<'a> {
+    version: Lines<'a>,
+    key: Lines<'a>,
+    /// The first protocol that is known: where it stands among those.
+    protocol: Option<usize>,
+    /// There are offers of extensions.
+    extends: bool,
 }
 
-/// The value of a header that has to be there once; `spelled` is its name as it is usually written.
-fn once<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-    spelled: &'static str,
-) -> Result<&'a HeaderValue, HandshakeError> {
-    let mut lines = headers.get_all(name).into_iter();
-    match (lines.next(), lines.next()) {
-        (Some(value), None) => Ok(value),
-        (None, _) => Err(HandshakeError::Missing(spelled)),
-        (Some(_), Some(_)) => Err(HandshakeError::Repeated(spelled)),
+impl<'a> Said<'a> {
+    fn read(headers: &'a HeaderMap, protocols: &[Box<str>]) -> Self {
+        let known = |name: &[u8]| protocols.iter().position(|known| known.as_bytes() == name);
+        let mut said = Self::default();
+        for (name, value) in headers {
+            match name {
+                name if *name == SEC_WEBSOCKET_VERSION => said.version.add(value),
+                name if *name == SEC_WEBSOCKET_KEY => said.key.add(value),
+                name if *name == SEC_WEBSOCKET_PROTOCOL => {
+                    said.protocol = said.protocol.or_else(|| elements(value).find_map(known));
+                }
+                name => said.extends |= *name == SEC_WEBSOCKET_EXTENSIONS,
+            }
+        }
+        said
     }
+}
+
+/// The lines of a header that has to be there once.
+#[derive(Clone, Copy, Debug, Default)]
+enum Lines<'a> {
+    #[default]
+    None,
+    One(&'a HeaderValue),
+    More,
+}
+
+impl<'a> Lines<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = if matches!(self, Self::None) { Self::One(value) } else { Self::More };
+    }
+
+    /// The value; `spelled` is the name of the header as it is usually written.
+    fn once(self, spelled: &'static str) -> Result<&'a HeaderValue, HandshakeError> {
+        match self {
+            Self::One(value) => Ok(value),
+            Self::None => Err(HandshakeError::Missing(spelled)),
+            Self::More => Err(HandshakeError::Repeated(spelled)),
+        }
+    }
+}
+
+/// The elements of a line that is a list of tokens. Empty ones do not count (RFC 9110 section
+/// 5.6.1.2).
+fn elements(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let elements = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    elements.filter(|element| !element.is_empty())
 }
 
 /// The `Sec-WebSocket-Accept` for a key (RFC 6455 section 4.2.2); `None`: it is none.
@@ -255,7 +286,6 @@ mod tests {
         ];
         for head in &others {
             assert!(!is_requested(head));
-            assert_refused(head, &HandshakeError::NotRequested);
         }
         let mut post = head(&[], &[]);
         post.method = Method::POST;

@@ -44,6 +44,7 @@ mod grip;
 mod grip_again;
 mod grip_details;
 mod grip_socket;
+mod grip_wire;
 mod handshake;
 mod hanging;
 mod harness;

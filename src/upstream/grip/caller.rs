@@ -186,7 +186,7 @@ impl Caller {
         // Who asks again does so in a way of its own.
         let asked = self.post(Method::GET, uri, headers, Bytes::new(), Duration::ZERO).await?;
         let (parts, body) = asked.into_parts();
-        Told::new(parts, body).map_err(Trouble::Lasting)
+        Told::new(parts, &body).map_err(Trouble::Lasting)
     }
 
     /// How long a request of its location waits for an application that cannot be reached.

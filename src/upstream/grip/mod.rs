@@ -12,6 +12,7 @@ mod flow;
 mod gone;
 mod join;
 mod link;
+pub(super) mod own;
 mod piece;
 mod seat;
 pub(super) mod socket;
@@ -85,7 +86,8 @@ async fn answered(
                 wait::Outcome::Answer(response) => return Ok(response),
                 wait::Outcome::Told(again) => told = again,
             },
-            _ if told.goes_on() => return stream::begin(caller, door, seat, told).await,
+            // It begins once, and would be a part of all that waits.
+            _ if told.goes_on() => return Box::pin(stream::begin(caller, door, seat, told)).await,
             _ => return Ok(told.answer(caller)),
         }
     }

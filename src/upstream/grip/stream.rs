@@ -117,7 +117,7 @@ async fn run(
         let page = Box::pin(next(asking, &door, &instruct, &out)).await?;
         (instruct, body) = page.map_err(|refusal| client.cut(Fault::Next, refusal))?;
         client.gone.moves(&client.caller, instruct.gone.as_deref());
-        let followed = client.follow(&instruct).await;
+        let followed = Box::pin(client.follow(&instruct)).await;
         followed.map_err(|refusal| client.cut(Fault::Channels, refusal))?;
     }
 }

@@ -7,6 +7,7 @@ use hyper::ext::ReasonPhrase;
 use super::{
     MAX_ANSWER,
     caller::{Caller, Trouble},
+    own,
 };
 use crate::{
     channel::Reply,
@@ -31,17 +32,19 @@ pub(super) struct Told {
 impl Told {
     pub(super) async fn read(response: Response<Download>) -> Result<Self, Refusal> {
         let (parts, body) = response.into_parts();
-        Self::new(parts, body.whole(MAX_ANSWER).await?)
+        Self::new(parts, &body.whole(MAX_ANSWER).await?)
     }
 
-    pub(super) fn new(mut parts: Parts, body: Bytes) -> Result<Self, Refusal> {
+    pub(super) fn new(mut parts: Parts, body: &Bytes) -> Result<Self, Refusal> {
         let reason = parts.extensions.remove::<ReasonPhrase>();
-        let instruct = Instruct::read(&parts.headers, &body).map_err(|error| {
+        let reason = reason.and_then(|reason| phrase(reason.as_bytes()));
+        let instruct = Instruct::read(&parts.headers, body).map_err(|error| {
             let what = format!("The application's GRIP instructions cannot be followed. {error}");
             Refusal::BadGateway(what.into())
         })?;
         let Parts { status, mut headers, .. } = parts;
         strip(&mut headers);
+        let (headers, body) = (own::headers(&headers), Bytes::copy_from_slice(body));
         let mut told = Self { instruct, body, status, reason, headers };
         if let Some(reply) = told.instruct.response.take() {
             (told.status, told.reason, told.headers) = head(&reply);
@@ -94,7 +97,7 @@ impl Told {
     pub(super) fn head(self, body: Body, length: Option<u64>, caller: &Caller) -> Response<Body> {
         let status = self.status();
         let reason = match self.instruct.status {
-            Some((_, reason)) => reason.and_then(|reason| phrase(&reason)),
+            Some((_, reason)) => reason.and_then(|reason| phrase(reason.as_bytes())),
             None => self.reason,
         };
         let mut response = Response::new(body);
@@ -134,11 +137,11 @@ fn head(reply: &Reply) -> (StatusCode, Option<ReasonPhrase>, HeaderMap) {
     strip_hops(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
     let status = StatusCode::from_u16(reply.status).unwrap_or_default();
-    (status, reply.reason.as_deref().and_then(phrase), headers)
+    (status, reply.reason.as_deref().and_then(|reason| phrase(reason.as_bytes())), headers)
 }
 
-fn phrase(reason: &str) -> Option<ReasonPhrase> {
-    ReasonPhrase::try_from(reason.as_bytes().to_vec()).ok()
+fn phrase(reason: &[u8]) -> Option<ReasonPhrase> {
+    ReasonPhrase::try_from(reason.to_vec()).ok()
 }
 
 fn instructs(value: &HeaderValue) -> bool {

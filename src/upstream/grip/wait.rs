@@ -49,7 +49,8 @@ pub(super) async fn wait(
 ) -> Result<Outcome, Refusal> {
     let gone = Gone::watch(caller, told.instruct.gone.as_deref());
     seat.meta.clone_from(&told.instruct.meta);
-    let lost = seat.follow(caller, told.instruct.wanted()).await?;
+    // What is soon done need not be a part of what waits.
+    let lost = Box::pin(seat.follow(caller, told.instruct.wanted())).await?;
     let mut wait = Wait { caller, seat, asked, due: false, asking: None, passed: VecDeque::new() };
     if lost {
         wait.due = wait.may_ask();

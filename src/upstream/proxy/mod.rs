@@ -128,8 +128,8 @@ impl Passage<'_> {
             group: (*group).into(),
             number: self.scope.request_id,
             method: self.head.method.clone(),
-            uri: head.uri.clone(),
-            headers: head.headers.clone(),
+            uri: grip::own::uri(&head.uri),
+            headers: grip::own::headers(&head.headers),
         }))
     }
 
