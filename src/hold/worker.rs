@@ -239,6 +239,17 @@ impl<H: Handler> Worker<H> {
     }
 }
 
+/// Hyper for the connections of one listening socket.
+fn builder(listening: &Listening) -> Builder {
+    let mut builder = Builder::new();
+    builder.title_case_headers(true).max_header_size(listening.max_header_size);
+    // A client that does not read an answer from elsewhere costs as much in bytes.
+    builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
+    // Whether a waiting client has gone is found out by the exchange.
+    builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
+    builder
+}
+
 /// Listening sockets have the highest numbers, which no connection reaches.
 fn listener_event(number: usize) -> EventData {
     EventData::new_u64(u64::MAX - number as u64)
