@@ -265,14 +265,3 @@ impl<H> fmt::Debug for Worker<H> {
         f.debug_struct("Worker").field("listeners", &self.listeners).finish_non_exhaustive()
     }
 }
-
-/// Hyper for the connections of a socket.
-fn builder(listening: &Listening) -> Builder {
-    let mut builder = Builder::new();
-    builder.title_case_headers(true).max_header_size(listening.max_header_size);
-    // A client that does not read an answer from elsewhere costs as much in bytes.
-    builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
-    // Whether a waiting client has gone is found out by the exchange.
-    builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
-    builder
-}
