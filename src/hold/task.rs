@@ -65,11 +65,7 @@ async fn follower<H>(
     persistence: Persistence,
 ) {
     let shared = running.shared();
-    let step = tokio::select! {
-        biased;
-        step = reply(shared, wire.clone(), client, follow, persistence) => step,
-        () = wire.ended() => Step::Closed,
-    };
+    let step = reply(shared, &wire, client, follow, persistence).await;
     match wire.take() {
         (Some(fd), rest) => come_back(shared, fd, client, step, rest),
         (None, _) => shared.tally.closed.add(1),
