@@ -63,6 +63,8 @@ pub struct Worker<H> {
     pub(super) buffer: Vec<u8>,
     events: Vec<Event>,
     notes: Vec<Note>,
+    /// Room for those who have just come.
+    come: Vec<u32>,
     connections: u64,
     pub(super) asked: Asked,
 }
@@ -119,6 +121,7 @@ impl<H: Handler> Worker<H> {
             buffer: vec![0; READ],
             events: Vec::with_capacity(EVENTS),
             notes: Vec::new(),
+            come: Vec::with_capacity(ACCEPTS),
             connections: number << CONNECTION_BITS,
             asked: Asked::default(),
         })
@@ -188,7 +191,18 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Takes connections in, and reads what they have sent: most have sent their request by now, and
+    /// need no event of their own for it.
     fn accept(&mut self, number: usize) {
+        let mut come = std::mem::take(&mut self.come);
+        self.take_in(number, &mut come);
+        for key in come.drain(..) {
+            self.readable(key);
+        }
+        self.come = come;
+    }
+
+    fn take_in(&mut self, number: usize, come: &mut Vec<u32>) {
         let Some(listener) = self.listeners.get_mut(number) else { return };
         let mut hall = self.shared.hall.borrow_mut();
         for _ in 0..ACCEPTS {
@@ -201,6 +215,7 @@ impl<H: Handler> Worker<H> {
                     let client = Client { peer, connection, listener, forwarded: false };
                     if let Some(key) = hall.adopt(fd, client) {
                         hall.welcome(key);
+                        come.push(key);
                     }
                 }
                 Accepted::Nothing => return,
