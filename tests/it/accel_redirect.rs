@@ -107,14 +107,14 @@ fn what_the_first_answer_says_of_its_page_holds_for_one_that_is_held_and_for_no_
         let headers = format!("Grip-Hold: {mode}\r\nGrip-Channel: a\r\nSet-Cookie: a=2\r\n");
         grip::answer(&format!("{headers}Expires: 1\r\n"), "begin;")
     });
-    let held = "push_grip = true\ninternal = true\npush_max_channel_subscribers = 1\n\
+    let keys = "push_grip = true\ninternal = true\npush_max_channel_subscribers = 1\n\
                 push_channel_timeout = \"1m\"";
     let address = app.address;
     let locations = format!(
         "{}[[server.location]]\npath = \"/app/\"\nproxy_pass = \"http://{address}\"\n\
          [[server.location]]\npath = \"= /items\"\npush_grip_publish = true\n\
          [[server.location]]\npath = \"= /pub\"\npush_publisher = true\npush_channel_id = \"$arg_id\"\n",
-        app.location(held)
+        app.location(keys)
     );
     let gateway = Gateway::start_root("workers = 1", &locations);
     let answer = |target: &str| {

@@ -149,7 +149,6 @@ impl Session {
                 return self.told(told).await;
             }
             Turn::News(Next::Message(message)) => return self.deliver(&message).await,
-            Turn::News(Next::Lost) => {}
             Turn::News(Next::Over) => {
                 self.seat.clear();
                 return self.close(code::GOING_AWAY, "").await;
@@ -163,7 +162,7 @@ impl Session {
             Turn::Poll | Turn::Again => self.ask(),
             // It will be told all the same.
             Turn::Unheard if self.is_unheard() => return self.close(code::INTERNAL, "").await,
-            Turn::Unheard => {}
+            Turn::Unheard | Turn::News(Next::Lost) => {}
             Turn::Closing => return self.close(code::GOING_AWAY, "").await,
         }
         Ok(())
