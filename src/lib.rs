@@ -33,11 +33,12 @@
 //! 3  hold                                     connections, and hyper over them
 //! 2  config framing                           plain data; messages to bytes
 //! 1  channel                                  the heart
-//! 0  access cors credentials dialect log proxy_protocol
+//! 0  access allocator cors credentials dialect log proxy_protocol
 //!    response router websocket
 //! ```
 
 pub mod access;
+mod allocator;
 pub mod channel;
 pub mod cli;
 pub mod config;

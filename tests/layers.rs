@@ -23,6 +23,7 @@ const LEVELS: &[(u8, &[&str])] = &[
         0,
         &[
             "access",
+            "allocator",
             "cors",
             "credentials",
             "dialect",

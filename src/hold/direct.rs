@@ -100,7 +100,10 @@ impl<H: Handler> Worker<H> {
         let Simple { from, client, request, rest } = simple;
         let (unread, forsakable) = (Rc::default(), Rc::default());
         let request = request.map(|body| RequestBody::whole(body, &unread, &forsakable));
-        let mut answering = Box::pin(self.shared.handler.respond(request, client));
+        // It is large: so it is made where it stays.
+        let room = Box::new_uninit();
+        let mut answering =
+            Box::into_pin(Box::write(room, self.shared.handler.respond(request, client)));
         match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => {
                 let after = After { close: unread.get(), rest };

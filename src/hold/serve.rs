@@ -13,6 +13,7 @@ use std::{
 use tokio::{io::unix::AsyncFd, task::LocalSet};
 
 use super::{Handler, Listener, Worker, wire::watch};
+use crate::allocator::keep_flushed;
 
 /// What is said at last may take so long at least.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ impl<H: Handler> Worker<H> {
             shared.handler.closing();
             shared.changed.notify_one();
         });
+        tasks.spawn_local(keep_flushed());
         tasks.run_until(self.serve_all(patience)).await
     }
 

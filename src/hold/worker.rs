@@ -92,15 +92,6 @@ impl<H: Handler> Worker<H> {
         listening: Arc<[Listening]>,
         tally: Arc<Tally>,
     ) -> io::Result<Self> {
-        let builder = |listening: &Listening| {
-            let mut builder = Builder::new();
-            builder.title_case_headers(true).max_header_size(listening.max_header_size);
-            // A client that does not read an answer from elsewhere costs as much in bytes.
-            builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
-            // Whether a waiting client has gone is found out by the exchange.
-            builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
-            builder
-        };
         let builders = listening.iter().map(builder).collect();
         let hall = Hall::new(listening, tally.clone())?;
         for (number, listener) in listeners.iter().enumerate() {
@@ -246,6 +237,17 @@ impl<H: Handler> Worker<H> {
     pub(super) fn done(&self) -> bool {
         self.shared.tasks.get() == 0 && self.shared.hall.borrow().held.is_empty()
     }
+}
+
+/// Hyper for the connections of one listening socket.
+fn builder(listening: &Listening) -> Builder {
+    let mut builder = Builder::new();
+    builder.title_case_headers(true).max_header_size(listening.max_header_size);
+    // A client that does not read an answer from elsewhere costs as much in bytes.
+    builder.max_buf_size(BUFFER.max(listening.max_header_size + HEADROOM));
+    // Whether a waiting client has gone is found out by the exchange.
+    builder.half_close(true).keep_alive(!listening.keepalive_timeout.is_zero());
+    builder
 }
 
 /// Listening sockets have the highest numbers, which no connection reaches.

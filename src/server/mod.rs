@@ -23,6 +23,7 @@ use tokio::{
 use tracing::{error, info};
 
 use crate::{
+    allocator::keep_flushed,
     channel::{Hub, Settings},
     config::{Config, Process},
     gateway::{self, Desk, Gateway},
@@ -74,7 +75,7 @@ pub async fn run_with(
     drop(ended);
     tokio::select! {
         () = leave(shutdown, gateway.monitor(), delay) => info!("draining"),
-        () = reap(&gateway) => {}
+        () = keep_house(&gateway) => {}
         failed = ends.recv() => {
             failed.unwrap_or(Ok(()))?;
             return Err(io::Error::other("a worker ended by itself"));
@@ -99,6 +100,11 @@ async fn leave(shutdown: impl Future<Output = ()>, monitor: &Monitor, delay: Dur
     shutdown.await;
     monitor.stop();
     tokio::time::sleep(delay).await;
+}
+
+/// Drops what nobody needs any more.
+async fn keep_house(gateway: &Gateway) {
+    tokio::join!(reap(gateway), keep_flushed());
 }
 
 async fn reap(gateway: &Gateway) {

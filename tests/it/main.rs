@@ -55,6 +55,7 @@ mod import;
 mod import_access;
 mod interval_poll;
 mod lagging;
+mod leaving;
 mod limits;
 mod listeners;
 mod logs;
