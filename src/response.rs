@@ -81,12 +81,24 @@ pub fn in_hand(body: Body) -> Result<Bytes, Body> {
 
 /// Puts the cookies of an earlier answer before those that are there: of two with one name the later
 /// counts (RFC 6265 section 5.3).
-pub fn cookies_before(later: &mut HeaderMap, earlier: &HeaderMap) {
+fn cookies_before(later: &mut HeaderMap, earlier: &HeaderMap) {
     let all = [earlier, &*later].map(|headers| headers.get_all(header::SET_COOKIE));
     let cookies: Vec<HeaderValue> = all.into_iter().flatten().cloned().collect();
     later.remove(header::SET_COOKIE);
     for cookie in cookies {
         later.append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// Adds the cookies of an earlier answer, and with `rest` all else of it that the later one has not.
+pub fn take_over(later: &mut HeaderMap, earlier: &HeaderMap, rest: bool) {
+    cookies_before(later, earlier);
+    for name in earlier.keys() {
+        if rest && !later.contains_key(name) {
+            for value in earlier.get_all(name) {
+                later.append(name, value.clone());
+            }
+        }
     }
 }
 

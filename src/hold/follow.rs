@@ -7,13 +7,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, Response};
 use http_body::Body as _;
 use tokio::sync::watch;
 
 use super::{
     Talk, Tally,
     bodies::Letter,
+    head::is_bodiless,
     worker::{HallCell, Shared},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     config::Transport,
     framing::Farewell,
     log::Entry,
-    response::{Body, cookies_before},
+    response::{Body, take_over},
 };
 
 /// Something that a worker does for one connection.
@@ -35,10 +36,19 @@ pub struct Follow {
     pub transport: Transport,
     /// The channels that it waits in at first.
     pub channels: Vec<ChannelId>,
-    /// Headers of the response beside those that it brings.
+    /// Of an earlier answer: cookies, and headers for a response that does not bring them itself.
     pub headers: HeaderMap,
     /// Makes the response; ends with its client.
-    pub respond: Box<dyn FnOnce(Door) -> Doing<Response<Body>>>,
+    pub respond: Box<dyn FnOnce(Door) -> Doing<Said>>,
+}
+
+/// What a request that has waited is answered.
+#[derive(Debug)]
+pub enum Said {
+    /// An answer of the application; what it has said of its page before holds for that, too.
+    Answer(Response<Body>),
+    /// A message, or why there is none.
+    Message(Response<Body>),
 }
 
 /// A request that has become a conversation of another protocol.
@@ -54,14 +64,16 @@ pub struct Converse {
 impl Follow {
     /// Makes the response.
     pub(super) async fn response(self, door: Door) -> Response<Body> {
-        let mut response = (self.respond)(door).await;
-        cookies_before(response.headers_mut(), &self.headers);
-        for (name, value) in self.headers.iter().filter(|(name, _)| **name != header::SET_COOKIE) {
-            response.headers_mut().insert(name, value.clone());
-        }
+        let (mut response, rest) = match (self.respond)(door).await {
+            Said::Answer(response) => (response, true),
+            Said::Message(response) => (response, false),
+        };
+        take_over(response.headers_mut(), &self.headers, rest);
         if let Some(entry) = self.entry {
             entry.status(response.status());
-            if let Body::Full(body) = response.body() {
+            if let Body::Full(body) = response.body()
+                && !is_bodiless(response.status())
+            {
                 entry.sent(body.size_hint().lower());
             }
             response.extensions_mut().insert(entry);

@@ -55,7 +55,7 @@ use std::future::Future;
 
 pub use accept::Listener;
 pub use batch::enough;
-pub use follow::{Converse, Doing, Door, Feed, Follow, News, Stay};
+pub use follow::{Converse, Doing, Door, Feed, Follow, News, Said, Stay};
 pub use guest::Guest;
 pub use hall::Listening;
 use http::{Request, Response};

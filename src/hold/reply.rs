@@ -28,23 +28,33 @@ use crate::{
 /// Bytes that are put together before they go out; more are sent from where they are.
 const TOGETHER: usize = 16 << 10;
 
-/// Waits for the response and sends it. Returns what the connection does next.
+/// Waits for the response and sends it. Returns what the connection does next: it ends where its client
+/// goes before the response is there, or while more of it is to come.
 pub(super) async fn reply<H>(
     shared: &Shared<H>,
-    wire: Wire,
+    wire: &Wire,
     client: Client,
     follow: Follow,
     mut persistence: Persistence,
 ) -> Step {
-    let mut response = follow.response(shared.door()).await;
+    let mut response = tokio::select! {
+        biased;
+        response = follow.response(shared.door()) => response,
+        () = wire.ended() => return Step::Closed,
+    };
     shared.tally.answered(response.status());
     persistence.close |= shared.is_last_for(client);
     // Its line is written when nobody has it any more.
     let entry: Option<Entry> = response.extensions_mut().remove();
     let (parts, body) = response.into_parts();
     let sent = match in_hand(body) {
-        Ok(body) => whole(wire, &parts, persistence, &body).await,
-        Err(body) => pieces(wire, &parts, persistence, body, entry.as_ref()).await,
+        // What is there goes out, also to a client that has nothing more to say.
+        Ok(body) => whole(wire.clone(), &parts, persistence, &body).await,
+        Err(body) => tokio::select! {
+            biased;
+            sent = pieces(wire.clone(), &parts, persistence, body, entry.as_ref()) => sent,
+            () = wire.ended() => return Step::Closed,
+        },
     };
     if sent.is_ok() && !persistence.close { Step::Idle } else { Step::Closed }
 }

@@ -43,9 +43,6 @@ pub(super) async fn run<H: Handler>(
         }
         (Some(fd), Step::Follow(follow, persistence)) => {
             let wire = Wire::new(fd, rest);
-            if wire.become_task().is_err() {
-                return shared.tally.closed.add(1);
-            }
             // This task has room for hyper.
             tokio::task::spawn_local(follower(running, wire, client, follow, persistence));
         }
@@ -63,10 +60,9 @@ async fn follower<H>(
     persistence: Persistence,
 ) {
     let shared = running.shared();
-    let step = tokio::select! {
-        biased;
-        step = reply(shared, wire.clone(), client, follow, persistence) => step,
-        () = wire.ended() => Step::Closed,
+    let step = match wire.become_task() {
+        Ok(()) => reply(shared, &wire, client, follow, persistence).await,
+        Err(_) => Step::Closed,
     };
     match wire.take() {
         (Some(fd), rest) => come_back(shared, fd, client, step, rest),

@@ -5,10 +5,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
 use percent_encoding::percent_encode;
 use tracing::warn;
 
-use super::Upload;
+use super::{Upload, grip::own};
 use crate::{
     hold::{Answer, RequestBody},
-    response::{Refusal, cookies_before},
+    response::{Refusal, take_over},
     router::{NO_URI, climbs, normalize},
 };
 
@@ -74,8 +74,6 @@ impl Redirect {
     /// Adds to the final answer what is taken over. What a location that pushes says of its messages,
     /// their type first of all, holds for them alone.
     pub fn adorn(&self, answer: &mut Answer, pushes: bool) {
-        // What the answer that follows says itself is not known yet.
-        let rest = !pushes && !matches!(answer, Answer::Follow(_));
         let headers = match answer {
             Answer::Respond(response) => response.headers_mut(),
             Answer::Hold(holding) => &mut holding.headers,
@@ -83,18 +81,9 @@ impl Redirect {
             Answer::Converse(converse) => &mut converse.headers,
             Answer::Follow(follow) => &mut follow.headers,
         };
-        take_over(headers, &self.headers, rest);
-    }
-}
-
-/// Adds the cookies of an earlier answer, and the rest of it where the later one has none.
-fn take_over(later: &mut HeaderMap, earlier: &HeaderMap, rest: bool) {
-    cookies_before(later, earlier);
-    for name in earlier.keys() {
-        if rest && !later.contains_key(name) {
-            for value in earlier.get_all(name) {
-                later.append(name, value.clone());
-            }
+        take_over(headers, &self.headers, !pushes);
+        if let Answer::Follow(follow) = answer {
+            follow.headers = own::headers(&follow.headers);
         }
     }
 }

@@ -306,6 +306,21 @@ class EventStream(unittest.TestCase):
         send_event("pages", "message", 251, async_publish=False)
         self.assert_event(next(events), "pages", 251, 251)
 
+    def test_a_history_of_more_pages_than_are_followed_at_once_comes_to_its_end(self):
+        from django_eventstream.models import Event, EventCounter
+
+        # A page has a hundred events, a hundred pages follow each other at once.
+        last = 11_000
+        EventCounter.objects.create(name="long", value=last)
+        Event.objects.bulk_create(
+            Event(channel="long", type="message", data=json.dumps(json.dumps(number)), eid=number)
+            for number in range(1, last + 1))
+        events = self.events("long", **{"Last-Event-ID": "long:1"})
+        for number in range(2, last + 1):
+            self.assert_event(next(events), "long", number, number)
+        send_event("long", "message", last + 1, async_publish=False)
+        self.assert_event(next(events), "long", last + 1, last + 1)
+
     def test_some_events_are_not_for_everybody(self):
         events = self.events("skip")
         held("events-skip")

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::{
     app::{App, ok},
     client::{Listener, Way},
+    grip,
     harness::{Gateway, PATIENCE},
     locations::locations,
     site::{DATE, MODES, NOW, stable},
@@ -90,6 +91,76 @@ fn of_two_cookies_with_a_name_that_of_the_last_answer_comes_last() {
     let cookies: Vec<_> =
         answer.head.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
     assert_eq!(cookies, ["a=1", "b=1", "a=2", "a=3"]);
+}
+
+#[test]
+fn what_the_first_answer_says_of_its_page_holds_for_one_that_is_held_and_for_no_message() {
+    const FIRST: &str = "Set-Cookie: a=1\r\nSet-Cookie: b=1\r\nCache-Control: private\r\n\
+                         Cache-Control: max-age=1\r\nContent-Disposition: inline\r\nExpires: 0\r\n";
+    let app = App::answering(|asked| {
+        let mode = match asked.line().split(' ').nth(1).unwrap() {
+            "/stream" => "stream",
+            "/late" => "response\r\nGrip-Timeout: 1",
+            "/wait" => "response\r\nGrip-Timeout: 60",
+            handed => return hand_over(handed.strip_prefix("/app").unwrap(), FIRST),
+        };
+        let headers = format!("Grip-Hold: {mode}\r\nGrip-Channel: a\r\nSet-Cookie: a=2\r\n");
+        grip::answer(&format!("{headers}Expires: 1\r\n"), "begin;")
+    });
+    let keys = "push_grip = true\ninternal = true\npush_max_channel_subscribers = 1\n\
+                push_channel_timeout = \"1m\"";
+    let address = app.address;
+    let locations = format!(
+        "{}[[server.location]]\npath = \"/app/\"\nproxy_pass = \"http://{address}\"\n\
+         [[server.location]]\npath = \"= /items\"\npush_grip_publish = true\n\
+         [[server.location]]\npath = \"= /pub\"\npush_publisher = true\npush_channel_id = \"$arg_id\"\n",
+        app.location(keys)
+    );
+    let gateway = Gateway::start_root("workers = 1", &locations);
+    let answer = |target: &str| {
+        let mut client = gateway.connect();
+        client.get(target, "");
+        client
+    };
+    let cookies = ["Set-Cookie: a=1", "Set-Cookie: b=1"];
+    let page = [
+        "Cache-Control: private",
+        "Cache-Control: max-age=1",
+        "Content-Disposition: inline",
+        "Content-Type: text/secret",
+        "Expires: 1",
+        "Set-Cookie: a=2",
+    ];
+    let seen = |head: &str| {
+        let names = ["Set-", "Cache-", "Content-Type", "Content-Disposition", "Expires"];
+        let lines = head.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
+        let mut lines: Vec<_> = lines.map(str::to_owned).collect();
+        // The order of cookies is looked at elsewhere.
+        lines.sort();
+        lines
+    };
+    let both = |one: &[&str], other: &[&str]| {
+        let mut both: Vec<_> = [one, other].concat().into_iter().map(str::to_owned).collect();
+        both.sort();
+        both
+    };
+    for target in ["/app/stream", "/app/late"] {
+        let head = answer(target).head();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert_eq!(seen(&head), both(&cookies, &page), "{target}");
+        gateway.wait_for_subscribers("/pub?id=a", 0);
+    }
+    let mut waits = answer("/app/wait");
+    gateway.wait_for_subscribers("/pub?id=a", 1);
+    let refused = answer("/app/stream").response();
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let sentence = ["Cache-Control: no-cache", "Content-Type: text/plain"];
+    assert_eq!(seen(&refused.head), both(&cookies, &sentence));
+    let reply = "{\"items\": [{\"channel\": \"a\", \"http-response\": {\"body\": \"hi\"}}]}";
+    assert_eq!(gateway.request("POST", "/items", "", reply).status, 200);
+    let response = waits.response();
+    assert_eq!((response.status, response.text()), (200, "hi"));
+    assert_eq!(seen(&response.head), both(&cookies, &[]));
 }
 
 #[test]

@@ -142,6 +142,28 @@ fn ten_megabytes_are_an_answer_and_a_piece_to_clients_that_read_late() {
     assert!(response.body == large.as_bytes());
 }
 
+#[test]
+fn an_answer_goes_on_to_a_client_that_has_said_all() {
+    let script = Script::new(vec![hold("response", "Grip-Timeout: 60\r\n", "none")]);
+    let gateway = script.gateway(
+        "[[server.location]]\npath = \"/large/\"\npush_publisher = true\n\
+         push_channel_id = \"$arg_id\"\nclient_max_body_size = \"10M\"\n",
+    );
+    let mut client = get(&gateway, "/");
+    held(&gateway, 1);
+    let large = large();
+    gateway.publish("/large/?id=a", &large);
+    // More than this is not read before the end is noticed.
+    let head = client.head();
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", large.len())), "{head}");
+    client.finish();
+    for _ in 0..10 {
+        assert_eq!(gateway.request("GET", "/pub/?id=b", "", "").status, 404);
+    }
+    assert!(client.exactly(large.len()) == large.as_bytes());
+    client.assert_closed();
+}
+
 fn large() -> String {
     (0..10 << 20).map(|at: u32| char::from(b'0' + (at % 71) as u8)).collect()
 }

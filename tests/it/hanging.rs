@@ -22,9 +22,11 @@ use rustix::{
 use crate::{
     app::{App, asked, ok},
     grip::answer,
+    grip_socket::{control, events, open, opening},
     harness::{Client, Gateway, PATIENCE},
     hooked::{YES, silent, start},
     process::{Daemon, write},
+    websocket::{CLOSE, TEXT, closed, message, text},
 };
 
 const EVENTS: &str = "Accept: text/event-stream\r\n";
@@ -334,4 +336,84 @@ fn held_requests_take_turns_to_ask_an_application_that_hangs() {
     }
     assert_eq!(told.try_iter().count(), HELD - TURNS);
     drop((clients, gateway));
+}
+
+/// An application that opens each WebSocket, tells what its other events are, and answers them when it is
+/// released; then a gateway in front of it that lets so many requests at a time through.
+fn slow_sockets(
+    turns: usize,
+    more: String,
+) -> (App, Gateway, mpsc::Receiver<String>, mpsc::Sender<()>) {
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (tell, released) = (Mutex::new(tell), Mutex::new(released));
+    let app = App::start(move |client, _| {
+        while let Some(question) = asked(client) {
+            if question.body == b"OPEN\r\n" {
+                client.send(opening(&more));
+                continue;
+            }
+            let said = String::from_utf8_lossy(&question.body).into_owned();
+            let _ = tell.lock().unwrap().send(said);
+            // In the end nobody has to wait any more.
+            let _ = released.lock().unwrap().recv();
+            client.send(events("", "TEXT 6\r\nm:done\r\n"));
+        }
+    });
+    let root = format!("workers = 1\npush_hook_requests = {turns}");
+    let held = app.location("push_grip = true\npush_grip_websocket = \"over_http\"");
+    let gateway = Gateway::start_root(&root, &held);
+    (app, gateway, told, release)
+}
+
+#[test]
+fn events_of_web_sockets_take_turns_before_an_application_that_hangs() {
+    const HELD: usize = 6;
+    const TURNS: usize = 2;
+    let beat = r#"{"type": "keep-alive", "content": ".", "timeout": 1, "mode": "interval"}"#;
+    let (app, gateway, told, release) = slow_sockets(TURNS, control(beat));
+    let mut clients: Vec<Client> = (0..HELD).map(|_| open(&gateway)).collect();
+    for client in &mut clients {
+        client.send(message(TEXT, b"hi"));
+    }
+    // Each has signs of life: it would have asked long ago.
+    for client in &mut clients {
+        for _ in 0..2 {
+            assert_eq!(text(client), ".");
+        }
+    }
+    assert_eq!(told.try_iter().count(), TURNS);
+    for _ in 0..HELD {
+        release.send(()).unwrap();
+    }
+    for client in &mut clients {
+        while text(client) != "done" {}
+    }
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), vec!["TEXT 2\r\nhi\r\n"; HELD - TURNS]);
+    drop((release, clients, gateway, app));
+}
+
+#[test]
+fn who_leaves_before_its_turn_waits_for_none_and_is_told_of_with_what_it_has_said() {
+    let (app, gateway, told, release) = slow_sockets(1, String::new());
+    let mut first = open(&gateway);
+    first.send(message(TEXT, b"first"));
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "TEXT 5\r\nfirst\r\n");
+    // One closes in order, the other is just gone.
+    let (mut closes, mut goes) = (open(&gateway), open(&gateway));
+    closes.send([message(TEXT, b"bye"), message(CLOSE, &1000_u16.to_be_bytes())].concat());
+    goes.send(message(TEXT, b"lost?"));
+    assert_eq!(closed(&mut closes).0, 1011);
+    drop((goes, closes));
+    // Farewells wait for nobody's turn.
+    let mut said: Vec<_> = (0..2).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
+    said.sort();
+    let expected =
+        ["TEXT 3\r\nbye\r\nCLOSE 2\r\n\u{3}\u{fffd}\r\n", "TEXT 5\r\nlost?\r\nDISCONNECT\r\n"];
+    assert!(said.iter().all(|body| expected.contains(&body.as_str())), "{said:?}");
+    for _ in 0..3 {
+        release.send(()).unwrap();
+    }
+    assert_eq!(text(&mut first), "done");
+    drop((release, first, gateway, app));
 }

@@ -38,6 +38,10 @@ fn app() -> App {
                     .to_owned(),
                 "/grip/wait" => answer(&hold("response"), "nothing"),
                 "/grip/stream" => answer(&hold("stream"), "begin;"),
+                "/grip/none" => answer(
+                    &format!("{}Grip-Timeout: 1\r\nGrip-Status: 304\r\n", hold("response")),
+                    "nothing",
+                ),
                 "/grip/socket" if asked.body == b"OPEN\r\n" => {
                     let answer = opening(&event("TEXT", &format!("m:{MARKER}")));
                     client.send(answer);
@@ -103,13 +107,7 @@ fn items(daemon: &Daemon, format: &str) {
 
 /// Waits until somebody waits for a channel.
 fn waits(daemon: &Daemon, id: &str) {
-    let mut client = daemon.connect();
-    loop {
-        client.get(&format!("/pub/?id={id}"), "Accept: application/json\r\n");
-        if client.response().text().contains("\"subscribers\": 1,") {
-            return;
-        }
-    }
+    daemon.wait_for_subscribers(&format!("/pub/?id={id}"), 1);
 }
 
 fn get(daemon: &Daemon, target: &str, headers: &str) -> Client {
@@ -137,6 +135,7 @@ fn scene(daemon: &Daemon) {
     waits(daemon, "g");
     items(daemon, &format!("\"http-response\": {{\"body\": \"{MARKER}\"}}"));
     assert_eq!(held.response().text(), MARKER);
+    assert_eq!(get(daemon, "/grip/none", "").response().status, 304);
     let mut held = get(daemon, "/grip/stream", "");
     held.head();
     waits(daemon, "g");
@@ -183,6 +182,7 @@ fn a_line_says_how_a_request_was_answered_and_how_long_the_application_took() {
         ("/edited/?id=e", 202, None, None, json!(["e"]), true),
         ("/tunnel", 101, Some(6), None, json!([]), true),
         ("/grip/wait", 200, Some(MARKER.len()), Some("long-poll"), json!(["g"]), true),
+        ("/grip/none", 304, Some(0), Some("long-poll"), json!(["g"]), true),
         ("/grip/stream", 200, Some(6 + MARKER.len()), Some("chunked"), json!(["g"]), true),
         ("/grip/socket", 101, Some(2 + MARKER.len() + 4), Some("websocket"), json!([]), true),
         ("/sub/?id=p", 200, None, Some("event-source"), json!(["p"]), true),
@@ -225,6 +225,31 @@ fn a_client_that_leaves_before_the_answer_has_waited_so_long() {
         assert_eq!((&line["uri"], &line["status"]), (&json!(target), &json!(499)), "{line}");
         assert!(line["upstream_seconds"].is_number(), "{line}");
         assert!(line["upstream_seconds"].as_f64() <= line["seconds"].as_f64(), "{line}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_it_is_held_has_a_line() {
+    let (app, directory) = (app(), tempfile::tempdir().unwrap());
+    let mut daemon = start(&app, &directory, "off");
+    for target in ["/grip/wait", "/grip/stream"] {
+        let mut client = get(&daemon, target, "");
+        waits(&daemon, "g");
+        if target == "/grip/stream" {
+            client.until(b"begin;");
+        }
+        drop(client);
+        daemon.wait_for_subscribers("/pub/?id=g", 0);
+    }
+    let lines = lines(&mut daemon, &directory.path().join("access.log"));
+    let lines: Vec<_> =
+        lines.iter().filter(|line| line["uri"].as_str().unwrap().starts_with("/grip/")).collect();
+    let expected = [("/grip/wait", 499, 0, "long-poll"), ("/grip/stream", 200, 6, "chunked")];
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, (uri, status, bytes, transport)) in lines.iter().zip(expected) {
+        assert_eq!((&line["uri"], &line["status"]), (&json!(uri), &json!(status)), "{line}");
+        assert_eq!((&line["bytes"], &line["channels"]), (&json!(bytes), &json!(["g"])), "{line}");
+        assert_eq!(line["transport"], transport, "{line}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use tokio::sync::SemaphorePermit;
 
 use super::{MAX_ANSWER, Told, link};
 use crate::{
@@ -167,6 +168,15 @@ impl Caller {
         }
     }
 
+    /// Its turn to ask. As many as are held may want to: an application that hangs would have a
+    /// connection of each.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, UpstreamError> {
+        let proxy = self.location.proxy.as_ref();
+        let turns = proxy.and_then(|own| self.client.repeats.get(own.upstream));
+        let Some(turns) = turns else { return Err(UpstreamError::Closed) };
+        turns.any_time().await.ok_or(UpstreamError::Closed)
+    }
+
     async fn ask(
         &self,
         uri: Uri,
@@ -178,11 +188,7 @@ impl Caller {
                 headers.append(LAST, value);
             }
         }
-        let proxy = self.location.proxy.as_ref();
-        let turns = proxy.and_then(|own| self.client.repeats.get(own.upstream));
-        let Some(turns) = turns else { return Err(UpstreamError::Closed.into()) };
-        // As many as are held may ask: an application that hangs would have a connection of each.
-        let _turn = turns.any_time().await;
+        let _turn = self.turn().await?;
         // Who asks again does so in a way of its own.
         let asked = self.post(Method::GET, uri, headers, Bytes::new(), Duration::ZERO).await?;
         let (parts, body) = asked.into_parts();

@@ -25,15 +25,14 @@ use std::rc::Rc;
 pub(super) use caller::{Caller, sign};
 use faults::Fault;
 pub(super) use faults::Faults;
-use http::Response;
 use seat::Seat;
 use told::Told;
 
 use crate::{
     config::Transport,
     grip::Hold,
-    hold::{Answer, Door, Follow},
-    response::{Body, Refusal},
+    hold::{Answer, Doing, Door, Follow, Said},
+    response::Refusal,
 };
 
 /// Bytes that an answer with instructions may have, and one with the events of a WebSocket.
@@ -51,7 +50,7 @@ fn hold(caller: Rc<Caller>, told: Told) -> Answer {
     let channels = names.iter().map(|channel| caller.channel(&channel.name)).collect();
     // It would be a part of all that waits with it.
     let told = Box::new(told);
-    let respond = move |door: Door| -> crate::hold::Doing<Response<Body>> {
+    let respond = move |door: Door| -> Doing<Said> {
         Box::pin(async move { held(caller, door, told).await })
     };
     Answer::Follow(Follow {
@@ -64,31 +63,30 @@ fn hold(caller: Rc<Caller>, told: Told) -> Answer {
 }
 
 /// The answer, once there is one, or why the request cannot be held.
-async fn held(caller: Rc<Caller>, door: Door, told: Box<Told>) -> Response<Body> {
+async fn held(caller: Rc<Caller>, door: Door, told: Box<Told>) -> Said {
     answered(&caller, door, told).await.unwrap_or_else(|refusal| {
         caller.warns(Fault::Refused, &refusal);
-        refusal.into()
+        Said::Message(refusal.into())
     })
 }
 
 /// A request that waits may be told to wait in another way.
-async fn answered(
-    caller: &Rc<Caller>,
-    door: Door,
-    mut told: Box<Told>,
-) -> Result<Response<Body>, Refusal> {
+async fn answered(caller: &Rc<Caller>, door: Door, mut told: Box<Told>) -> Result<Said, Refusal> {
     let mut asked = 0;
     // It stays while the application is asked again, so that nothing published meanwhile is lost.
     let mut seat = Seat::new(&door, Transport::LongPoll);
     loop {
         match told.instruct.hold {
             Some(Hold::Response) => match wait::wait(caller, &mut seat, told, &mut asked).await? {
-                wait::Outcome::Answer(response) => return Ok(response),
+                wait::Outcome::Said(said) => return Ok(said),
                 wait::Outcome::Told(again) => told = again,
             },
             // It begins once, and would be a part of all that waits.
-            _ if told.goes_on() => return Box::pin(stream::begin(caller, door, seat, told)).await,
-            _ => return Ok(told.answer(caller)),
+            _ if told.goes_on() => {
+                let begun = Box::pin(stream::begin(caller, door, seat, told)).await;
+                return begun.map(Said::Answer);
+            }
+            _ => return Ok(Said::Answer(told.answer(caller))),
         }
     }
 }

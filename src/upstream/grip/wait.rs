@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     channel::{Item, Message, Part},
-    hold::Doing,
+    hold::{Doing, Said},
     response::{Body, Refusal, full},
 };
 
@@ -24,8 +24,8 @@ const MAX_PASSED: usize = 256;
 /// How a wait ends.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// With an answer.
-    Answer(Response<Body>),
+    /// With what the request is answered.
+    Said(Said),
     /// The application was asked again, and this is what it says.
     Told(Box<Told>),
 }
@@ -79,7 +79,7 @@ impl Wait<'_> {
         loop {
             match self.turn(end).await {
                 Turn::Over | Turn::News(Next::Over) => {
-                    return Ok(Outcome::Answer(told.answer(self.caller)));
+                    return Ok(Outcome::Said(Said::Answer(told.answer(self.caller))));
                 }
                 Turn::Told(again) => {
                     self.seat.put_back(self.passed);
@@ -93,7 +93,7 @@ impl Wait<'_> {
                     }
                 }
                 Turn::News(Next::Message(message)) => match answered(self.seat, &message) {
-                    Answered::Reply(response) => return Ok(Outcome::Answer(response)),
+                    Answered::Reply(reply) => return Ok(Outcome::Said(Said::Message(reply))),
                     _ if self.asking.is_some() => self.pass(message),
                     Answered::Ask => self.due = self.caller.is_repeatable(),
                     Answered::Nothing => {}

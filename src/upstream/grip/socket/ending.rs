@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Ending {
     /// What the client has said, if it has closed; code 0: nothing.
     pub(super) client: Option<(u16, Box<str>)>,
+    /// When it has closed.
+    since: Option<Instant>,
     /// When the client is not waited for any more, if it has been sent a closing frame.
     pub(super) until: Option<Instant>,
     /// The application knows, or does not care.
@@ -32,6 +34,7 @@ impl Ending {
     /// The client has sent one.
     pub(super) fn closed_by_client(&mut self, why: Option<(u16, Box<str>)>) {
         self.client = Some(why.unwrap_or_default());
+        self.since.get_or_insert_with(Instant::now);
         if self.until.is_some() {
             self.over = true;
         }
@@ -46,6 +49,11 @@ impl Ending {
     pub(super) fn takes_back(&mut self, sent: &mut Vec<Event>, queue: &mut Vec<Event>) {
         self.told &= !say_close(sent);
         queue.splice(0..0, sent.drain(..));
+    }
+
+    /// When a client that has closed does not wait any more for an application that has not been told.
+    pub(super) fn gives_up(&self) -> Option<Instant> {
+        self.since.filter(|_| self.is_open()).map(|since| since + PATIENCE)
     }
 
     /// Whether frames may still be sent.

@@ -1,6 +1,6 @@
 //! Requests with events: one at a time.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
@@ -23,6 +23,19 @@ const SET_META: &str = "set-meta-";
 
 /// An answer with events.
 pub(super) type Told = Result<Response<Bytes>, UpstreamError>;
+
+/// Events on their way.
+pub(super) struct Flight {
+    pub(super) told: Doing<Told>,
+    begun: Rc<Cell<bool>>,
+}
+
+impl Flight {
+    /// Whether it is not their turn yet: the application has got nothing of them.
+    pub(super) fn waits(&self) -> bool {
+        !self.begun.get()
+    }
+}
 
 /// What is asked, and what the application keeps at the connection.
 #[derive(Debug)]
@@ -62,12 +75,20 @@ impl Exchange {
         Self { caller: caller.clone(), headers, meta: HeaderMap::new(), interval: None }
     }
 
-    /// Sends events.
-    pub(super) fn request(&self, events: &[Event]) -> Doing<Told> {
-        self.send(events, Duration::ZERO)
+    /// Sends events, when it is their turn.
+    pub(super) fn request(&self, events: &[Event]) -> Flight {
+        let (caller, sending) = (self.caller.clone(), self.send(events, Duration::ZERO));
+        let begun = Rc::new(Cell::new(false));
+        let begins = begun.clone();
+        let told = Box::pin(async move {
+            let _turn = caller.turn().await?;
+            begins.set(true);
+            sending.await
+        });
+        Flight { told, begun }
     }
 
-    /// The same for whoever cannot send them again: an application that cannot be reached is waited
+    /// The same at once, for whoever cannot send them again: an application that cannot be reached is waited
     /// for, as long as `proxy_connect_retry` says. It may be about to start.
     pub(super) fn insist(&self, events: &[Event]) -> Doing<Told> {
         self.send(events, self.caller.patience())

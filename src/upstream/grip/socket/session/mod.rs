@@ -14,13 +14,13 @@ use tokio::time::Instant;
 
 use super::{
     ending::{Ending, sendable},
-    exchange::{Exchange, Told, is_events},
+    exchange::{Exchange, Flight, Told, is_events},
 };
 use crate::{
     channel::{Kind, Message},
     config::Transport,
     grip::{Control, Event, KeepAlive, MAX_EVENTS, Mode, decode},
-    hold::{Doing, Door, Talk},
+    hold::{Door, Talk},
     upstream::{
         backoff::Backoff,
         grip::{
@@ -50,7 +50,7 @@ pub(super) struct Session {
     queued: usize,
     /// What is on its way.
     sent: Vec<Event>,
-    flight: Option<Doing<Told>>,
+    flight: Option<Flight>,
     /// When an application that could not be reached is asked again.
     again: Option<Instant>,
     backoff: Backoff,
@@ -73,6 +73,7 @@ enum Turn {
     Beat,
     Poll,
     Again,
+    Unheard,
     Late,
     Closing,
 }
@@ -124,6 +125,7 @@ impl Session {
         let beat_at = self.keep_alive.as_ref().map(|(own, _)| self.beat + own.timeout);
         let polls = self.exchange.interval.filter(|_| !waits && !self.detached);
         let poll_at = polls.map(|interval| self.asked + interval);
+        let gives_up = self.ending.gives_up().filter(|_| self.is_unheard());
         tokio::select! {
             read = self.talk.read(buffer), if room => Turn::Read(read),
             told = told(&mut self.flight), if flies => Turn::Told(told),
@@ -131,6 +133,7 @@ impl Session {
             () = until(beat_at.filter(|_| self.ending.is_open())) => Turn::Beat,
             () = until(poll_at) => Turn::Poll,
             () = until(self.again) => Turn::Again,
+            () = until(gives_up) => Turn::Unheard,
             () = until(self.ending.until) => Turn::Late,
             () = self.owed.due() => Turn::Late,
             () = door.closing(), if self.ending.is_open() => Turn::Closing,
@@ -146,7 +149,6 @@ impl Session {
                 return self.told(told).await;
             }
             Turn::News(Next::Message(message)) => return self.deliver(&message).await,
-            Turn::News(Next::Lost) => {}
             Turn::News(Next::Over) => {
                 self.seat.clear();
                 return self.close(code::GOING_AWAY, "").await;
@@ -158,9 +160,17 @@ impl Session {
                 }
             }
             Turn::Poll | Turn::Again => self.ask(),
+            // It will be told all the same.
+            Turn::Unheard if self.is_unheard() => return self.close(code::INTERNAL, "").await,
+            Turn::Unheard | Turn::News(Next::Lost) => {}
             Turn::Closing => return self.close(code::GOING_AWAY, "").await,
         }
         Ok(())
+    }
+
+    /// Whether what is on its way is still waiting for its turn.
+    fn is_unheard(&self) -> bool {
+        self.flight.as_ref().is_some_and(Flight::waits)
     }
 
     /// Sends the application what waits for it, or asks whether there is something.
@@ -268,9 +278,9 @@ impl Session {
 }
 
 /// The answer of the request that is under way.
-async fn told(flight: &mut Option<Doing<Told>>) -> Told {
+async fn told(flight: &mut Option<Flight>) -> Told {
     match flight {
-        Some(flight) => flight.as_mut().await,
+        Some(flight) => flight.told.as_mut().await,
         None => std::future::pending().await,
     }
 }

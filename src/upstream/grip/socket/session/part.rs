@@ -7,7 +7,13 @@ impl Session {
     /// Leaves word for the application of what it does not know yet, that it is over at last: after its
     /// answer to what it has been told before, or when that is given up.
     pub(super) async fn part(mut self) {
-        let flight = self.flight.take();
+        let flight = self.flight.take().filter(|flight| {
+            let waits = flight.waits();
+            if waits {
+                self.ending.takes_back(&mut self.sent, &mut self.queue);
+            }
+            !waits
+        });
         if self.detached || (self.ending.told && flight.is_none()) {
             return;
         }
@@ -17,7 +23,7 @@ impl Session {
             if let Some(flight) = flight {
                 // Whatever it says, there is nobody left to hear it.
                 let unsent = tokio::select! {
-                    told = flight => told.is_err_and(|error| error.is_unsent()),
+                    told = flight.told => told.is_err_and(|error| error.is_unsent()),
                     () = owed.due() => false,
                 };
                 if unsent {
