@@ -54,7 +54,7 @@ fn assert_faults(fault: Fault, expected: &[(&str, u64)]) {
 
 #[test]
 fn a_server_without_faults_is_said_to_have_none() {
-    for fault in [Fault::None, Fault::Split] {
+    for fault in [Fault::None, Fault::Split, Fault::Brief] {
         on_every_transport(fault, "--bytes 300", |transport, told| {
             told.assert_clean(SUBSCRIBERS * ROUNDS);
             let delivered = told.count("/phases/1/times/0/count");
@@ -71,6 +71,16 @@ fn a_lost_message_is_told() {
 #[test]
 fn a_message_that_comes_twice_is_told() {
     assert_faults(Fault::Double, &[("doubled", 1)]);
+}
+
+#[test]
+fn a_last_message_that_comes_twice_is_told() {
+    for transport in ["long-poll", "sse", "ws"] {
+        let server = Server::start(Fault::Double, 1);
+        let urls = server.urls("sub");
+        let told = report(&format!("hold {urls} --transport {transport} --subs 2 --messages 3"));
+        assert_eq!(told.faults(), [("doubled", 1)], "{transport}: {told:#?}");
+    }
 }
 
 #[test]

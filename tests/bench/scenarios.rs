@@ -106,6 +106,18 @@ fn messages_that_wait_for_a_stalled_server_count_from_when_they_were_due() {
 }
 
 #[test]
+fn what_is_due_at_the_end_counts_too_however_late_it_is_published() {
+    let server = Server::start(Fault::Stall(Duration::from_millis(1500)), 0);
+    let urls = server.urls("sub");
+    // Two are published before the measurement, and the next four behind the one that stalls.
+    let told = report(&format!("publish {urls} --subs 1 --pub-conns 1 --pub-rate 4 --seconds 1"));
+    assert_eq!((told.count("/phases/0/times/1/count"), told.faults()), (4, vec![]), "{told:#?}");
+    let [median, max] =
+        ["p50", "max"].map(|name| told.number(&format!("/phases/0/times/1/{name}")));
+    assert!(median > 900_000.0 && max > 1_400_000.0, "{told:#?}");
+}
+
+#[test]
 fn a_server_that_is_not_there_is_a_fault() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();

@@ -22,6 +22,8 @@ pub enum Fault {
     Split,
     /// Not a fault: pings between messages, which must be answered.
     Ping,
+    /// Not a fault: a connection that publishes ends with its answer, which says so.
+    Brief,
     Drop,
     Double,
     Swap,
@@ -148,6 +150,9 @@ fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
         state.tokens.fetch_add(token, Ordering::Relaxed);
         if request.method == "POST" {
             publish(state, stream, request)?;
+            if state.fault == Fault::Brief {
+                return stream.shutdown(std::net::Shutdown::Both);
+            }
             continue;
         }
         let asked = sender.get_or_insert_with(|| {
@@ -177,7 +182,9 @@ fn publish(state: &State, mut stream: &TcpStream, request: Request) -> io::Resul
     channels.entry(request.channel()).or_default().push(request.body);
     state.more.notify_all();
     drop(channels);
-    stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok")
+    let connection = if state.fault == Fault::Brief { "close" } else { "keep-alive" };
+    let head = format!("HTTP/1.1 201 Created\r\nConnection: {connection}\r\nContent-Length: 2");
+    stream.write_all(format!("{head}\r\n\r\nok").as_bytes())
 }
 
 impl State {

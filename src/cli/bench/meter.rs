@@ -55,7 +55,7 @@ impl Meter {
 
     /// The memory of the server, if it is seen.
     pub(super) fn memory(&self) -> Option<Memory> {
-        (!self.servers.is_empty()).then(|| proc::memory(&self.servers))
+        if self.servers.is_empty() { None } else { proc::memory(&self.servers) }
     }
 
     /// Waits until the server has nothing to do. Returns what was used by then, with the time of the

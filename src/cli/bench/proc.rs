@@ -91,9 +91,10 @@ pub(super) fn cpu(pids: &[u32]) -> Cpu {
     pids.iter().map(|pid| cpu_of(*pid)).fold(Cpu::default(), Add::add)
 }
 
-/// Memory that these processes use; nothing for those that are gone.
-pub(super) fn memory(pids: &[u32]) -> Memory {
-    pids.iter().map(|pid| memory_of(*pid)).fold(Memory::default(), Add::add)
+/// Memory that these processes use; nothing for those that are gone. `None`: it may not be seen.
+pub(super) fn memory(pids: &[u32]) -> Option<Memory> {
+    let there = pids.iter().filter(|pid| exists(**pid));
+    there.map(|pid| memory_of(*pid)).try_fold(Memory::default(), |all, one| Some(all + one?))
 }
 
 fn cpu_of(pid: u32) -> Cpu {
@@ -118,16 +119,14 @@ fn stat(pid: u32) -> Option<Vec<u64>> {
     Some(fields.map(|field| field.parse().unwrap_or_default()).collect())
 }
 
-fn memory_of(pid: u32) -> Memory {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+fn memory_of(pid: u32) -> Option<Memory> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let bytes = |name: &str| {
         let line = rollup.lines().find_map(|line| line.strip_prefix(name))?;
         Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
     };
-    Memory {
-        pss: bytes("Pss:").unwrap_or_default(),
-        unfiled: ["Pss_Anon:", "Pss_Shmem:"].into_iter().filter_map(bytes).sum(),
-    }
+    let unfiled = ["Pss_Anon:", "Pss_Shmem:"].into_iter().filter_map(bytes).sum();
+    Some(Memory { pss: bytes("Pss:")?, unfiled })
 }
 
 #[cfg(test)]
@@ -148,7 +147,7 @@ mod tests {
             assert!(start.elapsed() < Duration::from_secs(30), "{used:?}");
             used = cpu(&[id()]) - before;
         }
-        let memory = memory(&[id()]);
+        let memory = memory(&[id()]).unwrap();
         assert!(memory.unfiled > 0 && memory.pss > memory.unfiled, "{memory:?}");
     }
 
@@ -169,6 +168,6 @@ mod tests {
         child.wait().unwrap();
         let pids = [child.id()];
         assert!(!exists(child.id()) && exists(id()));
-        assert_eq!((cpu(&pids), memory(&pids)), (Cpu::default(), Memory::default()));
+        assert_eq!((cpu(&pids), memory(&pids)), (Cpu::default(), Some(Memory::default())));
     }
 }

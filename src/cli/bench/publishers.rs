@@ -232,7 +232,11 @@ impl Publishers {
         };
         let mut answered = Answered::default();
         match reader.feed(&self.buffer[..length], Use::Ask, &mut answered) {
-            Ok(()) if answered.0 => self.answered(at),
+            Ok(()) if answered.0 => {
+                if !self.answered(at) {
+                    return false;
+                }
+            }
             Ok(()) => {}
             Err(Broken::Refused(why)) => self.fail(at, Fault::Unpublished, &why),
             Err(Broken::Framing(why) | Broken::Closed(why)) => {
@@ -242,14 +246,21 @@ impl Publishers {
         ends || length == READ
     }
 
-    fn answered(&mut self, at: usize) {
-        if let Some((_, told)) = self.posts[at].under_way.take() {
+    /// A message has been answered. Returns whether the connection goes on.
+    fn answered(&mut self, at: usize) -> bool {
+        let post = &mut self.posts[at];
+        let last = post.reader.as_ref().is_some_and(Reader::is_last);
+        if last {
+            post.fd = None;
+        }
+        if let Some((_, told)) = post.under_way.take() {
             self.accepted += 1;
             if told.sequence >= self.measured_from {
                 self.answers.record(clock::now().saturating_sub(told.due));
             }
         }
         self.next(at);
+        !last
     }
 
     /// Gives up the message under way, which nobody must have, and its connection.

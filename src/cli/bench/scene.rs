@@ -49,6 +49,8 @@ enum Part {
 const MOMENT: u64 = 1_000_000;
 /// Between two looks at everything else.
 const PAUSE: u64 = 100_000_000;
+/// How long is listened when everything has come: the last message may come twice, too.
+const AFTERWARDS: Duration = Duration::from_millis(200);
 
 impl Scene {
     pub(super) fn new(quiet: bool, patience: Duration) -> Self {
@@ -244,7 +246,9 @@ impl Scene {
 
     /// Ends the run: closes all connections and adds up what was seen. Neighbours keep their own.
     pub(super) fn finish(&mut self) -> io::Result<CrowdReport> {
-        self.rest()?;
+        if self.rest()? {
+            self.run_for(AFTERWARDS)?;
+        }
         let published = self.publishers.as_ref().map_or(&[][..], |all| &all.counts);
         let mut report = CrowdReport::default();
         if let Some(crowd) = &mut self.crowd {

@@ -74,6 +74,8 @@ pub(super) struct Reader {
     rest: Vec<u8>,
     /// Header lines of the next request, or the boundary of parts.
     kept: Option<Box<[u8]>>,
+    /// The server ends the connection with this answer.
+    last: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ const SEPARATOR: u8 = b'\n';
 
 impl Reader {
     pub(super) fn new() -> Self {
-        Self { stage: Stage::Head, rest: Vec::new(), kept: None }
+        Self { stage: Stage::Head, rest: Vec::new(), kept: None, last: false }
     }
 
     /// Takes what has come, and tells what is whole.
@@ -119,6 +121,11 @@ impl Reader {
         self.body(bytes, used, hear)
     }
 
+    /// Whether the server has said that it ends the connection with the latest answer.
+    pub(super) fn is_last(&self) -> bool {
+        self.last
+    }
+
     /// The server has ended the stream.
     pub(super) fn ended(&self) -> Broken {
         let whole = self.rest.is_empty();
@@ -127,6 +134,8 @@ impl Reader {
 
     fn open(&mut self, head: &Head<'_>, used: Use) -> Result<(), Broken> {
         judge::accept(head, used)?;
+        let connection = head.value("connection");
+        self.last = connection.is_some_and(|value| value.eq_ignore_ascii_case("close"));
         self.kept = match used {
             Use::Listen(Transport::LongPoll) => Some(judge::cursor(head).into()),
             Use::Listen(Transport::Multipart) => Some(judge::delimiter(head)?),

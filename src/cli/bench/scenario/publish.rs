@@ -83,11 +83,22 @@ fn publish(scene: &mut Scene, asked: &Publish, time: Duration) -> Result<bool, E
             next = due(submitted).min(end);
         }
         if now() >= end {
-            return Ok(true);
+            return if asked.pub_rate.is_some() { catch_up(scene) } else { Ok(true) };
         }
         scene.turn(Some(next))?;
         let accepted = scene.accepted();
         scene.progress.show(|| format!("{accepted} messages published"));
+    }
+    Ok(false)
+}
+
+/// Waits until all that was due is published, however late that is; returns whether it was.
+fn catch_up(scene: &mut Scene) -> Result<bool, Error> {
+    while !scene.hopeless() {
+        if scene.publishers.as_ref().is_none_or(Publishers::idle) {
+            return Ok(true);
+        }
+        scene.turn(None)?;
     }
     Ok(false)
 }
