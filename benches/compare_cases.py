@@ -105,7 +105,7 @@ ROWS = [
     Row("memory of a held connection, stream", "hold stream", "held", "B", "memory"),
     Row("memory of a held connection, stream, after a message", "hold stream", "after", "B", "memory"),
     Row("memory of a held connection, SSE, a channel each", "hold apart", "held", "B", "memory"),
-    Row("memory of the same, with the message that each channel stores", "hold apart", "after", "B", "memory"),
+    Row("memory of the same, with the message in each channel", "hold apart", "after", "B", "memory"),
     Row("CPU of a delivery, SSE, a message at a time", "fan-out sse", "cpu", "us", "cpu"),
     Row("CPU of the same outside the kernel", "fan-out sse", "user", "us", "cpu"),
     Row("CPU of a delivery, WebSocket, a message at a time", "fan-out ws", "cpu", "us", "cpu"),

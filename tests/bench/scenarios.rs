@@ -92,6 +92,14 @@ fn the_neighbour_is_served_while_the_large_channel_is() {
 }
 
 #[test]
+fn a_visitor_that_is_refused_is_told() {
+    let server = Server::start(Fault::Refuse, 1);
+    let urls = server.urls("sub");
+    let told = report(&format!("connect {urls} --channels 1 --cycles 5 --conns 1"));
+    assert_eq!(told.faults(), [("refused", 1)], "{told:#?}");
+}
+
+#[test]
 fn messages_that_wait_for_a_stalled_server_count_from_when_they_were_due() {
     let server = Server::start(Fault::Stall(Duration::from_millis(500)), 0);
     let urls = server.urls("sub");

@@ -13,6 +13,7 @@ use crate::cli::url::Url;
 ///
 /// The host is of this machine: a benchmark is an attack on anything else.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Target {
     address: SocketAddr,
     host: String,
@@ -36,6 +37,21 @@ pub enum BadTarget {
 
 /// Stands for the channel's name.
 const CHANNEL: &str = "{ch}";
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        format!("http://{}{}", target.host, target.parts.join(CHANNEL))
+    }
+}
+
+/// Whoever tells it, it is of this machine.
+impl TryFrom<String> for Target {
+    type Error = BadTarget;
+
+    fn try_from(text: String) -> Result<Self, BadTarget> {
+        text.parse()
+    }
+}
 
 impl FromStr for Target {
     type Err = BadTarget;
@@ -99,6 +115,17 @@ mod tests {
         assert_eq!(six.address(), "[::1]:90".parse().unwrap());
         let whole = "http://127.3.2.1/{ch}".parse::<Target>().unwrap();
         assert_eq!(whole.address(), "127.3.2.1:80".parse().unwrap());
+    }
+
+    #[test]
+    fn another_process_is_told_the_same_and_looks_at_it_again() {
+        for url in ["http://localhost:80/l/?cid={ch}", "ws://[::1]:90/{ch}/{ch}x"] {
+            let target: Target = url.parse().unwrap();
+            let told = serde_json::to_string(&target).unwrap();
+            assert_eq!(serde_json::from_str::<Target>(&told).unwrap(), target);
+        }
+        let error = serde_json::from_str::<Target>("\"http://192.0.2.1/{ch}\"").unwrap_err();
+        assert_eq!(error.to_string(), BadTarget::NotLoopback.to_string());
     }
 
     #[test]
