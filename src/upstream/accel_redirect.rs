@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
 use percent_encoding::percent_encode;
 use tracing::warn;
 
-use super::{Upload, grip::own};
+use super::{Upload, own};
 use crate::{
     hold::{Answer, RequestBody},
     response::{Refusal, take_over},

@@ -19,6 +19,7 @@ mod group;
 mod late;
 mod notice;
 mod notices;
+mod own;
 mod permits;
 mod pool;
 mod proxy;

@@ -12,7 +12,6 @@ mod flow;
 mod gone;
 mod join;
 mod link;
-pub(super) mod own;
 mod piece;
 mod seat;
 pub(super) mod socket;

@@ -7,14 +7,13 @@ use hyper::ext::ReasonPhrase;
 use super::{
     MAX_ANSWER,
     caller::{Caller, Trouble},
-    own,
 };
 use crate::{
     channel::Reply,
     grip::{Hold, Instruct, strip},
     response::{Body, Refusal, full},
     upstream::{
-        Download,
+        Download, own,
         proxy::{answer::clean, headers::strip_hops},
     },
 };
@@ -113,12 +112,8 @@ impl Told {
 
 /// An answer that was published.
 pub(super) fn published(reply: &Reply, body: Bytes) -> Response<Body> {
-    let (status, reason, mut headers) = head(reply);
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if !bodiless {
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
-    }
-    let mut response = Response::new(full(if bodiless { Bytes::new() } else { body }));
+    let (status, reason, headers) = head(reply);
+    let mut response = Response::new(full(body));
     (*response.status_mut(), *response.headers_mut()) = (status, headers);
     if let Some(reason) = reason {
         response.extensions_mut().insert(reason);

@@ -17,6 +17,7 @@ use super::{
     Client, Download, Notices, Upload,
     accel_redirect::Redirect,
     grip::{self, Caller},
+    own,
 };
 use crate::{
     access::Peer,
@@ -128,8 +129,8 @@ impl Passage<'_> {
             group: (*group).into(),
             number: self.scope.request_id,
             method: self.head.method.clone(),
-            uri: grip::own::uri(&head.uri),
-            headers: grip::own::headers(&head.headers),
+            uri: own::uri(&head.uri),
+            headers: own::headers(&head.headers),
         }))
     }
 

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Uri};
 
 /// The same headers.
-pub(in crate::upstream) fn headers(read: &HeaderMap) -> HeaderMap {
+pub(super) fn headers(read: &HeaderMap) -> HeaderMap {
     let mut own = read.clone();
     let mut bytes = BytesMut::with_capacity(own.values().map(HeaderValue::len).sum());
     for value in own.values() {
@@ -23,7 +23,7 @@ pub(in crate::upstream) fn headers(read: &HeaderMap) -> HeaderMap {
 }
 
 /// The same URI.
-pub(in crate::upstream) fn uri(read: &Uri) -> Uri {
+pub(super) fn uri(read: &Uri) -> Uri {
     let bytes = Bytes::from(read.to_string());
     Uri::from_maybe_shared(bytes).unwrap_or_else(|_| read.clone())
 }
