@@ -100,6 +100,10 @@ impl Ring {
         self.stored += usize::from(stored);
         let until = until.and_then(|after| now.checked_add(after));
         self.earliest = [self.earliest, until].into_iter().flatten().min();
+        if self.slots.capacity() == 0 {
+            // Many channels never have more.
+            self.slots.reserve_exact(1);
+        }
         self.slots.push_back(Slot { message, until, stored });
     }
 

@@ -78,6 +78,8 @@ impl State {
 
     pub(super) fn attach(&mut self, mailbox: &Arc<Mailbox>, local: u32) -> MessageId {
         let served = self.ring.last();
+        // Most channels have one.
+        self.workers.reserve_exact(1);
         self.workers.push(Waiting { mailbox: mailbox.clone(), local, served, noted: false });
         served
     }

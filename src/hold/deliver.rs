@@ -41,17 +41,24 @@ impl Hall {
 
     /// Serves some subscribers, of one channel or of several.
     pub(super) fn deliver(&mut self) {
-        let mut left = SLICE;
+        let (mut left, mut slice) = (SLICE, Slice::default());
         while left > 0
             && let Some(local) = self.locals.next()
         {
             // A channel without subscribers costs something, too.
-            left = left.saturating_sub(self.walk(local, left).max(1));
+            left = left.saturating_sub(self.walk(local, left, &mut slice).max(1));
+        }
+        self.write_all(&mut slice);
+        // First these, then what the rings keep: or that would have to go for memory they spend.
+        let walked = std::mem::take(&mut slice.walked);
+        drop(slice);
+        for local in walked {
+            self.walked(local);
         }
     }
 
     /// Serves at most so many subscribers of one channel; returns how many.
-    fn walk(&mut self, local: u32, most: usize) -> usize {
+    fn walk(&mut self, local: u32, most: usize, slice: &mut Slice) -> usize {
         let mailbox = self.mailbox.clone();
         let Some(entry) = self.locals.get(local) else { return 0 };
         let mut messages = Vec::new();
@@ -63,18 +70,14 @@ impl Hall {
         if messages.is_empty() {
             entry.ahead = 0;
         }
-        let mut slice = Slice::new(local, messages);
+        slice.enter(local, messages);
         let mut served = 0;
         while served < most
             && let Some(key) = self.locals.advance(local)
         {
-            self.serve(key, &mut slice);
+            self.serve(key, slice);
             served += 1;
         }
-        self.write_all(&mut slice);
-        // First these, then what the ring keeps: or that would have to go for memory they spend.
-        drop(slice);
-        self.walked(local);
         served
     }
 

@@ -1,4 +1,4 @@
-//! What a slice of a pass has to give, and the writes that it makes in one go.
+//! What a slice has to give, of one channel or of several, and the writes that it makes in one go.
 
 use std::sync::Arc;
 
@@ -13,17 +13,23 @@ use super::{
 };
 use crate::channel::Message;
 
-/// Different batches that are kept at hand during a slice.
+/// Different batches of one channel that are kept at hand.
 const BATCHES: usize = 8;
 
-/// A part of a pass through the subscribers of one channel.
+/// Parts of passes through the subscribers of channels.
+#[derive(Default)]
 pub(super) struct Slice {
+    /// The channel whose pass is under way.
     local: u32,
-    pub(super) messages: Vec<Arc<Message>>,
+    messages: Vec<Arc<Message>>,
     batches: Vec<Batch>,
+    /// The batches of this channel begin here. Another's have messages of the same ids.
+    own: usize,
     writes: Vec<Write>,
     /// Bytes of all writes.
     bytes: usize,
+    /// Channels whose subscribers have been visited.
+    pub(super) walked: Vec<u32>,
 }
 
 /// What one subscriber gets.
@@ -36,8 +42,10 @@ struct Write {
 }
 
 impl Slice {
-    pub(super) fn new(local: u32, messages: Vec<Arc<Message>>) -> Self {
-        Self { local, messages, batches: Vec::new(), writes: Vec::new(), bytes: 0 }
+    /// Goes on with another channel.
+    pub(super) fn enter(&mut self, local: u32, messages: Vec<Arc<Message>>) {
+        (self.local, self.messages, self.own) = (local, messages, self.batches.len());
+        self.walked.push(local);
     }
 }
 
@@ -72,12 +80,12 @@ impl Hall {
     fn batch(&mut self, key: u32, outlet: &Arc<Outlet>, slice: &mut Slice) -> Option<usize> {
         let held = &self.held[key as usize];
         let (raw, cursor) = (held.raw, held.cursor);
-        let known = slice.batches.iter().position(|batch| batch.suits(outlet, raw, cursor));
-        if known.is_some() {
-            return known;
+        let mut own = slice.batches[slice.own..].iter();
+        if let Some(known) = own.position(|batch| batch.suits(outlet, raw, cursor)) {
+            return Some(slice.own + known);
         }
         let batch = Batch::new(outlet, raw, cursor, &slice.messages)?;
-        if slice.batches.len() >= BATCHES {
+        if slice.batches.len() >= slice.own + BATCHES {
             self.write_all(slice);
             slice.batches.clear();
         }
@@ -93,5 +101,8 @@ impl Hall {
         for (Write { key, outlet, batch, bytes }, sent) in writes.into_iter().zip(sent) {
             self.transmitted(key, &outlet, &Bytes::new(), &slice.batches[batch], (&bytes, sent));
         }
+        // Those of the channels before are needed no more.
+        slice.batches.drain(..slice.own);
+        slice.own = 0;
     }
 }
