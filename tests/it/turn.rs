@@ -100,3 +100,51 @@ fn an_empty_line_behind_a_request_does_not_shorten_the_time_to_the_next() {
     client.get("/pub?id=1", "");
     assert_eq!(client.response().status, 200);
 }
+
+/// Messages of a second have the same ids in all channels, and go out together: each to its own.
+#[test]
+fn channels_that_get_messages_at_the_same_time_get_their_own() {
+    const CHANNELS: usize = 100;
+    let (_directory, daemon) = daemon("");
+    // Some are more than is written in one go.
+    let text = |round: usize, channel: usize| {
+        let length = if channel % 10 == 3 { 200 << 10 } else { 10 };
+        format!("{round} in {channel}.{}", "x".repeat(length))
+    };
+    let connect = |_| daemon.connect();
+    let mut streams: Vec<_> = (0..CHANNELS).map(connect).collect();
+    let mut polls: Vec<_> = (0..CHANNELS).map(connect).collect();
+    let mut gone: Vec<_> = (0..CHANNELS).map(connect).collect();
+    let mut publishers: Vec<_> = (0..CHANNELS).map(connect).collect();
+    for channel in 0..CHANNELS {
+        streams[channel].get(&format!("/sub?id={channel}"), "Accept: text/event-stream\r\n");
+        streams[channel].head();
+        gone[channel].get(&format!("/sub?id={channel}"), "Accept: text/event-stream\r\n");
+        gone[channel].head();
+    }
+    let mut seen = vec![String::new(); CHANNELS];
+    for round in 0..3 {
+        for (channel, poll) in polls.iter_mut().enumerate() {
+            poll.get(&format!("/sub?id={channel}"), &seen[channel]);
+            let held = if gone.is_empty() { 2 } else { 3 };
+            daemon.wait_for_subscribers(&format!("/pub?id={channel}"), held);
+        }
+        daemon.signal("-STOP");
+        gone.clear();
+        for (channel, publisher) in publishers.iter_mut().enumerate() {
+            publisher.request("POST", &format!("/pub?id={channel}"), "", &text(round, channel));
+        }
+        daemon.signal("-CONT");
+        for channel in 0..CHANNELS {
+            assert!(matches!(publishers[channel].response().status, 201 | 202), "{channel}");
+            let answer = polls[channel].response();
+            assert_eq!(answer.text(), text(round, channel));
+            let header = |name| answer.header(name).unwrap();
+            let (date, tag) = (header("last-modified"), header("etag"));
+            seen[channel] = format!("If-Modified-Since: {date}\r\nIf-None-Match: {tag}\r\n");
+            let event = format!("data: {}\n\n", text(round, channel));
+            let seen = String::from_utf8(streams[channel].until(event.as_bytes())).unwrap();
+            assert_eq!(seen.matches("data: ").count(), 1, "{channel}");
+        }
+    }
+}
