@@ -102,10 +102,22 @@ def hold(binary, subscribers, channels, messages, daemons=1, **keys):
     }, faults
 
 
-def kernel(sockets, rounds):
-    """Microseconds of a send where there is nothing but the kernel and a loop."""
+def kernel(sockets, rounds, processes=1):
+    """Microseconds of a send where there is nothing but the kernel and a loop, of some processes at the same time."""
     command = pinned(0, [sys.executable, Path(__file__).with_name("growth_kernel.py"), sockets, rounds])
-    return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=RUN_SECONDS).stdout)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(processes)]
+    try:
+        for process in running:
+            if not process.stdout.readline():
+                raise SystemExit("the bare sends failed")
+        for process in running:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return sum(float(process.communicate(timeout=RUN_SECONDS)[0]) for process in running) / processes
+    finally:
+        for process in running:
+            process.kill()
 
 
 def subscribers(binary, scale):
@@ -115,7 +127,9 @@ def subscribers(binary, scale):
         figures, faults = hold(binary, many, 1, messages)
         yield f"{many:,}", ({**figures, "a bare send, us": kernel(many, messages)}, faults)
     each = -(-100_000 // scale // DAEMONS)
-    yield f"{each * DAEMONS:,} of {DAEMONS} daemons", hold(binary, each, 1, 4, DAEMONS)
+    figures, faults = hold(binary, each, 1, 4, DAEMONS)
+    figures["a bare send, us"] = kernel(each, 4, DAEMONS)
+    yield f"{each * DAEMONS:,} of {DAEMONS} daemons", (figures, faults)
 
 
 def publish(binary, channels):

@@ -2,8 +2,8 @@
 
     growth_kernel.py SOCKETS ROUNDS
 
-prints microseconds of processor time for each, with what Python takes for the loop. Whoever reads runs on the second
-processor, and the next round begins when it has all of the last.
+says that it is ready, waits for a line, and prints microseconds of processor time for each, with what Python takes for the
+loop. Whoever reads runs on the second processor, and the next round begins when it has all of the last.
 """
 
 import os
@@ -61,6 +61,8 @@ def measure(count, rounds):
         os._exit(0)
     os.close(done)
     sockets = accept(listener, count)
+    print("ready", flush=True)
+    sys.stdin.readline()
     for number in range(rounds):
         if number == WARM_UP:
             start = time.process_time()
