@@ -27,6 +27,14 @@ impl Beat {
         self.crowd.heard.gone > 0 || !self.publishers.faults.none()
     }
 
+    /// What has come while they are sent nothing new: where something always comes it is nothing to
+    /// wait for.
+    pub(super) fn come(&self) -> u64 {
+        let heard = &self.crowd.heard;
+        let come = heard.rounds.heard() + u64::from(heard.opened) + self.publishers.accepted;
+        if self.due.is_some() { 0 } else { come }
+    }
+
     /// Whether nothing is under way.
     pub(super) fn at_rest(&self) -> bool {
         let heard = self.crowd.heard.rounds.heard();
@@ -47,8 +55,9 @@ impl Beat {
     /// What they have seen.
     pub(super) fn report(mut self, faults: &mut Faults) -> Vec<Times> {
         let report = CrowdReport::of(&mut self.crowd, &self.publishers.counts);
-        faults.merge(report.faults);
-        faults.merge(self.publishers.faults);
+        for theirs in [report.faults, self.publishers.faults] {
+            faults.merge(theirs.of("neighbours'"));
+        }
         vec![
             Times::new("neighbour", &report.latency),
             Times::new("neighbour's answer", &self.publishers.answers),

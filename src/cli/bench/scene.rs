@@ -91,10 +91,11 @@ impl Scene {
         self.last.1 = now();
     }
 
-    /// Whether nothing has come for longer than patience lasts.
+    /// Whether nothing has come for longer than patience lasts. What the neighbours are sent all the
+    /// time says nothing of the others.
     fn silent(&mut self) -> bool {
         let state = self.state();
-        let beat = self.beat.as_ref().map_or(0, |beat| beat.crowd.heard.rounds.heard());
+        let beat = self.beat.as_ref().map_or(0, Beat::come);
         let come = state.heard + u64::from(state.opened) + self.accepted() + beat;
         if come != self.last.0 {
             self.last = (come, now());
