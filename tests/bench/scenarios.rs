@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     run::{bench, report},
-    server::{Fault, Server},
+    server::{Fault, Kind, Server, Wrong},
 };
 
 #[test]
@@ -97,6 +97,28 @@ fn a_visitor_that_is_refused_is_told() {
     let urls = server.urls("sub");
     let told = report(&format!("connect {urls} --channels 1 --cycles 5 --conns 1"));
     assert_eq!(told.faults(), [("refused", 1)], "{told:#?}");
+}
+
+#[test]
+fn what_a_visitor_is_answered_is_told_as_what_it_is() {
+    for (fault, kind) in [
+        (Fault::Foreign, "foreign"),
+        (Fault::Corrupt, "corrupt"),
+        (Fault::Short, "corrupt"),
+        (Fault::Framing, "framing"),
+        (Fault::Close, "closed"),
+    ] {
+        // A visitor takes the first message of its channel.
+        let server = Server::start_with(Wrong { fault, victims: 1, at: 0, kind: Kind::All });
+        let urls = server.urls("sub");
+        let told = report(&format!(
+            "connect {urls} --transport long-poll --channels 2 --cycles 8 --conns 2"
+        ));
+        assert_eq!(told.faults(), [(kind, 1)], "{fault:?}: {told:#?}");
+        assert_eq!(told.status, 1, "{told:#?}");
+        let words = told.report["faults"]["told"][0].as_str().unwrap();
+        assert!(words.starts_with("connection "), "{words}");
+    }
 }
 
 #[test]

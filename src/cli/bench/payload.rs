@@ -5,6 +5,8 @@
 
 use std::io::Write as _;
 
+use super::faults::Fault;
+
 /// Writes the messages of one run, and knows them again.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Mint {
@@ -30,6 +32,32 @@ pub(super) enum Wrong {
     Foreign,
     /// No message, or not as it was published.
     Corrupt,
+}
+
+/// Bytes of a wrong message that are told.
+const SHOWN: usize = 100;
+
+impl Wrong {
+    /// What kind of fault it is.
+    pub(super) fn fault(self) -> Fault {
+        match self {
+            Self::Foreign => Fault::Foreign,
+            Self::Corrupt => Fault::Corrupt,
+        }
+    }
+
+    /// The same in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Foreign => "a message of another channel",
+            Self::Corrupt => "not as it was published",
+        }
+    }
+}
+
+/// What a message is told as.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    format!("{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]))
 }
 
 /// The shortest message that has room for the longest fields.
