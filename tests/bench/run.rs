@@ -17,19 +17,30 @@ pub fn bench(words: &str) -> Output {
     command.arg("bench").args(words.split_whitespace()).output().unwrap()
 }
 
-/// The same, with a report for programs.
+/// The same where a process may have so many descriptors.
+pub fn bench_with_descriptors(most: u64, words: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("ulimit -n {most}; exec \"$0\" bench \"$@\""));
+    command.arg(env!("CARGO_BIN_EXE_pushgate")).args(words.split_whitespace()).output().unwrap()
+}
+
+/// A run, with a report for programs.
 #[track_caller]
 pub fn report(words: &str) -> Told {
-    let output = bench(&format!("{words} --json"));
-    let progress = String::from_utf8(output.stderr).unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let report = serde_json::from_str(&text).unwrap_or_else(|error| {
-        panic!("{error} in {text:?}, {progress:?}");
-    });
-    Told { status: output.status.code().unwrap(), report }
+    Told::of(bench(&format!("{words} --json")))
 }
 
 impl Told {
+    #[track_caller]
+    pub fn of(output: Output) -> Self {
+        let progress = String::from_utf8(output.stderr).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let report = serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!("{error} in {text:?}, {progress:?}");
+        });
+        Told { status: output.status.code().unwrap(), report }
+    }
+
     /// The faults of which there are any.
     pub fn faults(&self) -> Vec<(&str, u64)> {
         let faults = self.report["faults"].as_object().unwrap();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    run::{bench, report},
+    run::{Told, bench, bench_with_descriptors, report},
     server::{Fault, Kind, Server, Wrong},
 };
 
@@ -20,6 +20,29 @@ fn several_processes_hold_what_one_may_not() {
     told.assert_clean(10 * 7);
     assert_eq!(told.count("/processes"), 3);
     assert_eq!(told.count("/phases/1/times/0/count"), 50);
+}
+
+#[test]
+fn descriptors_of_other_processes_are_counted() {
+    let server = Server::start(Fault::None, 0);
+    let urls = server.urls("sub");
+    let words = format!("hold {urls} --subs 41 --per-process 1 --messages 2 --json");
+    let needed = |most: u64| {
+        let output = bench_with_descriptors(most, &words);
+        let told = String::from_utf8(output.stderr).unwrap();
+        let rest = told.strip_prefix("pushgate: ").and_then(|rest| rest.split_once(' '));
+        let (needed, rest) = rest.unwrap_or_else(|| panic!("with {most}: {told:?}"));
+        let expected = format!("descriptors are needed, and a process may have {most}\n");
+        assert_eq!((rest, output.status.code()), (&*expected, Some(1)));
+        needed.parse::<u64>().unwrap()
+    };
+    // Each of forty other processes has two pipes.
+    let enough = needed(66);
+    assert!((80 + 5..200).contains(&enough), "{enough}");
+    assert_eq!(needed(enough - 1), enough);
+    let told = Told::of(bench_with_descriptors(enough, &words));
+    told.assert_clean(41 * 2);
+    assert_eq!(told.count("/processes"), 41);
 }
 
 #[test]

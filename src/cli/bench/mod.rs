@@ -31,6 +31,7 @@ mod report;
 mod rounds;
 mod scenario;
 mod scene;
+mod seating;
 mod stage;
 mod table;
 mod target;
@@ -53,9 +54,9 @@ pub enum Error {
     /// This process may not have the connections.
     #[error("{needed} descriptors are needed, and a process may have {allowed}")]
     Descriptors {
-        /// What it may have.
+        /// What a process may have.
         allowed: u32,
-        /// What it needs.
+        /// What this one needs.
         needed: u32,
     },
     /// There is nothing to be measured.

@@ -14,7 +14,7 @@ use super::super::{
     reader::{Broken, Hear, Reader, Use},
     report::{Report, Times},
     scene::Scene,
-    stage::{Stage, descriptors},
+    stage::{PUBLISHERS, Stage, room},
     transport::Transport,
     watch::Watch,
 };
@@ -62,10 +62,8 @@ pub(in super::super) fn run(asked: &Connect) -> Result<Report, Error> {
     let common = &asked.common;
     let stage = Stage::new(common, 0);
     let mut scene = stage.scene();
-    let allowed = descriptors();
-    if allowed < asked.conns + 64 {
-        return Err(Error::Descriptors { allowed, needed: asked.conns + 64 });
-    }
+    let primers = asked.common.channels.min(PUBLISHERS);
+    room(asked.conns + primers)?;
     let meter = Meter::new(&common.pids, std::iter::empty())?;
     let mut complete = prime(asked, &stage, &mut scene)?;
     meter.settle(&mut scene)?;

@@ -11,7 +11,7 @@ use super::super::{
     publishers::Publishers,
     report::Report,
     scene::Scene,
-    stage::Stage,
+    stage::{Stage, room},
 };
 
 /// Before the measurement: channels come into being, connections are made.
@@ -24,8 +24,9 @@ pub(in super::super) fn run(asked: &Publish) -> Result<Report, Error> {
     let mut scene = stage.scene();
     let publishers = stage.publishers(publishing, common.channels)?;
     let listening = listening(asked);
-    if let Some(listening) = &listening {
-        stage.seat(&mut scene, listening, publishers.connections())?;
+    match &listening {
+        Some(listening) => stage.seat(&mut scene, listening, publishers.connections())?,
+        None => room(publishers.connections())?,
     }
     scene.publishers = Some(publishers);
     let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid))?;
