@@ -1,6 +1,11 @@
 //! The program, run as people run it.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -28,6 +33,28 @@ pub fn bench_with_descriptors(most: u64, words: &str) -> Output {
 #[track_caller]
 pub fn report(words: &str) -> Told {
     Told::of(bench(&format!("{words} --json")))
+}
+
+/// A report, and the least and the most memory of the process in bytes while it ran.
+pub fn report_with_memory(words: &str) -> (Told, [u64; 2]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pushgate"));
+    command.arg("bench").args(words.split_whitespace());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut seen = Vec::new();
+    while child.try_wait().unwrap().is_none() {
+        seen.extend(memory(child.id()));
+        // Memory tells nobody that it has grown.
+        thread::sleep(Duration::from_millis(50));
+    }
+    let range = [seen.iter().min(), seen.iter().max()].map(|seen| *seen.unwrap());
+    (Told::of(child.wait_with_output().unwrap()), range)
+}
+
+/// Resident memory of a process that is there, without what it shares with files.
+fn memory(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 impl Told {

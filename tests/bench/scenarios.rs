@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    run::{Told, bench, bench_with_descriptors, report},
+    run::{Told, bench, bench_with_descriptors, report, report_with_memory},
     server::{Fault, Kind, Server, Wrong},
 };
 
@@ -168,6 +168,23 @@ fn what_is_due_at_the_end_counts_too_however_late_it_is_published() {
     let [median, max] =
         ["p50", "max"].map(|name| told.number(&format!("/phases/0/times/1/{name}")));
     assert!(median > 900_000.0 && max > 1_400_000.0, "{told:#?}");
+}
+
+#[test]
+fn what_waits_for_a_server_takes_no_memory() {
+    let server = Server::start_with(Wrong {
+        fault: Fault::Stall(Duration::from_secs(30)),
+        victims: 0,
+        at: 1,
+        kind: Kind::All,
+    });
+    let url = format!("http://{}/pub?c={{ch}}", server.address);
+    // Some millions are due while the second has no answer.
+    let words = format!("publish --pub {url} --pub-rate 1000000 --seconds 9 --patience 4 --json");
+    let (told, memory) = report_with_memory(&words);
+    assert_eq!((told.status, told.faults()), (1, vec![]), "{told:#?}");
+    let [least, most] = memory;
+    assert!(least > 0 && most - least < 8 << 20, "{memory:?}");
 }
 
 #[test]

@@ -143,7 +143,7 @@ impl Scene {
     /// Waits for what happens, at most until then, and handles it.
     pub(super) fn turn(&mut self, until: Option<u64>) -> io::Result<()> {
         let now = now();
-        let next = self.beat.as_mut().and_then(|beat| beat.publish(now));
+        let next = self.beat.as_mut().and_then(|beat| beat.publishers.publish_due(now));
         let until = until.into_iter().chain(next).min().unwrap_or(now + PAUSE);
         let wait = if self.more { 0 } else { until.min(now + PAUSE).saturating_sub(now) };
         for part in self.ready(wait)? {
@@ -201,7 +201,7 @@ impl Scene {
     /// came to pass. Whoever was only slow has lost nothing.
     pub(super) fn rest(&mut self) -> io::Result<bool> {
         self.publishers.iter_mut().for_each(Publishers::cease);
-        self.beat.iter_mut().for_each(|beat| beat.due = None);
+        self.beat.iter_mut().for_each(|beat| beat.publishers.stop());
         loop {
             let answered = self.publishers.as_ref().is_none_or(Publishers::idle);
             let beaten = self.beat.as_ref().is_none_or(Beat::at_rest);
@@ -237,7 +237,7 @@ impl Scene {
 
     /// From now on the neighbours get messages.
     pub(super) fn start_beat(&mut self) {
-        self.beat.iter_mut().for_each(|beat| beat.due = Some(now()));
+        self.beat.iter_mut().for_each(Beat::start);
     }
 
     /// What the neighbours have seen.

@@ -10,9 +10,10 @@ use super::{
     clock::now,
     crowd::{Crowd, Plan},
     fleet::Worker,
+    letter::Manner,
     payload::Mint,
     proc,
-    publishers::{Manner, Publishers},
+    publishers::Publishers,
     scene::Scene,
     seating::{RESERVE, Seating, Seats},
 };

@@ -95,7 +95,7 @@ fn prime(asked: &Connect, stage: &Stage<'_>, scene: &mut Scene) -> io::Result<bo
     let publishing =
         Publishing { target: target.clone(), pub_conns: None, pub_body: "{msg}".to_owned() };
     let mut publishers = stage.publishers(&publishing, asked.common.channels)?;
-    (0..asked.common.channels).for_each(|channel| publishers.submit(channel, None));
+    publishers.allow(publishers.channels());
     scene.publishers = Some(publishers);
     while scene.accepted() < u64::from(asked.common.channels) {
         if scene.hopeless() {
