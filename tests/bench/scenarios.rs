@@ -258,6 +258,16 @@ fn patience_begins_when_something_is_expected() {
 }
 
 #[test]
+fn how_long_is_held_is_shown() {
+    let server = Server::start(Fault::None, 0);
+    let output = bench(&format!("hold {} --subs 2 --seconds 5", server.urls("sub")));
+    let progress = String::from_utf8(output.stderr).unwrap();
+    let held = |line: &str| line.ends_with(" of 5 seconds, 2 subscribers are on");
+    assert!(progress.lines().filter(|line| held(line)).count() > 1, "{progress:?}");
+    assert!(output.status.success());
+}
+
+#[test]
 fn wrong_arguments_end_with_status_2() {
     for words in ["", "fanout", "hold --sub http://192.0.2.1/{ch} --pub http://127.0.0.1/{ch}"] {
         assert_eq!(bench(words).status.code(), Some(2), "{words:?}");

@@ -10,7 +10,7 @@ use rustix::{
 
 use super::{
     beat::Beat,
-    clock::{nanos, now},
+    clock::{SECOND, nanos, now},
     crowd::Crowd,
     faults::Faults,
     fleet::{CrowdReport, State, Worker},
@@ -136,6 +136,18 @@ impl Scene {
         let end = now() + nanos(time);
         while now() < end {
             self.turn(Some(end))?;
+        }
+        Ok(())
+    }
+
+    /// The same, and shows how much of it is over.
+    pub(super) fn wait_for(&mut self, seconds: u32) -> io::Result<()> {
+        let (begin, time) = (now(), u64::from(seconds) * SECOND);
+        while now() - begin < time {
+            self.turn(Some(begin + time))?;
+            let (opened, over) = (self.state().opened, (now() - begin) / SECOND);
+            let words = || format!("{over} of {seconds} seconds, {opened} subscribers are on");
+            self.progress.show(words);
         }
         Ok(())
     }
