@@ -230,4 +230,28 @@ mod tests {
             assert_eq!(sent[0], Sent::Bytes(0));
         }
     }
+
+    /// A ring answers nobody but the thread that has made it, and so fails in another.
+    #[test]
+    fn what_a_failing_ring_has_not_taken_is_written_without_it() {
+        let made = std::thread::spawn(|| {
+            let mut batch = SendBatch::default();
+            batch.make();
+            batch
+        });
+        let mut batch = made.join().unwrap();
+        let (ours, mut theirs) = pairs(MOST);
+        let text = b"text".to_vec();
+        for _ in 0..2 {
+            let sent = send(&mut batch, &ours, &vec![text.clone(); MOST]);
+            assert_eq!(sent, vec![Sent::Bytes(text.len()); MOST]);
+            assert!(batch.ring.is_none(), "a ring that has failed is not used again");
+        }
+        drop(ours);
+        for socket in &mut theirs {
+            let mut got = Vec::new();
+            socket.read_to_end(&mut got).unwrap();
+            assert_eq!(got, text.repeat(2));
+        }
+    }
 }
