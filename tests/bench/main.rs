@@ -5,6 +5,7 @@
 mod compare;
 mod daemon;
 mod faults;
+mod neighbours;
 mod run;
 mod scenarios;
 mod server;

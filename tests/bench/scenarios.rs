@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    run::{bench, report},
-    server::{Fault, Server},
+    run::{Told, bench, bench_with_descriptors, report, report_with_memory},
+    server::{Fault, Kind, Server, Wrong},
 };
 
 #[test]
@@ -20,6 +20,29 @@ fn several_processes_hold_what_one_may_not() {
     told.assert_clean(10 * 7);
     assert_eq!(told.count("/processes"), 3);
     assert_eq!(told.count("/phases/1/times/0/count"), 50);
+}
+
+#[test]
+fn descriptors_of_other_processes_are_counted() {
+    let server = Server::start(Fault::None, 0);
+    let urls = server.urls("sub");
+    let words = format!("hold {urls} --subs 41 --per-process 1 --messages 2 --json");
+    let needed = |most: u64| {
+        let output = bench_with_descriptors(most, &words);
+        let told = String::from_utf8(output.stderr).unwrap();
+        let rest = told.strip_prefix("pushgate: ").and_then(|rest| rest.split_once(' '));
+        let (needed, rest) = rest.unwrap_or_else(|| panic!("with {most}: {told:?}"));
+        let expected = format!("descriptors are needed, and a process may have {most}\n");
+        assert_eq!((rest, output.status.code()), (&*expected, Some(1)));
+        needed.parse::<u64>().unwrap()
+    };
+    // Each of forty other processes has two pipes.
+    let enough = needed(66);
+    assert!((80 + 5..200).contains(&enough), "{enough}");
+    assert_eq!(needed(enough - 1), enough);
+    let told = Told::of(bench_with_descriptors(enough, &words));
+    told.assert_clean(41 * 2);
+    assert_eq!(told.count("/processes"), 41);
 }
 
 #[test]
@@ -100,6 +123,28 @@ fn a_visitor_that_is_refused_is_told() {
 }
 
 #[test]
+fn what_a_visitor_is_answered_is_told_as_what_it_is() {
+    for (fault, kind) in [
+        (Fault::Foreign, "foreign"),
+        (Fault::Corrupt, "corrupt"),
+        (Fault::Short, "corrupt"),
+        (Fault::Framing, "framing"),
+        (Fault::Close, "closed"),
+    ] {
+        // A visitor takes the first message of its channel.
+        let server = Server::start_with(Wrong { fault, victims: 1, at: 0, kind: Kind::All });
+        let urls = server.urls("sub");
+        let told = report(&format!(
+            "connect {urls} --transport long-poll --channels 2 --cycles 8 --conns 2"
+        ));
+        assert_eq!(told.faults(), [(kind, 1)], "{fault:?}: {told:#?}");
+        assert_eq!(told.status, 1, "{told:#?}");
+        let words = told.report["faults"]["told"][0].as_str().unwrap();
+        assert!(words.starts_with("connection "), "{words}");
+    }
+}
+
+#[test]
 fn messages_that_wait_for_a_stalled_server_count_from_when_they_were_due() {
     let server = Server::start(Fault::Stall(Duration::from_millis(500)), 0);
     let urls = server.urls("sub");
@@ -123,6 +168,23 @@ fn what_is_due_at_the_end_counts_too_however_late_it_is_published() {
     let [median, max] =
         ["p50", "max"].map(|name| told.number(&format!("/phases/0/times/1/{name}")));
     assert!(median > 900_000.0 && max > 1_400_000.0, "{told:#?}");
+}
+
+#[test]
+fn what_waits_for_a_server_takes_no_memory() {
+    let server = Server::start_with(Wrong {
+        fault: Fault::Stall(Duration::from_secs(30)),
+        victims: 0,
+        at: 1,
+        kind: Kind::All,
+    });
+    let url = format!("http://{}/pub?c={{ch}}", server.address);
+    // Some millions are due while the second has no answer.
+    let words = format!("publish --pub {url} --pub-rate 1000000 --seconds 9 --patience 4 --json");
+    let (told, memory) = report_with_memory(&words);
+    assert_eq!((told.status, told.faults()), (1, vec![]), "{told:#?}");
+    let [least, most] = memory;
+    assert!(least > 0 && most - least < 8 << 20, "{memory:?}");
 }
 
 #[test]
@@ -193,6 +255,16 @@ fn patience_begins_when_something_is_expected() {
     let urls = server.urls("sub");
     // The silence of the hold is longer.
     report(&format!("hold {urls} --subs 2 --seconds 4 --patience 3")).assert_clean(2);
+}
+
+#[test]
+fn how_long_is_held_is_shown() {
+    let server = Server::start(Fault::None, 0);
+    let output = bench(&format!("hold {} --subs 2 --seconds 5", server.urls("sub")));
+    let progress = String::from_utf8(output.stderr).unwrap();
+    let held = |line: &str| line.ends_with(" of 5 seconds, 2 subscribers are on");
+    assert!(progress.lines().filter(|line| held(line)).count() > 1, "{progress:?}");
+    assert!(output.status.success());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A server that does one thing wrong, once for each of its first subscribers.
+//! A server that does one thing wrong, once for each of the first subscribers of some channels.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use std::{
 
 use crate::spoken::{Request, Way, answer};
 
-/// What is done wrong, with the message of number [`AT`] where it concerns one.
+/// What is done wrong, with the message that [`Wrong::at`] names where it concerns one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
     None,
@@ -32,6 +32,8 @@ pub enum Fault {
     Short,
     /// In its place comes one of channel 1.
     Foreign,
+    /// In its place comes one of the channel of the same number of the other kind, see [`Wrong::kind`].
+    Stray,
     /// Not of the protocol.
     Framing,
     Close,
@@ -43,8 +45,25 @@ pub enum Fault {
     Stall(Duration),
 }
 
-/// The message that the fault concerns.
-const AT: usize = 2;
+/// What is done wrong to whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Wrong {
+    pub fault: Fault,
+    /// How many of the first subscribers have it.
+    pub victims: usize,
+    /// The number of the message, from 0.
+    pub at: usize,
+    pub kind: Kind,
+}
+
+/// Channels of which number 0 has a fault. Those beside a large one begin with another letter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    All,
+    Large,
+    Small,
+}
+
 /// Nothing is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -55,8 +74,8 @@ pub struct Server {
 }
 
 struct State {
+    wrong: Wrong,
     fault: Fault,
-    victims: usize,
     listening: AtomicUsize,
     accepted: AtomicUsize,
     pongs: AtomicUsize,
@@ -79,13 +98,18 @@ struct Sender<'a> {
 }
 
 impl Server {
-    /// Does `fault` to the first `victims` subscribers of channels whose number is 0.
+    /// Does `fault` to the first `victims` subscribers of channels whose number is 0, with their third
+    /// message.
     pub fn start(fault: Fault, victims: usize) -> Self {
+        Self::start_with(Wrong { fault, victims, at: 2, kind: Kind::All })
+    }
+
+    pub fn start_with(wrong: Wrong) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
-            fault,
-            victims,
+            wrong,
+            fault: wrong.fault,
             listening: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
             pongs: AtomicUsize::new(0),
@@ -157,9 +181,9 @@ fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
         }
         let asked = sender.get_or_insert_with(|| {
             let channel = request.channel();
-            let first = channel.ends_with("-0");
+            let first = state.wrong.kind.has(&channel) && channel.ends_with("-0");
             let before = if first { state.listening.fetch_add(1, Ordering::Relaxed) } else { 0 };
-            let victim = first && before < state.victims;
+            let victim = first && before < state.wrong.victims;
             let stream = stream.try_clone().unwrap();
             Sender { state, way: request.way(), stream, channel, victim, number: 0 }
         });
@@ -172,10 +196,12 @@ fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
 
 fn publish(state: &State, mut stream: &TcpStream, request: Request) -> io::Result<()> {
     let before = state.accepted.fetch_add(1, Ordering::Relaxed);
-    if state.fault == Fault::Reject && before == AT {
+    if state.fault == Fault::Reject && before == state.wrong.at {
         return answer(&mut stream.try_clone()?, "503 Service Unavailable", "no");
     }
-    if let (Fault::Stall(time), AT) = (state.fault, before) {
+    if let Fault::Stall(time) = state.fault
+        && before == state.wrong.at
+    {
         thread::sleep(time);
     }
     let mut channels = state.channels.lock().unwrap();
@@ -185,6 +211,12 @@ fn publish(state: &State, mut stream: &TcpStream, request: Request) -> io::Resul
     let connection = if state.fault == Fault::Brief { "close" } else { "keep-alive" };
     let head = format!("HTTP/1.1 201 Created\r\nConnection: {connection}\r\nContent-Length: 2");
     stream.write_all(format!("{head}\r\n\r\nok").as_bytes())
+}
+
+impl Kind {
+    fn has(self, channel: &str) -> bool {
+        self == Self::All || channel.starts_with('n') == (self == Self::Small)
+    }
 }
 
 impl State {
@@ -224,26 +256,33 @@ impl Sender<'_> {
     /// Sends the next message, or what comes instead; returns whether it may go on.
     fn send_next(&mut self, input: &mut BufReader<TcpStream>) -> io::Result<bool> {
         let fault = if self.victim { self.state.fault } else { Fault::None };
-        let sent = self.number;
-        let twice = usize::from(fault == Fault::Double && sent > AT);
+        let (sent, at) = (self.number, self.state.wrong.at);
+        let twice = usize::from(fault == Fault::Double && sent > at);
         let number = match fault {
-            Fault::Drop if sent >= AT => sent + 1,
-            Fault::Swap if sent == AT => AT + 1,
-            Fault::Swap if sent == AT + 1 => AT,
+            Fault::Drop if sent >= at => sent + 1,
+            Fault::Swap if sent == at => at + 1,
+            Fault::Swap if sent == at + 1 => at,
             _ => sent - twice,
         };
         let mut body = self.state.wait_for(&self.channel, number)?;
         match fault {
-            Fault::Corrupt if number == AT => body[20] ^= 1,
-            Fault::Short if number == AT => drop(body.pop()),
-            Fault::Foreign if number == AT => {
+            Fault::Corrupt if number == at => body[20] ^= 1,
+            Fault::Short if number == at => drop(body.pop()),
+            Fault::Foreign if number == at => {
                 let other = format!("{}1", self.channel.strip_suffix('0').unwrap());
                 body = self.state.wait_for(&other, number)?;
             }
-            Fault::Framing if number == AT => {
+            Fault::Stray if number == at => {
+                let other = match self.channel.strip_prefix('n') {
+                    Some(large) => large.to_owned(),
+                    None => format!("n{}", self.channel),
+                };
+                body = self.state.wait_for(&other, number)?;
+            }
+            Fault::Framing if number == at => {
                 self.write(self.way.broken())?;
             }
-            Fault::Close if number == AT => return Ok(false),
+            Fault::Close if number == at => return Ok(false),
             Fault::Ping => self.ping(input)?,
             _ => {}
         }

@@ -1,10 +1,7 @@
 //! Neighbours: what a large channel must not disturb.
 
-use std::time::Duration;
-
 use super::{
-    clock::nanos, crowd::Crowd, faults::Faults, fleet::CrowdReport, publishers::Publishers,
-    report::Times,
+    crowd::Crowd, faults::Faults, fleet::CrowdReport, publishers::Publishers, report::Times,
 };
 
 /// Channels with one subscriber each that are published to in turn, at fixed times.
@@ -15,16 +12,21 @@ use super::{
 pub(super) struct Beat {
     pub(super) publishers: Publishers,
     pub(super) crowd: Crowd,
-    pub(super) every: Duration,
-    /// When the next message is due; none: they rest.
-    pub(super) due: Option<u64>,
-    /// Whose turn it is.
-    pub(super) turn: u32,
+    /// Messages in a second.
+    pub(super) rate: u32,
 }
 
 impl Beat {
     pub(super) fn failed(&self) -> bool {
         self.crowd.heard.gone > 0 || !self.publishers.faults.none()
+    }
+
+    /// What has come while they are sent nothing new: where something always comes it is nothing to
+    /// wait for.
+    pub(super) fn come(&self) -> u64 {
+        let heard = &self.crowd.heard;
+        let come = heard.rounds.heard() + u64::from(heard.opened) + self.publishers.accepted;
+        if self.publishers.paced() { 0 } else { come }
     }
 
     /// Whether nothing is under way.
@@ -34,21 +36,17 @@ impl Beat {
         self.publishers.idle() && heard >= u64::from(sent)
     }
 
-    /// Publishes what is due; returns when the next is.
-    pub(super) fn publish(&mut self, now: u64) -> Option<u64> {
-        while let Some(due) = self.due.filter(|due| *due <= now) {
-            self.publishers.submit(self.turn % self.crowd.plan.count, Some(due));
-            self.turn = self.turn.wrapping_add(1);
-            self.due = Some(due + nanos(self.every));
-        }
-        self.due
+    /// From now on they get messages.
+    pub(super) fn start(&mut self) {
+        self.publishers.pace(self.rate, u64::MAX);
     }
 
     /// What they have seen.
     pub(super) fn report(mut self, faults: &mut Faults) -> Vec<Times> {
         let report = CrowdReport::of(&mut self.crowd, &self.publishers.counts);
-        faults.merge(report.faults);
-        faults.merge(self.publishers.faults);
+        for theirs in [report.faults, self.publishers.faults] {
+            faults.merge(theirs.of("neighbours'"));
+        }
         vec![
             Times::new("neighbour", &report.latency),
             Times::new("neighbour's answer", &self.publishers.answers),

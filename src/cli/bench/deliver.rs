@@ -2,12 +2,7 @@
 
 use std::io;
 
-use super::{
-    arguments::Pace,
-    clock::{SECOND, now},
-    publishers::Publishers,
-    scene::Scene,
-};
+use super::{arguments::Pace, clock::now, publishers::Publishers, scene::Scene};
 
 /// When the next message is published.
 #[derive(Clone, Copy, Debug)]
@@ -26,32 +21,22 @@ impl From<Pace> for When {
 
 /// Publishes rounds up to that number; returns whether everyone had them all.
 pub(super) fn deliver(scene: &mut Scene, when: When, rounds: u32) -> io::Result<bool> {
-    let Some(publishers) = &scene.publishers else { return Ok(false) };
-    let channels = u64::try_from(publishers.counts.len()).unwrap_or(u64::MAX);
-    let mut submitted = publishers.accepted;
+    let Some(publishers) = &mut scene.publishers else { return Ok(false) };
+    let channels = publishers.channels();
     let end = u64::from(rounds) * channels;
-    let (begin, first) = (now(), submitted);
-    let due = |number: u64, rate: u32| begin + SECOND * (number - first) / u64::from(rate);
+    if let When::Rate(rate) = when {
+        publishers.pace(rate, end);
+    }
     scene.expect();
     while scene.state().done < rounds || !scene.publishers.as_ref().is_some_and(Publishers::idle) {
         let done = u64::from(scene.state().done);
-        let mut next = None;
-        if let Some(publishers) = &mut scene.publishers {
-            while submitted < end {
-                let due = match when {
-                    When::Ahead(ahead) if submitted / channels < done + u64::from(ahead) => None,
-                    When::Ahead(_) => break,
-                    When::Rate(rate) => Some(due(submitted, rate)),
-                };
-                if due.is_some_and(|due| due > now()) {
-                    next = due;
-                    break;
-                }
-                let channel = u32::try_from(submitted % channels).unwrap_or_default();
-                publishers.submit(channel, due);
-                submitted += 1;
+        let next = scene.publishers.as_mut().and_then(|publishers| match when {
+            When::Ahead(ahead) => {
+                publishers.allow(end.min((done + u64::from(ahead)) * channels));
+                None
             }
-        }
+            When::Rate(_) => publishers.publish_due(now()),
+        });
         scene.turn(next)?;
         if scene.hopeless() {
             return Ok(false);

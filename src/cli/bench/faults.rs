@@ -75,6 +75,12 @@ impl Faults {
         }
     }
 
+    /// The same, told as those of somebody.
+    pub(super) fn of(self, whose: &str) -> Self {
+        let told = self.told.iter().map(|words| format!("{whose} {words}")).collect();
+        Self { told, ..self }
+    }
+
     /// Takes in those of somebody else.
     pub(super) fn merge(&mut self, other: Self) {
         self.checked += other.checked;

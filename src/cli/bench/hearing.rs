@@ -4,7 +4,7 @@ use super::{
     crowd::{Heard, Plan},
     faults::Fault,
     ledger::{Came, Ledger},
-    payload::{Mint, Wrong},
+    payload::{self, Mint},
     reader::Hear,
 };
 use crate::websocket::{Opcode, encode_masked};
@@ -24,9 +24,6 @@ pub(super) struct Hearing<'a> {
     pub(super) reply: &'a mut Vec<u8>,
 }
 
-/// Bytes of a wrong message that are told.
-const SHOWN: usize = 100;
-
 impl Hearing<'_> {
     fn channel(&self) -> u32 {
         self.number % self.plan.channels
@@ -34,10 +31,8 @@ impl Hearing<'_> {
 
     fn fault(&mut self, fault: Fault, what: &str, bytes: &[u8]) {
         let number = self.number;
-        self.heard.faults.add(fault, || {
-            let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
-            format!("subscriber {number}: {what}: {shown:?}")
-        });
+        let words = || format!("subscriber {number}: {what}: {}", payload::shown(bytes));
+        self.heard.faults.add(fault, words);
     }
 }
 
@@ -53,12 +48,7 @@ impl Hear for Hearing<'_> {
         self.heard.faults.checked += 1;
         let told = match self.mint.check(bytes, self.channel()) {
             Ok(told) => told,
-            Err(Wrong::Foreign) => {
-                return self.fault(Fault::Foreign, "a message of another channel", bytes);
-            }
-            Err(Wrong::Corrupt) => {
-                return self.fault(Fault::Corrupt, "not as it was published", bytes);
-            }
+            Err(wrong) => return self.fault(wrong.fault(), wrong.words(), bytes),
         };
         match self.ledger.take(told.sequence) {
             Came::Again => return self.fault(Fault::Doubled, "once more", bytes),

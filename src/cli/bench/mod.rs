@@ -21,6 +21,7 @@ mod fleet;
 mod hearing;
 mod histogram;
 mod ledger;
+mod letter;
 mod meter;
 mod payload;
 mod proc;
@@ -31,6 +32,8 @@ mod report;
 mod rounds;
 mod scenario;
 mod scene;
+mod seating;
+mod series;
 mod stage;
 mod table;
 mod target;
@@ -53,9 +56,9 @@ pub enum Error {
     /// This process may not have the connections.
     #[error("{needed} descriptors are needed, and a process may have {allowed}")]
     Descriptors {
-        /// What it may have.
+        /// What a process may have.
         allowed: u32,
-        /// What it needs.
+        /// What this one needs.
         needed: u32,
     },
     /// There is nothing to be measured.

@@ -5,10 +5,12 @@
 
 use std::io::Write as _;
 
+use super::faults::Fault;
+
 /// Writes the messages of one run, and knows them again.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Mint {
-    /// What the names of all channels of the run begin with.
+    /// What the names of all channels of the run begin with, up to [`RUN_ENDS`] and nowhere else.
     run: String,
     /// The length of a message in bytes.
     length: usize,
@@ -26,10 +28,36 @@ pub(super) struct Told {
 /// What is wrong with bytes that should be a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Wrong {
-    /// A whole message, of another channel.
+    /// A whole message, of another channel: one of this run, of its neighbours, or of another run.
     Foreign,
     /// No message, or not as it was published.
     Corrupt,
+}
+
+/// Bytes of a wrong message that are told.
+const SHOWN: usize = 100;
+
+impl Wrong {
+    /// What kind of fault it is.
+    pub(super) fn fault(self) -> Fault {
+        match self {
+            Self::Foreign => Fault::Foreign,
+            Self::Corrupt => Fault::Corrupt,
+        }
+    }
+
+    /// The same in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Foreign => "a message of another channel",
+            Self::Corrupt => "not as it was published",
+        }
+    }
+}
+
+/// What a message is told as.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    format!("{:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]))
 }
 
 /// The shortest message that has room for the longest fields.
@@ -40,6 +68,8 @@ pub(super) const CHANNELS: u64 = 1_000_000;
 pub(super) const SEQUENCES: u32 = 1 << 30;
 
 const OPENING: &[u8] = b"PL1:";
+/// Comes after the run in the name of a channel.
+const RUN_ENDS: u8 = b'-';
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// A prime: a sum modulo it changes with any byte that it is made of.
 const SUMS: u32 = 1289;
@@ -68,21 +98,23 @@ impl Mint {
 
     /// Whether this is a message of a channel, every byte of it, and what it says.
     pub(super) fn check(&self, bytes: &[u8], channel: u32) -> Result<Told, Wrong> {
-        let (number, told) = self.read(bytes).ok_or(Wrong::Corrupt)?;
-        if number == channel { Ok(told) } else { Err(Wrong::Foreign) }
+        let (run, number, told) = self.read(bytes).ok_or(Wrong::Corrupt)?;
+        let ours = run == self.run.as_bytes() && number == u64::from(channel);
+        if ours { Ok(told) } else { Err(Wrong::Foreign) }
     }
 
-    fn read(&self, bytes: &[u8]) -> Option<(u32, Told)> {
+    /// The run, the number of the channel, and the rest of a whole message.
+    fn read<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], u64, Told)> {
         let fields = bytes.strip_prefix(OPENING)?;
-        let rest = fields.strip_prefix(self.run.as_bytes())?;
-        let (channel, rest) = number(rest)?;
+        let run = fields.iter().position(|byte| *byte == RUN_ENDS)? + 1;
+        let (channel, rest) = number(&fields[run..])?;
         let (sequence, rest) = number(rest)?;
         let (due, rest) = number(rest)?;
         let sum = sum(&fields[..fields.len() - rest.len() - 1]);
         let filler = rest.strip_suffix(b"~")?;
         let sequence = u32::try_from(sequence).ok().filter(|sequence| *sequence < SEQUENCES)?;
         let whole = bytes.len() == self.length && filler_fits(sum, filler);
-        whole.then_some((u32::try_from(channel).ok()?, Told { sequence, due }))
+        whole.then_some((&fields[..run], channel, Told { sequence, due }))
     }
 }
 
@@ -165,13 +197,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_this_run_or_not_whole_is_corrupt() {
+    fn what_is_whole_and_of_another_run_is_foreign() {
+        let told = Told { sequence: 3, due: 55 };
+        for run in ["c12-", "nb12-", "b1-", "b123-"] {
+            let other = written(&Mint::new(run, 64), 7, told);
+            assert_eq!(Mint::new("b12-", 64).check(&other, 7), Err(Wrong::Foreign), "{run}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_whole_is_corrupt() {
         let mint = Mint::new("b12-", 64);
         let told = Told { sequence: 3, due: 55 };
         let bytes = written(&mint, 7, told);
         let longer = written(&Mint::new("b12-", 65), 7, told);
-        let other = written(&Mint::new("c12-", 64), 7, told);
-        for wrong in [&bytes[..63], &bytes[1..], b"", b"PL1:b12-7:3:55:~", &longer, &other] {
+        for wrong in [&bytes[..63], &bytes[1..], b"", b"PL1:b12-7:3:55:~", &longer] {
             assert_eq!(mint.check(wrong, 7), Err(Wrong::Corrupt), "{wrong:?}");
         }
         for wrong in ["PL1:b12-07:3:55:", "PL1:b12-7::55:", "PL1:b12-7:3:99999999999999999999:"] {

@@ -65,6 +65,13 @@ pub(super) fn exists(pid: u32) -> bool {
     stat(pid).is_some()
 }
 
+/// Descriptors that this process has open.
+pub(super) fn descriptors() -> Option<u32> {
+    // One is that of the listing itself.
+    let listed = fs::read_dir("/proc/self/fd").ok()?.count();
+    u32::try_from(listed).ok()?.checked_sub(1)
+}
+
 /// The processes of these ids and all that they have started.
 pub(super) fn family(roots: &[u32]) -> Vec<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();

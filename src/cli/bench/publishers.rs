@@ -1,34 +1,33 @@
-//! Keep-alive connections that publish, one message at a time each.
+//! Keep-alive connections that publish, one message at a time each, of which the [`Series`] says which.
 
 use std::{
-    collections::VecDeque,
-    io::{self, Write as _},
+    io,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use super::{
     clock, dial,
     faults::{Fault, Faults},
     histogram::Histogram,
+    letter::{Letter, Manner},
     payload::{Mint, Told},
     reader::{Broken, Hear, Reader, Use},
+    series::Series,
     target::Target,
     watch::Watch,
 };
 
 #[derive(Debug)]
 pub(super) struct Publishers {
-    target: Target,
-    headers: String,
-    /// What is posted before and after the message, with a place for the channel.
-    around: [String; 2],
-    mint: Mint,
+    letter: Letter,
     /// The first message of a channel whose answer is timed.
     measured_from: u32,
     watch: Watch,
     posts: Vec<Post>,
     buffer: Vec<u8>,
-    endless: bool,
+    series: Series,
     /// Messages sent to each channel.
     pub(super) counts: Vec<u32>,
     /// Messages that the server has accepted.
@@ -38,39 +37,18 @@ pub(super) struct Publishers {
     pub(super) faults: Faults,
 }
 
-/// What is published how.
-#[derive(Debug)]
-pub(super) struct Manner<'a> {
-    pub(super) target: &'a Target,
-    pub(super) headers: String,
-    /// With `{msg}`, and perhaps `{ch}`.
-    pub(super) body: &'a str,
-    pub(super) connections: u32,
-    pub(super) channels: u32,
-    pub(super) measured_from: u32,
-    /// See [`dial::dial`].
-    pub(super) net: u8,
-}
-
 #[derive(Debug, Default)]
 struct Post {
     fd: Option<OwnedFd>,
     reader: Option<Reader>,
-    queue: VecDeque<Job>,
+    /// The next message that is this connection's; none: it has no channel.
+    next: Option<u64>,
     /// The channel of the message under way, and what it says.
     under_way: Option<(u32, Told)>,
     out: Vec<u8>,
     sent: usize,
-    /// Which of its channels is next, where it publishes without pause.
-    turn: usize,
     number: u32,
     net: u8,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Job {
-    channel: u32,
-    due: Option<u64>,
 }
 
 /// Whether an answer was whole.
@@ -91,18 +69,18 @@ impl Hear for Answered {
 
 impl Publishers {
     pub(super) fn new(manner: &Manner<'_>, mint: Mint) -> io::Result<Self> {
-        let (before, after) = manner.body.split_once("{msg}").unwrap_or_default();
-        let post = |number| Post { number, net: manner.net, ..Post::default() };
+        let series = Series::new(manner.channels, manner.connections);
+        let post = |number| {
+            let next = series.first_of(number, 0);
+            Post { number, next, net: manner.net, ..Post::default() }
+        };
         Ok(Self {
-            target: manner.target.clone(),
-            headers: manner.headers.clone(),
-            around: [before.to_owned(), after.to_owned()],
-            mint,
+            letter: Letter::new(manner, mint),
             measured_from: manner.measured_from,
             watch: Watch::new()?,
             posts: (0..manner.connections).map(post).collect(),
             buffer: vec![0; READ],
-            endless: false,
+            series,
             counts: vec![0; manner.channels as usize],
             accepted: 0,
             answers: Histogram::default(),
@@ -115,16 +93,44 @@ impl Publishers {
         self.watch.as_fd()
     }
 
-    /// Publishes the next message of a channel after those that its connection has to do.
+    /// Channels, one message to each of which is a round.
+    pub(super) fn channels(&self) -> u64 {
+        self.series.channels()
+    }
+
+    /// Publishes the messages before that number, of all channels in turn, as soon as it can.
+    pub(super) fn allow(&mut self, end: u64) {
+        let new = self.series.allow(end);
+        self.begin(new);
+    }
+
+    /// From now on so many messages are due in a second, up to the one of that number, which is not.
     ///
-    /// With a due time the message counts from then on, however late it is sent.
-    pub(super) fn submit(&mut self, channel: u32, due: Option<u64>) {
-        let at = channel as usize % self.posts.len().max(1);
-        let Some(post) = self.posts.get_mut(at) else { return };
-        post.queue.push_back(Job { channel, due });
-        if post.under_way.is_none() {
-            self.next(at);
-        }
+    /// Each counts from when it is due, however late it is sent.
+    pub(super) fn pace(&mut self, rate: u32, end: u64) {
+        self.series.pace(clock::now(), rate, end);
+    }
+
+    /// The same for a while that begins at `begin`.
+    pub(super) fn pace_for(&mut self, begin: u64, rate: u32, time: Duration) {
+        self.series.pace_for(begin, rate, clock::nanos(time));
+    }
+
+    /// Publishes what is due by now; returns when the next message is.
+    pub(super) fn publish_due(&mut self, now: u64) -> Option<u64> {
+        let new = self.series.allow_due(now);
+        self.begin(new);
+        self.series.next_due()
+    }
+
+    /// Whether messages are going to be due.
+    pub(super) fn paced(&self) -> bool {
+        self.series.next_due().is_some()
+    }
+
+    /// Nothing more becomes due; what was is still published.
+    pub(super) fn stop(&mut self) {
+        self.series.stop();
     }
 
     /// Connections that publish.
@@ -139,18 +145,12 @@ impl Publishers {
 
     /// From now on every connection publishes without pause, to its channels in turn.
     pub(super) fn run_endless(&mut self) {
-        self.endless = true;
-        for at in 0..self.posts.len() {
-            if self.posts[at].under_way.is_none() {
-                self.next(at);
-            }
-        }
+        self.allow(u64::MAX);
     }
 
     /// Publishes nothing that is not under way yet.
     pub(super) fn cease(&mut self) {
-        self.endless = false;
-        self.posts.iter_mut().for_each(|post| post.queue.clear());
+        self.series.cease();
     }
 
     /// Handles what has come.
@@ -167,29 +167,31 @@ impl Publishers {
         Ok(())
     }
 
-    /// Sends the next message of a connection, if there is one.
+    /// Has connections that have nothing to do begin with these messages.
+    fn begin(&mut self, messages: Range<u64>) {
+        let round = usize::try_from(self.channels()).unwrap_or(usize::MAX);
+        // A round concerns everyone.
+        for number in messages.take(round) {
+            let at = self.series.connection(number);
+            if self.posts.get(at).is_some_and(|post| post.under_way.is_none()) {
+                self.next(at);
+            }
+        }
+    }
+
+    /// Sends the next message of a connection, if there is one that may be sent.
     fn next(&mut self, at: usize) {
-        let step = if self.endless { self.posts.len() } else { 0 };
         let post = &mut self.posts[at];
-        let job = post.queue.pop_front().or_else(|| post.next_in_turn(step, self.counts.len()));
-        let Some(Job { channel, due }) = job else { return };
+        let Some(number) = post.next else { return };
+        let Some((channel, due)) = self.series.message(number) else { return };
+        post.next = self.series.first_of(post.number, number + 1);
         let count = &mut self.counts[channel as usize];
         let now = clock::now();
         let told = Told { sequence: *count, due: due.unwrap_or(now) };
         *count += 1;
         post.under_way = Some((channel, told));
-        let channel_name = self.mint.channel(channel);
-        let [before, after] = &self.around;
-        let mut body = before.replace("{ch}", &channel_name).into_bytes();
-        self.mint.write(&mut body, channel, told);
-        body.extend_from_slice(after.replace("{ch}", &channel_name).as_bytes());
-        post.out.clear();
         post.sent = 0;
-        self.target.write_request_line(&mut post.out, "POST", &channel_name);
-        post.out.extend_from_slice(self.headers.as_bytes());
-        // Writing to memory does not fail.
-        let _ = write!(post.out, "Content-Length: {}\r\n\r\n", body.len());
-        post.out.extend_from_slice(&body);
+        self.letter.write(&mut post.out, channel, told);
         self.write(at);
     }
 
@@ -201,7 +203,7 @@ impl Publishers {
         }
         let sent = match &post.fd {
             Some(fd) => dial::write(fd, &post.out[post.sent..]),
-            None => post.connect(&self.watch, &self.target).map(|()| 0),
+            None => post.connect(&self.watch, self.letter.target()).map(|()| 0),
         };
         match sent {
             Ok(sent) => post.sent += sent,
@@ -267,7 +269,6 @@ impl Publishers {
     fn fail(&mut self, at: usize, fault: Fault, why: &str) {
         let post = &mut self.posts[at];
         post.fd = None;
-        post.queue.clear();
         if let Some((channel, _)) = post.under_way.take() {
             self.counts[channel as usize] -= 1;
         }
@@ -277,15 +278,6 @@ impl Publishers {
 }
 
 impl Post {
-    /// The next of the channels that are this connection's; 0 steps: none.
-    fn next_in_turn(&mut self, step: usize, channels: usize) -> Option<Job> {
-        let turns = channels.checked_sub(self.number as usize + 1)?.checked_div(step)? + 1;
-        let at = self.turn % turns;
-        self.turn = at + 1;
-        let channel = u32::try_from(self.number as usize + at * step).ok()?;
-        Some(Job { channel, due: None })
-    }
-
     fn connect(&mut self, watch: &Watch, target: &Target) -> io::Result<()> {
         let fd = dial::dial(target.address(), self.net, self.number)?;
         watch.add(&fd, self.number)?;

@@ -10,7 +10,7 @@ use rustix::{
 
 use super::{
     beat::Beat,
-    clock::{nanos, now},
+    clock::{SECOND, nanos, now},
     crowd::Crowd,
     faults::Faults,
     fleet::{CrowdReport, State, Worker},
@@ -91,10 +91,11 @@ impl Scene {
         self.last.1 = now();
     }
 
-    /// Whether nothing has come for longer than patience lasts.
+    /// Whether nothing has come for longer than patience lasts. What the neighbours are sent all the
+    /// time says nothing of the others.
     fn silent(&mut self) -> bool {
         let state = self.state();
-        let beat = self.beat.as_ref().map_or(0, |beat| beat.crowd.heard.rounds.heard());
+        let beat = self.beat.as_ref().map_or(0, Beat::come);
         let come = state.heard + u64::from(state.opened) + self.accepted() + beat;
         if come != self.last.0 {
             self.last = (come, now());
@@ -139,10 +140,22 @@ impl Scene {
         Ok(())
     }
 
+    /// The same, and shows how much of it is over.
+    pub(super) fn wait_for(&mut self, seconds: u32) -> io::Result<()> {
+        let (begin, time) = (now(), u64::from(seconds) * SECOND);
+        while now() - begin < time {
+            self.turn(Some(begin + time))?;
+            let (opened, over) = (self.state().opened, (now() - begin) / SECOND);
+            let words = || format!("{over} of {seconds} seconds, {opened} subscribers are on");
+            self.progress.show(words);
+        }
+        Ok(())
+    }
+
     /// Waits for what happens, at most until then, and handles it.
     pub(super) fn turn(&mut self, until: Option<u64>) -> io::Result<()> {
         let now = now();
-        let next = self.beat.as_mut().and_then(|beat| beat.publish(now));
+        let next = self.beat.as_mut().and_then(|beat| beat.publishers.publish_due(now));
         let until = until.into_iter().chain(next).min().unwrap_or(now + PAUSE);
         let wait = if self.more { 0 } else { until.min(now + PAUSE).saturating_sub(now) };
         for part in self.ready(wait)? {
@@ -200,7 +213,7 @@ impl Scene {
     /// came to pass. Whoever was only slow has lost nothing.
     pub(super) fn rest(&mut self) -> io::Result<bool> {
         self.publishers.iter_mut().for_each(Publishers::cease);
-        self.beat.iter_mut().for_each(|beat| beat.due = None);
+        self.beat.iter_mut().for_each(|beat| beat.publishers.stop());
         loop {
             let answered = self.publishers.as_ref().is_none_or(Publishers::idle);
             let beaten = self.beat.as_ref().is_none_or(Beat::at_rest);
@@ -236,7 +249,7 @@ impl Scene {
 
     /// From now on the neighbours get messages.
     pub(super) fn start_beat(&mut self) {
-        self.beat.iter_mut().for_each(|beat| beat.due = Some(now()));
+        self.beat.iter_mut().for_each(Beat::start);
     }
 
     /// What the neighbours have seen.

@@ -10,9 +10,12 @@ use super::{
     clock::now,
     crowd::{Crowd, Plan},
     fleet::Worker,
+    letter::Manner,
     payload::Mint,
-    publishers::{Manner, Publishers},
+    proc,
+    publishers::Publishers,
     scene::Scene,
+    seating::{RESERVE, Seating, Seats},
 };
 
 /// Names of this run, and what is the same in all its parts.
@@ -26,10 +29,8 @@ pub(super) struct Stage<'a> {
     net: u8,
 }
 
-/// Descriptors beside those of subscribers and publishers.
-const RESERVE: u32 = 64;
 /// Publishers, where nobody says how many: as many as channels, at most these.
-const PUBLISHERS: u32 = 16;
+pub(super) const PUBLISHERS: u32 = 16;
 /// Nets that runs and processes take in turn.
 const NETS: u32 = 250;
 
@@ -107,15 +108,15 @@ impl<'a> Stage<'a> {
         listening: &Listening,
         others: u32,
     ) -> Result<(), Error> {
-        let (allowed, others) = (descriptors(), others + scene.neighbours());
-        let each = allowed.saturating_sub(RESERVE).min(listening.per_process);
-        let here = allowed.saturating_sub(RESERVE + others).min(listening.per_process);
-        if here == 0 || each == 0 {
-            return Err(Error::Descriptors { allowed, needed: RESERVE + others + 1 });
-        }
+        let seating = Seating {
+            subscribers: listening.subs,
+            per_process: listening.per_process,
+            open: open(),
+            others: others + scene.neighbours(),
+        };
+        let Seats { here, each, workers } = seating.seats(descriptors())?;
         let whole = self.plan(listening, self.common.channels, listening.subs);
-        let processes = 1 + listening.subs.saturating_sub(here).div_ceil(each);
-        let rate = listening.connect_rate.div_ceil(processes);
+        let rate = listening.connect_rate.div_ceil(1 + workers);
         let mut first = 0;
         let mut net = u32::from(self.net);
         while first < listening.subs {
@@ -135,8 +136,19 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// Whether this process may have so many connections.
+pub(super) fn room(connections: u32) -> Result<(), Error> {
+    let (allowed, needed) = (descriptors(), RESERVE + open() + connections);
+    if allowed < needed { Err(Error::Descriptors { allowed, needed }) } else { Ok(()) }
+}
+
+/// Descriptors that this process has; as many as it may need for itself where `/proc` is not seen.
+fn open() -> u32 {
+    proc::descriptors().unwrap_or(RESERVE)
+}
+
 /// Descriptors that this process may have, after asking for all it may ask for.
-pub(super) fn descriptors() -> u32 {
+fn descriptors() -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let current =

@@ -10,11 +10,11 @@ use super::super::{
     faults::{Fault, Faults},
     histogram::Histogram,
     meter::Meter,
-    payload::Mint,
+    payload::{self, Mint},
     reader::{Broken, Hear, Reader, Use},
     report::{Report, Times},
     scene::Scene,
-    stage::{Stage, descriptors},
+    stage::{PUBLISHERS, Stage, room},
     transport::Transport,
     watch::Watch,
 };
@@ -46,6 +46,7 @@ struct Visit {
 /// What a visitor waits for.
 struct Seen<'a> {
     mint: &'a Mint,
+    number: u32,
     channel: u32,
     faults: &'a mut Faults,
     opened: bool,
@@ -61,10 +62,8 @@ pub(in super::super) fn run(asked: &Connect) -> Result<Report, Error> {
     let common = &asked.common;
     let stage = Stage::new(common, 0);
     let mut scene = stage.scene();
-    let allowed = descriptors();
-    if allowed < asked.conns + 64 {
-        return Err(Error::Descriptors { allowed, needed: asked.conns + 64 });
-    }
+    let primers = asked.common.channels.min(PUBLISHERS);
+    room(asked.conns + primers)?;
     let meter = Meter::new(&common.pids, std::iter::empty())?;
     let mut complete = prime(asked, &stage, &mut scene)?;
     meter.settle(&mut scene)?;
@@ -96,7 +95,7 @@ fn prime(asked: &Connect, stage: &Stage<'_>, scene: &mut Scene) -> io::Result<bo
     let publishing =
         Publishing { target: target.clone(), pub_conns: None, pub_body: "{msg}".to_owned() };
     let mut publishers = stage.publishers(&publishing, asked.common.channels)?;
-    (0..asked.common.channels).for_each(|channel| publishers.submit(channel, None));
+    publishers.allow(publishers.channels());
     scene.publishers = Some(publishers);
     while scene.accepted() < u64::from(asked.common.channels) {
         if scene.hopeless() {
@@ -143,7 +142,7 @@ impl<'a> Visits<'a> {
                 let reader = Reader::new();
                 self.now[at] = Some(Visit { fd, reader, number, since, asked: false });
             }
-            Err(error) => self.faults.add(Fault::Refused, || error.to_string()),
+            Err(why) => self.faults.add(Fault::Refused, || format!("connection {number}: {why}")),
         }
     }
 
@@ -154,9 +153,10 @@ impl<'a> Visits<'a> {
             let Some(visit) = self.now.get_mut(at).and_then(Option::as_mut) else { continue };
             if !visit.asked
                 && ready.writable
-                && let Err(error) = visit.ask(self.asked, &self.mint)
+                && let Err(why) = visit.ask(self.asked, &self.mint)
             {
-                self.faults.add(Fault::Refused, || error.to_string());
+                let number = visit.number;
+                self.faults.add(Fault::Refused, || format!("connection {number}: {why}"));
                 self.end(at);
                 continue;
             }
@@ -170,9 +170,9 @@ impl<'a> Visits<'a> {
     /// Reads once; returns whether there may be more.
     fn read(&mut self, at: usize) -> bool {
         let Some(visit) = &mut self.now[at] else { return false };
-        let channel = visit.number % self.asked.common.channels;
+        let (number, channel) = (visit.number, visit.number % self.asked.common.channels);
         let (mint, faults) = (&self.mint, &mut self.faults);
-        let mut seen = Seen { mint, channel, faults, opened: false, answered: false };
+        let mut seen = Seen { mint, number, channel, faults, opened: false, answered: false };
         let used = Use::Listen(self.asked.transport);
         let read = dial::read(&visit.fd, &mut self.buffer);
         let more = matches!(read, Ok(Some(READ)));
@@ -208,13 +208,17 @@ impl<'a> Visits<'a> {
 }
 
 impl Visit {
+    /// Sends the request, which a socket that is connected takes as a whole.
     fn ask(&mut self, asked: &Connect, mint: &Mint) -> io::Result<()> {
         let channel = mint.channel(self.number % asked.common.channels);
         let mut out = Vec::with_capacity(256);
         let headers = asked.common.header_lines();
         asked.transport.write_request(&mut out, &asked.sub, &channel, &headers, b"");
         self.asked = true;
-        dial::write(&self.fd, &out).map(drop)
+        match dial::write(&self.fd, &out)? {
+            sent if sent == out.len() => Ok(()),
+            _ => Err(io::Error::other("takes no request")),
+        }
     }
 }
 
@@ -225,9 +229,10 @@ impl Hear for Seen<'_> {
 
     fn message(&mut self, bytes: &[u8]) {
         self.faults.checked += 1;
-        if self.mint.check(bytes, self.channel).is_err() {
-            let shown = String::from_utf8_lossy(bytes).into_owned();
-            self.faults.add(Fault::Corrupt, || format!("not as it was published: {shown:?}"));
+        if let Err(wrong) = self.mint.check(bytes, self.channel) {
+            let (number, what) = (self.number, wrong.words());
+            let words = || format!("connection {number}: {what}: {}", payload::shown(bytes));
+            self.faults.add(wrong.fault(), words);
         }
     }
 

@@ -1,7 +1,5 @@
 //! `hold`: connections that wait, and what they cost a server.
 
-use std::time::Duration;
-
 use super::super::{
     Error,
     arguments::Hold,
@@ -28,7 +26,7 @@ pub(in super::super) fn run(asked: &Hold) -> Result<Report, Error> {
     let [gathered, settled] = meter.settle(&mut scene)?;
     let full = meter.memory();
     if complete {
-        scene.run_for(Duration::from_secs(u64::from(*seconds)))?;
+        scene.wait_for(*seconds)?;
     }
     let waited = meter.mark();
     complete = complete && deliver(&mut scene, When::Ahead(1), *messages)?;

@@ -1,7 +1,5 @@
 //! `neighbour`: how long channels with one subscriber wait for a large one.
 
-use std::time::Duration;
-
 use super::{
     super::{
         Error,
@@ -24,9 +22,7 @@ pub(in super::super) fn run(asked: &Neighbour) -> Result<Report, Error> {
     scene.beat = Some(Beat {
         publishers: beside.publishers(&publishing, asked.neighbours)?,
         crowd: Crowd::new(beside.plan(&fanout.listening, asked.neighbours, asked.neighbours))?,
-        every: Duration::from_secs(1) / asked.beats,
-        due: None,
-        turn: 0,
+        rate: asked.beats,
     });
     fanout::measure("neighbour", fanout, &stage, scene)
 }

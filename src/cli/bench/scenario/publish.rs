@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::super::{
     Error,
     arguments::{Listening, PER_PROCESS, Publish},
-    clock::{SECOND, nanos, now},
+    clock::{nanos, now},
     fleet::Worker,
     meter::Meter,
     publishers::Publishers,
     report::Report,
     scene::Scene,
-    stage::Stage,
+    stage::{Stage, room},
 };
 
 /// Before the measurement: channels come into being, connections are made.
@@ -24,8 +24,9 @@ pub(in super::super) fn run(asked: &Publish) -> Result<Report, Error> {
     let mut scene = stage.scene();
     let publishers = stage.publishers(publishing, common.channels)?;
     let listening = listening(asked);
-    if let Some(listening) = &listening {
-        stage.seat(&mut scene, listening, publishers.connections())?;
+    match &listening {
+        Some(listening) => stage.seat(&mut scene, listening, publishers.connections())?,
+        None => room(publishers.connections())?,
     }
     scene.publishers = Some(publishers);
     let meter = Meter::new(&common.pids, scene.workers.iter().map(Worker::pid))?;
@@ -65,26 +66,20 @@ fn listening(asked: &Publish) -> Option<Listening> {
 fn publish(scene: &mut Scene, asked: &Publish, time: Duration) -> Result<bool, Error> {
     let begin = now();
     let end = begin + nanos(time);
-    let mut submitted = 0_u64;
     scene.expect();
-    if asked.pub_rate.is_none() {
-        scene.publishers.iter_mut().for_each(Publishers::run_endless);
+    if let Some(publishers) = &mut scene.publishers {
+        match asked.pub_rate {
+            Some(rate) => publishers.pace_for(begin, rate, time),
+            None => publishers.run_endless(),
+        }
     }
     while !scene.hopeless() {
-        let mut next = end;
-        if let (Some(rate), Some(publishers)) = (asked.pub_rate, &mut scene.publishers) {
-            let due = |number: u64| begin + SECOND * number / u64::from(rate);
-            while due(submitted) <= now() && due(submitted) < end {
-                let channel = submitted % u64::from(asked.common.channels);
-                let channel = u32::try_from(channel).unwrap_or_default();
-                publishers.submit(channel, Some(due(submitted)));
-                submitted += 1;
-            }
-            next = due(submitted).min(end);
-        }
-        if now() >= end {
+        let now = now();
+        let next = scene.publishers.as_mut().and_then(|all| all.publish_due(now));
+        if now >= end {
             return if asked.pub_rate.is_some() { catch_up(scene) } else { Ok(true) };
         }
+        let next = next.map_or(end, |due| due.min(end));
         scene.turn(Some(next))?;
         let accepted = scene.accepted();
         scene.progress.show(|| format!("{accepted} messages published"));
