@@ -255,6 +255,8 @@ fn patience_begins_when_something_is_expected() {
     let urls = server.urls("sub");
     // The silence of the hold is longer.
     report(&format!("hold {urls} --subs 2 --seconds 4 --patience 3")).assert_clean(2);
+    report(&format!("fanout {urls} --subs 2 --pub-rate 1 --messages 3 --warmup 0 --patience 1"))
+        .assert_clean(6);
 }
 
 #[test]

@@ -123,6 +123,11 @@ impl Publishers {
         self.series.next_due()
     }
 
+    /// Nanoseconds from one due message to the next.
+    pub(super) fn interval(&self) -> u64 {
+        self.series.interval()
+    }
+
     /// Whether messages are going to be due.
     pub(super) fn paced(&self) -> bool {
         self.series.next_due().is_some()

@@ -100,7 +100,8 @@ impl Scene {
         if come != self.last.0 {
             self.last = (come, now());
         }
-        now().saturating_sub(self.last.1) > nanos(self.patience)
+        let between = self.publishers.as_ref().map_or(0, Publishers::interval);
+        now().saturating_sub(self.last.1) > nanos(self.patience) + between
     }
 
     /// All subscribers but the neighbours.

@@ -72,6 +72,11 @@ impl Series {
         self.due(self.allowed).filter(|_| self.pace.is_some_and(|pace| self.allowed < pace.end))
     }
 
+    /// Nanoseconds between two messages of a pace.
+    pub(super) fn interval(&self) -> u64 {
+        self.pace.map_or(0, |pace| SECOND / u64::from(pace.rate.max(1)))
+    }
+
     /// Nothing more becomes due.
     pub(super) fn stop(&mut self) {
         if let Some(pace) = &mut self.pace {
