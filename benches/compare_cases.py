@@ -58,7 +58,7 @@ def fan_out(report):
 
 
 def neighbour(report):
-    return {"p99": times(report, "neighbour")["p99"] / 1000}
+    return {"p99": times(report, "neighbour")["p99"] / 1000, "answer": times(report, "neighbour's answer")["p99"] / 1000}
 
 
 def publishing(report):
@@ -115,5 +115,6 @@ ROWS = [
     Row("CPU of a connect and subscribe, SSE", "connect sse", "cpu", "us", "cpu"),
     Row("CPU of a connect and subscribe, WebSocket", "connect ws", "cpu", "us", "cpu"),
     Row("the publisher's answer beside all subscribers, median", "fan-out sse", "answer", "ms", "time"),
+    Row("the publisher's answer in another channel during a fan-out to them, p99", "neighbour", "answer", "ms", "time"),
     Row("channels with one subscriber beside them, p99", "neighbour", "p99", "ms", "time"),
 ]

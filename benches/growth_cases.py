@@ -15,6 +15,8 @@ MESSAGES = 1_000_000
 CHANNELS = 100_000
 WAVES, WAVE = 10, 10_000
 DAEMONS = 6
+# Memory that may stay when all have gone: what the allocator knows of pages, and pages in part used.
+KEPT = 2 << 20
 # Far above what any run takes.
 RUN_SECONDS = 300
 # How long a load waits for what other loads keep from it.
@@ -206,6 +208,8 @@ def churn(binary, scale):
                 if not server.wait(20, lambda: server.status()["channels"] == 0):
                     faults.append("channels stayed")
                 moments.append((f"after {(number + 1) * (WAVE // scale):,}", server.settled_memory()))
+    if moments[-1][1] > moments[0][1] + KEPT:
+        faults.append(f"{moments[-1][1] - moments[0][1]:,} bytes are not given back")
     for title, memory in moments:
         yield title, ({"memory, KiB": memory / 1024}, faults)
         faults = []
@@ -255,6 +259,8 @@ def idle(binary, count, method, body):
         if not server.wait(40, lambda: server.status()["channels"] == 0):
             faults.append("channels stayed")
         left = server.settled_memory()
+        if left > empty + KEPT:
+            faults.append(f"{left - empty:,} bytes are not given back")
     return {
         "a channel, B": (full - empty) / count,
         "before, KiB": empty / 1024,

@@ -13,6 +13,9 @@ use std::{
 
 use super::{First, Gone, Message, MessageId, asked::Asked};
 
+/// Places that a ring gets one by one.
+const FEW: usize = 4;
+
 /// What a publisher location lets a channel keep.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Retention {
@@ -100,7 +103,7 @@ impl Ring {
         self.stored += usize::from(stored);
         let until = until.and_then(|after| now.checked_add(after));
         self.earliest = [self.earliest, until].into_iter().flatten().min();
-        if self.slots.capacity() == 0 {
+        if self.slots.len() < FEW {
             // Many channels never have more.
             self.slots.reserve_exact(1);
         }

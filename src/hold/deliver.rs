@@ -41,7 +41,7 @@ impl Hall {
 
     /// Serves some subscribers, of one channel or of several.
     pub(super) fn deliver(&mut self) {
-        let (mut left, mut slice) = (SLICE, Slice::default());
+        let (mut left, mut slice) = (SLICE, std::mem::take(&mut self.slice));
         while left > 0
             && let Some(local) = self.locals.next()
         {
@@ -50,19 +50,19 @@ impl Hall {
         }
         self.write_all(&mut slice);
         // First these, then what the rings keep: or that would have to go for memory they spend.
-        let walked = std::mem::take(&mut slice.walked);
-        drop(slice);
-        for local in walked {
+        slice.clear();
+        for local in slice.walked.drain(..) {
             self.walked(local);
         }
+        self.slice = slice;
     }
 
     /// Serves at most so many subscribers of one channel; returns how many.
     fn walk(&mut self, local: u32, most: usize, slice: &mut Slice) -> usize {
         let mailbox = self.mailbox.clone();
         let Some(entry) = self.locals.get(local) else { return 0 };
-        let mut messages = Vec::new();
-        entry.channel.collect(&mailbox, entry.served, &mut messages);
+        let messages = slice.enter(local);
+        entry.channel.collect(&mailbox, entry.served, messages);
         if entry.ahead == 0 {
             entry.ahead = entry.subscribers.len();
             entry.target = messages.last().map_or(entry.served, |message| message.id());
@@ -70,7 +70,6 @@ impl Hall {
         if messages.is_empty() {
             entry.ahead = 0;
         }
-        slice.enter(local, messages);
         let mut served = 0;
         while served < most
             && let Some(key) = self.locals.advance(local)

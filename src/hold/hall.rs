@@ -27,6 +27,7 @@ use super::{
     local::Locals,
     send_batch::{SendBatch, send_one},
     shelf::Shelf,
+    slice::Slice,
     survey::Count,
     wheel::Wheel,
 };
@@ -56,6 +57,8 @@ pub(super) struct Hall {
     pub(super) bodies: Bodies,
     pub(super) locals: Locals,
     pub(super) dismissals: Dismissals,
+    /// Of a turn; only its room is kept.
+    pub(super) slice: Slice,
     pub(super) send_batch: SendBatch,
     pub(super) answers: Answers,
     pub(super) mailbox: Arc<Mailbox>,
@@ -96,6 +99,7 @@ impl Hall {
             bodies: Bodies::default(),
             locals: Locals::default(),
             dismissals: Dismissals::default(),
+            slice: Slice::default(),
             send_batch: SendBatch::default(),
             answers: Answers::default(),
             mailbox: Arc::default(),

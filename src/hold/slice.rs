@@ -15,9 +15,11 @@ use crate::channel::Message;
 
 /// Different batches of one channel that are kept at hand.
 const BATCHES: usize = 8;
+/// Room for messages that is kept from one slice to the next.
+const ROOM: usize = 64;
 
 /// Parts of passes through the subscribers of channels.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Slice {
     /// The channel whose pass is under way.
     local: u32,
@@ -33,6 +35,7 @@ pub(super) struct Slice {
 }
 
 /// What one subscriber gets.
+#[derive(Debug)]
 struct Write {
     key: u32,
     outlet: Arc<Outlet>,
@@ -42,10 +45,19 @@ struct Write {
 }
 
 impl Slice {
-    /// Goes on with another channel.
-    pub(super) fn enter(&mut self, local: u32, messages: Vec<Arc<Message>>) {
-        (self.local, self.messages, self.own) = (local, messages, self.batches.len());
+    /// Goes on with another channel; its messages are put into what is returned.
+    pub(super) fn enter(&mut self, local: u32) -> &mut Vec<Arc<Message>> {
+        (self.local, self.own) = (local, self.batches.len());
         self.walked.push(local);
+        self.messages.clear();
+        &mut self.messages
+    }
+
+    /// Forgets messages and batches, and keeps the room of most slices.
+    pub(super) fn clear(&mut self) {
+        self.messages.clear();
+        self.messages.shrink_to(ROOM);
+        self.batches.clear();
     }
 }
 
@@ -95,12 +107,13 @@ impl Hall {
 
     /// Makes the writes of a slice.
     pub(super) fn write_all(&mut self, slice: &mut Slice) {
-        let writes = std::mem::take(&mut slice.writes);
+        let mut writes = std::mem::take(&mut slice.writes);
         slice.bytes = 0;
         let sent = self.send_each(&writes, |write| (write.key, &write.bytes));
-        for (Write { key, outlet, batch, bytes }, sent) in writes.into_iter().zip(sent) {
+        for (Write { key, outlet, batch, bytes }, sent) in writes.drain(..).zip(sent) {
             self.transmitted(key, &outlet, &Bytes::new(), &slice.batches[batch], (&bytes, sent));
         }
+        slice.writes = writes;
         // Those of the channels before are needed no more.
         slice.batches.drain(..slice.own);
         slice.own = 0;
