@@ -38,6 +38,8 @@ pub(super) struct Faults {
     pub(super) closed: u64,
     pub(super) refused: u64,
     pub(super) unpublished: u64,
+    /// Not a fault: came twice, and was sent twice, see [`super::publishers`].
+    pub(super) unsure: u64,
     /// The first faults in words.
     pub(super) told: Vec<String>,
 }
@@ -93,6 +95,7 @@ impl Faults {
         self.closed += other.closed;
         self.refused += other.refused;
         self.unpublished += other.unpublished;
+        self.unsure += other.unsure;
         self.told.extend(other.told);
         self.told.truncate(TOLD);
     }

@@ -188,7 +188,7 @@ mod tests {
         let run = format!("n{}", run(u32::MAX, u64::MAX));
         let mint = Mint::new(&run, usize::try_from(SHORTEST).unwrap());
         let channel = u32::try_from(CHANNELS).unwrap() - 1;
-        let told = Told { sequence: SEQUENCES - 1, due: u64::MAX };
+        let told = Told { sequence: SEQUENCES - 1, due: u64::MAX, again: true };
         let mut bytes = Vec::new();
         mint.write(&mut bytes, channel, told);
         assert_eq!((bytes.len() as u64, mint.check(&bytes, channel)), (SHORTEST, Ok(told)));
