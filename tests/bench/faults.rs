@@ -4,7 +4,7 @@ use std::{collections::HashSet, thread};
 
 use crate::{
     run::{Told, bench, report},
-    server::{Fault, Server},
+    server::{Fault, Kind, Server, Wrong},
 };
 
 /// Name of the transport, and path of the location.
@@ -116,6 +116,45 @@ fn what_is_not_of_the_protocol_is_told() {
 #[test]
 fn a_subscriber_that_is_refused_is_told() {
     assert_faults(Fault::Refuse, &[("refused", 1)]);
+}
+
+#[test]
+fn subscribers_that_are_never_answered_are_the_reason_why_a_run_ends() {
+    for more in ["", "--transport ws --per-process 2"] {
+        let server = Server::start(Fault::Ignore, 2);
+        let urls = server.urls("sub");
+        let told = report(&format!("fanout {urls} --subs 5 --patience 2 {more}"));
+        assert_eq!((told.faults(), told.status), (vec![], 1), "{told:#?}");
+        let why = "2 of 5 subscribers have not been answered, and nothing has come for 2 s";
+        assert_eq!(told.report["faults"]["told"], serde_json::json!([why]), "{told:#?}");
+    }
+    let server =
+        Server::start_with(Wrong { fault: Fault::Ignore, victims: 1, at: 0, kind: Kind::Small });
+    let urls = server.urls("sub");
+    let words = format!("neighbour {urls} --subs 5 --neighbours 3 --patience 2 --quiet");
+    let output = bench(&words);
+    let table = String::from_utf8(output.stdout).unwrap();
+    let end = "\n0 messages checked byte by byte: no fault; the run did not come to its end\n  \
+               1 of 3 neighbours have not been answered, and nothing has come for 2 s\n";
+    assert!(table.ends_with(end), "{table}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn polls_that_are_never_answered_are_told_from_losses() {
+    let server = Server::start(Fault::Ignore, 1);
+    let urls = server.urls("sub");
+    let told = report(&format!("churn {urls} --subs 2 --warmup 0 --messages 2 --patience 2"));
+    assert_eq!((told.faults(), told.status), (vec![("lost", 1)], 1), "{told:#?}");
+    let words = told.report["faults"]["told"][0].as_str().unwrap();
+    let rest = words.trim_start_matches(|at: char| at != ':');
+    assert_eq!(rest, ": the request was never answered: 1 of 1 messages have not come");
+
+    let server = Server::start(Fault::Drop, 1);
+    let urls = server.urls("sub");
+    let told = report(&format!("churn {urls} --subs 2 --messages 7 --patience 2"));
+    let words = told.report["faults"]["told"][0].as_str().unwrap();
+    assert!(!words.contains("never answered"), "{words}");
 }
 
 #[test]

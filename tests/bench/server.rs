@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex,
@@ -45,6 +45,8 @@ pub enum Fault {
     /// Not of the protocol.
     Framing,
     Close,
+    /// A subscriber is never answered.
+    Ignore,
     /// A subscriber is answered 403.
     Refuse,
     /// The message is not accepted.
@@ -258,6 +260,10 @@ impl Sender<'_> {
         if self.victim && self.state.fault == Fault::Refuse {
             answer(&mut self.stream, "403 Forbidden", "no")?;
             return Ok(false);
+        }
+        if self.victim && self.state.fault == Fault::Ignore {
+            // Until it goes.
+            return input.fill_buf().map(|_| false);
         }
         if self.way == Way::Poll {
             let named = request.header("if-none-match").map(str::to_owned);

@@ -1,5 +1,7 @@
 //! What went wrong, counted by kind, with the first few told.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A kind of fault.
@@ -68,6 +70,19 @@ impl Faults {
         if messages > 0 {
             self.lost += u64::from(messages);
             self.tell(words);
+        }
+    }
+
+    /// Tells that so many of all have not been answered and that nothing has come for a time, if they are
+    /// any. It is no fault, but the reason why a run has ended.
+    pub(super) fn unanswered(&mut self, [number, all]: [u32; 2], whom: &str, time: Duration) {
+        if number > 0 {
+            let seconds = time.as_secs();
+            self.tell(|| {
+                format!(
+                    "{number} of {all} {whom} have not been answered, and nothing has come for {seconds} s"
+                )
+            });
         }
     }
 

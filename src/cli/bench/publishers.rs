@@ -122,6 +122,15 @@ impl Publishers {
         u32::try_from(self.posts.len()).unwrap_or(u32::MAX)
     }
 
+    /// Tells how many wait for an answer although nothing has come for that time, where nothing else is
+    /// the reason.
+    pub(super) fn tell_unanswered(&mut self, time: Duration) {
+        if self.faults.none() {
+            let waiting = self.posts.iter().map(|post| u32::from(post.under_way.is_some())).sum();
+            self.faults.unanswered([waiting, self.connections()], "publishers", time);
+        }
+    }
+
     /// Whether nothing is under way.
     pub(super) fn idle(&self) -> bool {
         self.posts.iter().all(|post| post.under_way.is_none())
@@ -267,8 +276,8 @@ impl Publishers {
 
     /// Gives up the message under way and its connection, and publishes nothing more.
     ///
-    /// The message is not owed to anybody. It may come all the same, and its number is free: that is sound
-    /// because no other message gets it.
+    /// The message is owed to nobody, and comes all the same if the server has taken it. That is no fault:
+    /// what comes beyond what is owed is not missed, and no other message gets its number.
     fn fail(&mut self, at: usize, fault: Fault, why: &str) {
         self.series.cease();
         let post = &mut self.posts[at];
