@@ -27,7 +27,7 @@ class Case:
 
     @staticmethod
     def faults(report):
-        return {kind: number for kind, number in report["faults"].items() if kind not in ("checked", "told")}
+        return {kind: number for kind, number in report["faults"].items() if kind not in ("checked", "unsure", "told")}
 
 
 def phase(report, name):

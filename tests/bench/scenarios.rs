@@ -210,6 +210,18 @@ fn a_silent_server_is_not_waited_for_longer_than_patience() {
     let told = report(&format!("fanout {urls} --subs 3 --patience 1"));
     assert_eq!((told.status, &told.report["complete"]), (1, &serde_json::Value::Bool(false)));
     assert!(start.elapsed() < Duration::from_secs(20), "{told:#?}");
+    let to_publish = format!("publish --pub http://{address}/{{ch}} --pub-conns 4 --channels 8");
+    for (words, whom) in [
+        (format!("fanout --subs 3 {urls}"), "3 of 3 subscribers"),
+        (format!("connect --conns 2 --cycles 9 {urls}"), "2 of 2 connections"),
+        (format!("connect --transport long-poll {urls}"), "1 of 1 publishers"),
+        (to_publish, "4 of 4 publishers"),
+    ] {
+        let told = report(&format!("{words} --patience 1"));
+        let why = format!("{whom} have not been answered, and nothing has come for 1 s");
+        assert_eq!(told.report["faults"]["told"], serde_json::json!([why]), "{told:#?}");
+        assert_eq!((told.faults(), told.status), (vec![], 1), "{told:#?}");
+    }
 }
 
 #[test]

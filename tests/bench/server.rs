@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex,
@@ -24,6 +24,14 @@ pub enum Fault {
     Ping,
     /// Not a fault: a connection that publishes ends with its answer, which says so.
     Brief,
+    /// Not a fault: the same, and the answer does not say so.
+    Idle,
+    /// Not a fault: the same, when the next request is on its way.
+    Race,
+    /// Not a fault: the message is taken, and the connection ends without an answer.
+    Taken,
+    /// From this message on connections that publish end without an answer.
+    Mute,
     Drop,
     Double,
     Swap,
@@ -37,6 +45,8 @@ pub enum Fault {
     /// Not of the protocol.
     Framing,
     Close,
+    /// A subscriber is never answered.
+    Ignore,
     /// A subscriber is answered 403.
     Refuse,
     /// The message is not accepted.
@@ -173,11 +183,10 @@ fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
         let token = usize::from(request.header("x-token") == Some("abc"));
         state.tokens.fetch_add(token, Ordering::Relaxed);
         if request.method == "POST" {
-            publish(state, stream, request)?;
-            if state.fault == Fault::Brief {
-                return stream.shutdown(std::net::Shutdown::Both);
+            if publish(state, stream, request)? {
+                continue;
             }
-            continue;
+            return stream.shutdown(std::net::Shutdown::Both);
         }
         let asked = sender.get_or_insert_with(|| {
             let channel = request.channel();
@@ -194,23 +203,34 @@ fn serve(state: &State, stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn publish(state: &State, mut stream: &TcpStream, request: Request) -> io::Result<()> {
+/// Takes a message; returns whether the connection goes on.
+fn publish(state: &State, mut stream: &TcpStream, request: Request) -> io::Result<bool> {
     let before = state.accepted.fetch_add(1, Ordering::Relaxed);
-    if state.fault == Fault::Reject && before == state.wrong.at {
-        return answer(&mut stream.try_clone()?, "503 Service Unavailable", "no");
-    }
-    if let Fault::Stall(time) = state.fault
-        && before == state.wrong.at
-    {
-        thread::sleep(time);
+    let at = state.wrong.at;
+    match state.fault {
+        Fault::Reject if before == at => {
+            answer(&mut stream.try_clone()?, "503 Service Unavailable", "no")?;
+            return Ok(true);
+        }
+        Fault::Mute if before >= at => return Ok(false),
+        Fault::Stall(time) if before == at => thread::sleep(time),
+        _ => {}
     }
     let mut channels = state.channels.lock().unwrap();
     channels.entry(request.channel()).or_default().push(request.body);
     state.more.notify_all();
     drop(channels);
+    if state.fault == Fault::Taken && before == at {
+        return Ok(false);
+    }
     let connection = if state.fault == Fault::Brief { "close" } else { "keep-alive" };
     let head = format!("HTTP/1.1 201 Created\r\nConnection: {connection}\r\nContent-Length: 2");
-    stream.write_all(format!("{head}\r\n\r\nok").as_bytes())
+    stream.write_all(format!("{head}\r\n\r\nok").as_bytes())?;
+    if state.fault == Fault::Race {
+        // What is not read when a connection is closed resets it.
+        stream.peek(&mut [0])?;
+    }
+    Ok(!matches!(state.fault, Fault::Brief | Fault::Idle | Fault::Race))
 }
 
 impl Kind {
@@ -240,6 +260,10 @@ impl Sender<'_> {
         if self.victim && self.state.fault == Fault::Refuse {
             answer(&mut self.stream, "403 Forbidden", "no")?;
             return Ok(false);
+        }
+        if self.victim && self.state.fault == Fault::Ignore {
+            // Until it goes.
+            return input.fill_buf().map(|_| false);
         }
         if self.way == Way::Poll {
             let named = request.header("if-none-match").map(str::to_owned);

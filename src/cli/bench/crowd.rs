@@ -79,6 +79,8 @@ struct Seat {
     /// When it began to connect, until it is on.
     since: Option<u64>,
     asked: bool,
+    /// Something has come.
+    answered: bool,
 }
 
 /// One read, in bytes.
@@ -145,7 +147,14 @@ impl Crowd {
             Err(error) => (None, Some(error)),
         };
         let (reader, ledger) = (Reader::new(), Ledger::default());
-        self.seats.push(Seat { fd, reader, ledger, since: Some(begun), asked: false });
+        self.seats.push(Seat {
+            fd,
+            reader,
+            ledger,
+            since: Some(begun),
+            asked: false,
+            answered: false,
+        });
         if let Some(error) = failed {
             self.give_up(number, Fault::Refused, &error.to_string());
         }
@@ -194,6 +203,7 @@ impl Crowd {
         let seat = &mut self.seats[number as usize];
         let Some(fd) = &seat.fd else { return false };
         let read = dial::read(fd, &mut self.buffer);
+        seat.answered |= matches!(read, Ok(Some(1..)));
         let broken = match read {
             Ok(None) => return false,
             Ok(Some(0)) => seat.reader.ended(),
@@ -261,8 +271,12 @@ impl Crowd {
             let channel = number % self.plan.channels;
             let published = published.get(channel as usize).copied().unwrap_or_default();
             let missing = seat.ledger.missing(published);
+            // A poll that the server has not even accepted looks like one that waits.
+            let never = if seat.answered { "" } else { "the request was never answered: " };
             self.heard.faults.lose(missing, || {
-                format!("subscriber {number}: {missing} of {published} messages have not come")
+                format!(
+                    "subscriber {number}: {never}{missing} of {published} messages have not come"
+                )
             });
         }
     }

@@ -1,5 +1,7 @@
 //! What went wrong, counted by kind, with the first few told.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A kind of fault.
@@ -38,6 +40,8 @@ pub(super) struct Faults {
     pub(super) closed: u64,
     pub(super) refused: u64,
     pub(super) unpublished: u64,
+    /// Not a fault: came twice, and was sent twice, see [`super::publishers`].
+    pub(super) unsure: u64,
     /// The first faults in words.
     pub(super) told: Vec<String>,
 }
@@ -69,6 +73,19 @@ impl Faults {
         }
     }
 
+    /// Tells that so many of all have not been answered and that nothing has come for a time, if they are
+    /// any. It is no fault, but the reason why a run has ended.
+    pub(super) fn unanswered(&mut self, [number, all]: [u32; 2], whom: &str, time: Duration) {
+        if number > 0 {
+            let seconds = time.as_secs();
+            self.tell(|| {
+                format!(
+                    "{number} of {all} {whom} have not been answered, and nothing has come for {seconds} s"
+                )
+            });
+        }
+    }
+
     fn tell(&mut self, words: impl FnOnce() -> String) {
         if self.told.len() < TOLD {
             self.told.push(words());
@@ -93,6 +110,7 @@ impl Faults {
         self.closed += other.closed;
         self.refused += other.refused;
         self.unpublished += other.unpublished;
+        self.unsure += other.unsure;
         self.told.extend(other.told);
         self.told.truncate(TOLD);
     }

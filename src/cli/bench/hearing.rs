@@ -50,8 +50,12 @@ impl Hear for Hearing<'_> {
             Ok(told) => told,
             Err(wrong) => return self.fault(wrong.fault(), wrong.words(), bytes),
         };
-        match self.ledger.take(told.sequence) {
+        match self.ledger.take(told.sequence, told.again) {
             Came::Again => return self.fault(Fault::Doubled, "once more", bytes),
+            Came::Unsure => {
+                self.heard.faults.unsure += 1;
+                return;
+            }
             Came::Late => self.fault(Fault::Inverted, "after a later one", bytes),
             Came::New(given_up) => {
                 let number = self.number;

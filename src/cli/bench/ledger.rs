@@ -7,6 +7,8 @@ pub(super) struct Ledger {
     next: u32,
     /// Bit `i`: message `next + i` has come. Bit 0 is never set.
     early: u64,
+    /// The latest message of which one has come that was sent once more, from 1; 0: none.
+    repeated: u32,
 }
 
 /// How a message came.
@@ -18,13 +20,28 @@ pub(super) enum Came {
     Late,
     /// Once more.
     Again,
+    /// Once more, and it was sent once more: one of the two may be of either sending.
+    Unsure,
 }
 
 /// How far ahead of a missing message others may come before it counts as lost.
 const WINDOW: u32 = u64::BITS;
 
 impl Ledger {
-    pub(super) fn take(&mut self, sequence: u32) -> Came {
+    /// A message has come. Of one that was sent once more, each of the two sendings may come once.
+    pub(super) fn take(&mut self, sequence: u32, again: bool) -> Came {
+        // A sequence is less than `SEQUENCES`.
+        let repeated = self.repeated == sequence + 1;
+        if again {
+            self.repeated = sequence + 1;
+        }
+        match self.hear(sequence) {
+            Came::Again if again != repeated => Came::Unsure,
+            came => came,
+        }
+    }
+
+    fn hear(&mut self, sequence: u32) -> Came {
         let Some(ahead) = sequence.checked_sub(self.next) else { return Came::Again };
         let given_up = if ahead >= WINDOW { self.slide(ahead - WINDOW + 1) } else { 0 };
         let bit = 1 << (sequence - self.next);
@@ -67,7 +84,7 @@ mod tests {
 
     fn taken(sequences: &[u32]) -> (Ledger, Vec<Came>) {
         let mut ledger = Ledger::default();
-        let came = sequences.iter().map(|sequence| ledger.take(*sequence)).collect();
+        let came = sequences.iter().map(|sequence| ledger.take(*sequence, false)).collect();
         (ledger, came)
     }
 
@@ -82,6 +99,27 @@ mod tests {
     fn a_double_is_noticed_also_ahead_of_a_gap() {
         assert_eq!(taken(&[0, 0]).1, [Came::New(0), Came::Again]);
         assert_eq!(taken(&[0, 2, 2, 1]).1[2..], [Came::Again, Came::Late]);
+    }
+
+    #[test]
+    fn of_what_was_sent_once_more_each_sending_may_come_once() {
+        let came = |all: &[(u32, bool)]| {
+            let mut ledger = Ledger::default();
+            let came = all.iter().map(|(sequence, again)| ledger.take(*sequence, *again));
+            came.last().unwrap()
+        };
+        for all in [&[(0, false), (0, true)][..], &[(0, true), (0, false)]] {
+            assert_eq!(came(all), Came::Unsure, "{all:?}");
+        }
+        for all in [
+            &[(0, true), (0, true)][..],
+            &[(0, false), (0, false)],
+            &[(0, false), (0, true), (0, true)],
+            &[(0, true), (1, false), (1, false)],
+        ] {
+            assert_eq!(came(all), Came::Again, "{all:?}");
+        }
+        assert_eq!(came(&[(0, false), (1, true)]), Came::New(0));
     }
 
     #[test]
@@ -119,10 +157,10 @@ mod tests {
             let mut ledger = Ledger::default();
             let (mut given_up, mut again) = (0, 0);
             for sequence in &sorted {
-                match ledger.take(*sequence) {
+                match ledger.take(*sequence, false) {
                     Came::New(missed) => given_up += missed,
                     Came::Late => {}
-                    Came::Again => again += 1,
+                    Came::Again | Came::Unsure => again += 1,
                 }
             }
             let total = sorted.len();

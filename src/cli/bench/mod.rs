@@ -24,6 +24,7 @@ mod ledger;
 mod letter;
 mod meter;
 mod payload;
+mod post;
 mod proc;
 mod progress;
 mod publishers;

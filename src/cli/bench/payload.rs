@@ -1,4 +1,5 @@
-//! Messages that say where they belong: `PL1:channel:sequence:nanoseconds:filler~`.
+//! Messages that say where they belong: `PL1:channel:sequence:nanoseconds:filler~`, or `PL2:` and the same
+//! for one that is sent once more because nobody knows whether the server has it.
 //!
 //! No byte of one can change without notice: the filler begins with a sum over the fields before
 //! it, and goes on from there through an alphabet.
@@ -23,6 +24,8 @@ pub(super) struct Told {
     pub(super) sequence: u32,
     /// When it was due, see [`super::clock::now`].
     pub(super) due: u64,
+    /// Sent once more.
+    pub(super) again: bool,
 }
 
 /// What is wrong with bytes that should be a message.
@@ -68,6 +71,8 @@ pub(super) const CHANNELS: u64 = 1_000_000;
 pub(super) const SEQUENCES: u32 = 1 << 30;
 
 const OPENING: &[u8] = b"PL1:";
+/// Of a message that is sent once more.
+const OPENING_AGAIN: &[u8] = b"PL2:";
 /// Comes after the run in the name of a channel.
 const RUN_ENDS: u8 = b'-';
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -86,10 +91,10 @@ impl Mint {
     /// Appends a message.
     pub(super) fn write(&self, out: &mut Vec<u8>, channel: u32, told: Told) {
         let start = out.len();
-        out.extend_from_slice(OPENING);
+        out.extend_from_slice(if told.again { OPENING_AGAIN } else { OPENING });
         // Writing to memory does not fail.
         let _ = write!(out, "{}{channel}:{}:{}", self.run, told.sequence, told.due);
-        let sum = sum(&out[start + OPENING.len()..]);
+        let sum = sum(&out[start..]);
         out.push(b':');
         let filler = self.length.saturating_sub(out.len() - start + 1);
         out.extend(expected_filler(sum).take(filler));
@@ -105,16 +110,20 @@ impl Mint {
 
     /// The run, the number of the channel, and the rest of a whole message.
     fn read<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], u64, Told)> {
-        let fields = bytes.strip_prefix(OPENING)?;
+        let (opening, fields) = bytes.split_at_checked(OPENING.len())?;
+        let again = opening == OPENING_AGAIN;
+        if !again && opening != OPENING {
+            return None;
+        }
         let run = fields.iter().position(|byte| *byte == RUN_ENDS)? + 1;
         let (channel, rest) = number(&fields[run..])?;
         let (sequence, rest) = number(rest)?;
         let (due, rest) = number(rest)?;
-        let sum = sum(&fields[..fields.len() - rest.len() - 1]);
+        let sum = sum(&bytes[..bytes.len() - rest.len() - 1]);
         let filler = rest.strip_suffix(b"~")?;
         let sequence = u32::try_from(sequence).ok().filter(|sequence| *sequence < SEQUENCES)?;
         let whole = bytes.len() == self.length && filler_fits(sum, filler);
-        whole.then_some((&fields[..run], channel, Told { sequence, due }))
+        whole.then_some((&fields[..run], channel, Told { sequence, due, again }))
     }
 }
 
@@ -180,7 +189,7 @@ mod tests {
     #[test]
     fn a_message_is_written_as_documented() {
         let mint = Mint::new("b12-", 64);
-        let text = written(&mint, 7, Told { sequence: 3, due: 55 });
+        let text = written(&mint, 7, Told { sequence: 3, due: 55, again: false });
         let text = String::from_utf8(text).unwrap();
         assert_eq!(mint.channel(7), "b12-7");
         assert!(text.starts_with("PL1:b12-7:3:55:") && text.ends_with('~'), "{text}");
@@ -191,14 +200,14 @@ mod tests {
     fn the_longest_fields_leave_room_for_the_sum() {
         let mint = Mint::new("b1f2e-", 64);
         let last = u32::try_from(CHANNELS).unwrap() - 1;
-        let told = Told { sequence: SEQUENCES - 1, due: u64::MAX };
+        let told = Told { sequence: SEQUENCES - 1, due: u64::MAX, again: false };
         let bytes = written(&mint, last, told);
         assert_eq!((bytes.len(), mint.check(&bytes, last)), (64, Ok(told)));
     }
 
     #[test]
     fn what_is_whole_and_of_another_run_is_foreign() {
-        let told = Told { sequence: 3, due: 55 };
+        let told = Told { sequence: 3, due: 55, again: false };
         for run in ["c12-", "nb12-", "b1-", "b123-"] {
             let other = written(&Mint::new(run, 64), 7, told);
             assert_eq!(Mint::new("b12-", 64).check(&other, 7), Err(Wrong::Foreign), "{run}");
@@ -208,7 +217,7 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_corrupt() {
         let mint = Mint::new("b12-", 64);
-        let told = Told { sequence: 3, due: 55 };
+        let told = Told { sequence: 3, due: 55, again: false };
         let bytes = written(&mint, 7, told);
         let longer = written(&Mint::new("b12-", 65), 7, told);
         for wrong in [&bytes[..63], &bytes[1..], b"", b"PL1:b12-7:3:55:~", &longer] {
@@ -216,7 +225,7 @@ mod tests {
         }
         for wrong in ["PL1:b12-07:3:55:", "PL1:b12-7::55:", "PL1:b12-7:3:99999999999999999999:"] {
             let mut bytes = wrong.as_bytes().to_vec();
-            let sum = sum(&bytes[4..bytes.len() - 1]);
+            let sum = sum(&bytes[..bytes.len() - 1]);
             bytes.extend(expected_filler(sum).take(63 - wrong.len()));
             bytes.push(b'~');
             assert_eq!(mint.check(&bytes, 7), Err(Wrong::Corrupt), "{wrong}");
@@ -229,10 +238,11 @@ mod tests {
             channel in 0_u32..1_000_000,
             sequence in 0..SEQUENCES,
             due in any::<u64>(),
+            again in any::<bool>(),
             length in 64_usize..400,
         ) {
             let mint = Mint::new("b1f2e-", length);
-            let told = Told { sequence, due };
+            let told = Told { sequence, due, again };
             let bytes = written(&mint, channel, told);
             prop_assert_eq!(bytes.len(), length);
             prop_assert_eq!(mint.check(&bytes, channel), Ok(told));
@@ -243,12 +253,13 @@ mod tests {
         fn any_changed_byte_is_noticed(
             sequence in 0_u32..5000,
             due in any::<u64>(),
+            again in any::<bool>(),
             length in 64_usize..200,
             at in any::<prop::sample::Index>(),
             change in 1_u8..,
         ) {
             let mint = Mint::new("b1f2e-", length);
-            let mut bytes = written(&mint, 12, Told { sequence, due });
+            let mut bytes = written(&mint, 12, Told { sequence, due, again });
             let at = at.index(length);
             bytes[at] ^= change;
             prop_assert_eq!(mint.check(&bytes, 12), Err(Wrong::Corrupt));

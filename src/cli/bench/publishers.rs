@@ -1,9 +1,16 @@
 //! Keep-alive connections that publish, one message at a time each, of which the [`Series`] says which.
+//!
+//! A server may close a connection that has nothing to do at any time, also just when it is asked
+//! something (RFC 9112 section 9.3.1). So a request on a connection that has been answered before is sent
+//! once more on another when that one ends without a byte of an answer; when the other ends too, it is a
+//! fault. Whether the server has taken the first sending nobody knows: the second says of itself
+//! what it is ([`super::payload`]), and where both come that is counted, and is no fault
+//! ([`super::ledger`]). Its time counts from when it was due, as ever.
 
 use std::{
-    io,
+    io::{self, ErrorKind},
     ops::Range,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
@@ -13,9 +20,9 @@ use super::{
     histogram::Histogram,
     letter::{Letter, Manner},
     payload::{Mint, Told},
-    reader::{Broken, Hear, Reader, Use},
+    post::{Answered, Post},
+    reader::{Broken, Reader, Use},
     series::Series,
-    target::Target,
     watch::Watch,
 };
 
@@ -37,35 +44,7 @@ pub(super) struct Publishers {
     pub(super) faults: Faults,
 }
 
-#[derive(Debug, Default)]
-struct Post {
-    fd: Option<OwnedFd>,
-    reader: Option<Reader>,
-    /// The next message that is this connection's; none: it has no channel.
-    next: Option<u64>,
-    /// The channel of the message under way, and what it says.
-    under_way: Option<(u32, Told)>,
-    out: Vec<u8>,
-    sent: usize,
-    number: u32,
-    net: u8,
-}
-
-/// Whether an answer was whole.
-#[derive(Default)]
-struct Answered(bool);
-
 const READ: usize = 16 << 10;
-
-impl Hear for Answered {
-    fn opened(&mut self) {}
-    fn message(&mut self, _: &[u8]) {}
-    fn ping(&mut self, _: &[u8]) {}
-
-    fn answered(&mut self, _: &[u8]) {
-        self.0 = true;
-    }
-}
 
 impl Publishers {
     pub(super) fn new(manner: &Manner<'_>, mint: Mint) -> io::Result<Self> {
@@ -143,6 +122,15 @@ impl Publishers {
         u32::try_from(self.posts.len()).unwrap_or(u32::MAX)
     }
 
+    /// Tells how many wait for an answer although nothing has come for that time, where nothing else is
+    /// the reason.
+    pub(super) fn tell_unanswered(&mut self, time: Duration) {
+        if self.faults.none() {
+            let waiting = self.posts.iter().map(|post| u32::from(post.under_way.is_some())).sum();
+            self.faults.unanswered([waiting, self.connections()], "publishers", time);
+        }
+    }
+
     /// Whether nothing is under way.
     pub(super) fn idle(&self) -> bool {
         self.posts.iter().all(|post| post.under_way.is_none())
@@ -162,11 +150,12 @@ impl Publishers {
     pub(super) fn turn(&mut self) -> io::Result<()> {
         for ready in self.watch.wait(0)? {
             let at = ready.key as usize;
-            if ready.writable {
-                self.write(at);
-            }
+            // First what may be an answer: who writes to a connection that has ended is told only that.
             if ready.readable {
                 while self.read(at, ready.ends) {}
+            }
+            if ready.writable {
+                self.write(at);
             }
         }
         Ok(())
@@ -192,7 +181,7 @@ impl Publishers {
         post.next = self.series.first_of(post.number, number + 1);
         let count = &mut self.counts[channel as usize];
         let now = clock::now();
-        let told = Told { sequence: *count, due: due.unwrap_or(now) };
+        let told = Told { sequence: *count, due: due.unwrap_or(now), again: false };
         *count += 1;
         post.under_way = Some((channel, told));
         post.sent = 0;
@@ -212,7 +201,7 @@ impl Publishers {
         };
         match sent {
             Ok(sent) => post.sent += sent,
-            Err(error) => self.fail(at, Fault::Refused, &error.to_string()),
+            Err(error) => self.ended(at, Fault::Refused, &error),
         }
     }
 
@@ -222,18 +211,14 @@ impl Publishers {
         let (Some(fd), Some(reader)) = (&post.fd, &mut post.reader) else { return false };
         let length = match dial::read(fd, &mut self.buffer) {
             Ok(None) => return false,
-            // A server may close a connection that it owes nothing.
-            Ok(Some(0)) if post.under_way.is_none() => {
-                post.fd = None;
-                return false;
-            }
             Ok(Some(0)) => {
-                self.fail(at, Fault::Closed, "closed without an answer");
+                let error = io::Error::new(ErrorKind::UnexpectedEof, "closed without an answer");
+                self.ended(at, Fault::Closed, &error);
                 return false;
             }
             Ok(Some(length)) => length,
             Err(error) => {
-                self.fail(at, Fault::Refused, &error.to_string());
+                self.ended(at, Fault::Refused, &error);
                 return false;
             }
         };
@@ -260,6 +245,7 @@ impl Publishers {
         if last {
             post.fd = None;
         }
+        post.served = true;
         if let Some((_, told)) = post.under_way.take() {
             self.accepted += 1;
             if told.sequence >= self.measured_from {
@@ -270,8 +256,30 @@ impl Publishers {
         !last
     }
 
-    /// Gives up the message under way, which nobody must have, and its connection.
+    /// A connection has ended, or there is none: sends the message under way once more, if the server may
+    /// have closed it as an idle one.
+    fn ended(&mut self, at: usize, fault: Fault, error: &io::Error) {
+        let post = &mut self.posts[at];
+        let unasked = post.closed_unasked(error);
+        match &mut post.under_way {
+            // A server may close a connection that it owes nothing.
+            None => post.fd = None,
+            Some((channel, told)) if unasked => {
+                told.again = true;
+                self.letter.write(&mut post.out, *channel, *told);
+                (post.fd, post.sent) = (None, 0);
+                self.write(at);
+            }
+            Some(_) => self.fail(at, fault, &error.to_string()),
+        }
+    }
+
+    /// Gives up the message under way and its connection, and publishes nothing more.
+    ///
+    /// The message is owed to nobody, and comes all the same if the server has taken it. That is no fault:
+    /// what comes beyond what is owed is not missed, and no other message gets its number.
     fn fail(&mut self, at: usize, fault: Fault, why: &str) {
+        self.series.cease();
         let post = &mut self.posts[at];
         post.fd = None;
         if let Some((channel, _)) = post.under_way.take() {
@@ -279,15 +287,5 @@ impl Publishers {
         }
         let number = post.number;
         self.faults.add(fault, || format!("publisher {number}: {why}"));
-    }
-}
-
-impl Post {
-    fn connect(&mut self, watch: &Watch, target: &Target) -> io::Result<()> {
-        let fd = dial::dial(target.address(), self.net, self.number)?;
-        watch.add(&fd, self.number)?;
-        self.fd = Some(fd);
-        self.reader = Some(Reader::new());
-        Ok(())
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Scene {
     patience: Duration,
     /// What there was when something last came, and when that was.
     last: (u64, u64),
+    /// For what was waited in vain, in words.
+    vain: Faults,
     more: bool,
 }
 
@@ -62,6 +64,7 @@ impl Scene {
             progress: Progress::new(quiet),
             patience,
             last: (0, now()),
+            vain: Faults::default(),
             more: false,
         }
     }
@@ -128,6 +131,12 @@ impl Scene {
             let beating = self.beat.as_ref().map_or(0, |beat| beat.crowd.heard.opened);
             complete = opened == all && beating == beat;
             self.progress.show(|| format!("{opened} of {all} subscribers are on"));
+        }
+        if !complete && self.silent() {
+            let beating = self.beat.as_ref().map_or(0, |beat| beat.crowd.heard.opened);
+            let on = self.state().opened;
+            self.vain.unanswered([all - on, all], "subscribers", self.patience);
+            self.vain.unanswered([beat - beating, beat], "neighbours", self.patience);
         }
         Ok(complete)
     }
@@ -228,6 +237,11 @@ impl Scene {
         }
     }
 
+    /// Nothing comes any more: tells which publishers wait.
+    pub(super) fn tell_unanswered(&mut self) {
+        self.publishers.iter_mut().for_each(|all| all.tell_unanswered(self.patience));
+    }
+
     /// How many deliveries the messages sent so far must bring.
     fn owed(&self) -> u64 {
         let counts = self.publishers.as_ref().map_or(&[][..], |publishers| &publishers.counts);
@@ -262,9 +276,12 @@ impl Scene {
     pub(super) fn finish(&mut self) -> io::Result<CrowdReport> {
         if self.rest()? {
             self.run_for(AFTERWARDS)?;
+        } else {
+            self.tell_unanswered();
         }
         let published = self.publishers.as_ref().map_or(&[][..], |all| &all.counts);
-        let mut report = CrowdReport::default();
+        let faults = std::mem::take(&mut self.vain);
+        let mut report = CrowdReport { faults, ..CrowdReport::default() };
         if let Some(crowd) = &mut self.crowd {
             report.merge(CrowdReport::of(crowd, published));
         }

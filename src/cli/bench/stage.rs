@@ -37,8 +37,7 @@ const NETS: u32 = 250;
 impl<'a> Stage<'a> {
     pub(super) fn new(common: &'a Common, measured_from: u32) -> Self {
         let id = std::process::id();
-        // Channels of one run are those of no other, or not soon.
-        let run = format!("b{:x}-", (u64::from(id) ^ now() >> 20) & 0xffff);
+        let run = run(id, now());
         Self { common, run, measured_from, net: u8::try_from(id % NETS).unwrap_or_default() }
     }
 
@@ -136,6 +135,13 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// What the names of the channels of a run begin with: of processes that are alive at the same time each
+/// has its own, and of those that follow each other with the same number, as in containers, in all
+/// likelihood. The length of the second part is fixed, so that no two pairs are written alike.
+fn run(process: u32, now: u64) -> String {
+    format!("b{process:x}{:04x}-", now >> 20 & 0xffff)
+}
+
 /// Whether this process may have so many connections.
 pub(super) fn room(connections: u32) -> Result<(), Error> {
     let (allowed, needed) = (descriptors(), RESERVE + open() + connections);
@@ -154,4 +160,37 @@ fn descriptors() -> u32 {
     let current =
         if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
     current.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{
+        super::payload::{CHANNELS, SEQUENCES, SHORTEST, Told},
+        *,
+    };
+
+    #[test]
+    fn no_two_processes_have_the_same_run_whenever_they_begin() {
+        let mut runs = HashSet::new();
+        let processes = [1..40_u32, 0xfff0..0x1_0010, 0xf_fff0..0x10_0010].into_iter().flatten();
+        for (process, moment) in processes.flat_map(|process| (0..40).map(move |at| (process, at)))
+        {
+            let run = run(process, moment << 20);
+            assert!(run.ends_with('-') && run.matches('-').count() == 1, "{run}");
+            assert!(runs.insert(run), "{process} {moment}");
+        }
+    }
+
+    #[test]
+    fn the_longest_run_leaves_room_in_the_shortest_message() {
+        let run = format!("n{}", run(u32::MAX, u64::MAX));
+        let mint = Mint::new(&run, usize::try_from(SHORTEST).unwrap());
+        let channel = u32::try_from(CHANNELS).unwrap() - 1;
+        let told = Told { sequence: SEQUENCES - 1, due: u64::MAX, again: true };
+        let mut bytes = Vec::new();
+        mint.write(&mut bytes, channel, told);
+        assert_eq!((bytes.len() as u64, mint.check(&bytes, channel)), (SHORTEST, Ok(told)));
+    }
 }

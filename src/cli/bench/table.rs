@@ -51,6 +51,9 @@ impl Report {
         let checked = self.faults.checked;
         let kinds = self.faults.kinds().into_iter();
         let kinds: Vec<String> = kinds.map(|(kind, number)| format!("{number} {kind}")).collect();
+        if self.faults.unsure > 0 {
+            write!(f, "\n{} came twice, which were sent twice", self.faults.unsure)?;
+        }
         if self.fine() {
             return writeln!(f, "\n{checked} messages checked byte by byte: no fault");
         }

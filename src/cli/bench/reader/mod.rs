@@ -126,6 +126,11 @@ impl Reader {
         self.last
     }
 
+    /// Whether a head is to come of which there is no byte yet.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.stage, Stage::Head) && self.rest.is_empty()
+    }
+
     /// The server has ended the stream.
     pub(super) fn ended(&self) -> Broken {
         let whole = self.rest.is_empty();

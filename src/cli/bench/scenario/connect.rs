@@ -65,16 +65,21 @@ pub(in super::super) fn run(asked: &Connect) -> Result<Report, Error> {
     let primers = asked.common.channels.min(PUBLISHERS);
     room(asked.conns + primers)?;
     let meter = Meter::new(&common.pids, std::iter::empty())?;
-    let mut complete = prime(asked, &stage, &mut scene)?;
+    let primed = prime(asked, &stage, &mut scene)?;
+    let mut complete = primed;
     meter.settle(&mut scene)?;
     let mut visits = Visits::new(asked, &stage)?;
     let start = meter.mark();
-    let patience = nanos(Duration::from_secs(u64::from(common.patience)));
+    let patience = Duration::from_secs(u64::from(common.patience));
     while complete && visits.over < asked.cycles {
         visits.turn()?;
-        complete = visits.faults.none() && now().saturating_sub(visits.last) < patience;
+        complete = visits.faults.none() && now().saturating_sub(visits.last) < nanos(patience);
         let over = visits.over;
         scene.progress.show(|| format!("{over} of {} connections", asked.cycles));
+    }
+    if primed && !complete && visits.faults.none() {
+        let waiting = visits.now.iter().map(|visit| u32::from(visit.is_some())).sum();
+        visits.faults.unanswered([waiting, asked.conns], "connections", patience);
     }
     // The server has work with what was closed.
     let [end, _] = meter.settle(&mut scene)?;
@@ -99,6 +104,7 @@ fn prime(asked: &Connect, stage: &Stage<'_>, scene: &mut Scene) -> io::Result<bo
     scene.publishers = Some(publishers);
     while scene.accepted() < u64::from(asked.common.channels) {
         if scene.hopeless() {
+            scene.tell_unanswered();
             return Ok(false);
         }
         scene.turn(None)?;
