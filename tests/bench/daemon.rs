@@ -29,15 +29,20 @@ push_subscriber = ["stream"]
 push_message_template = "~text~\n"
 
 [[server.location]]
+path = "/polled"
+push_subscriber = ["interval-poll"]
+
+[[server.location]]
 path = "/raw"
 push_subscriber = ["raw"]
 "#;
 
 /// Name of the transport, and path of the location.
-const TRANSPORTS: [(&str, &str); 7] = [
+const TRANSPORTS: [(&str, &str); 8] = [
     ("sse", "sub"),
     ("ws", "sub"),
     ("long-poll", "sub"),
+    ("interval-poll", "polled"),
     ("chunked", "sub"),
     ("multipart", "sub"),
     ("stream", "lines"),

@@ -8,10 +8,11 @@ use crate::{
 };
 
 /// Name of the transport, and path of the location.
-const TRANSPORTS: [(&str, &str); 6] = [
+const TRANSPORTS: [(&str, &str); 7] = [
     ("sse", "sub"),
     ("ws", "sub"),
     ("long-poll", "sub"),
+    ("interval-poll", "interval"),
     ("raw", "lines"),
     ("chunked", "sub"),
     ("multipart", "sub"),

@@ -240,6 +240,10 @@ impl Kind {
 }
 
 impl State {
+    fn has(&self, channel: &str, number: usize) -> bool {
+        self.channels.lock().unwrap().get(channel).is_some_and(|all| all.len() > number)
+    }
+
     /// A message, once there is one.
     fn wait_for(&self, channel: &str, number: usize) -> io::Result<Vec<u8>> {
         let channels = self.channels.lock().unwrap();
@@ -265,7 +269,7 @@ impl Sender<'_> {
             // Until it goes.
             return input.fill_buf().map(|_| false);
         }
-        if self.way == Way::Poll {
+        if matches!(self.way, Way::Poll | Way::Interval) {
             let named = request.header("if-none-match").map(str::to_owned);
             let since = request.header("if-modified-since");
             let expected = (self.number > 0).then(|| (self.number - 1).to_string());
@@ -288,6 +292,10 @@ impl Sender<'_> {
             Fault::Swap if sent == at + 1 => at,
             _ => sent - twice,
         };
+        if self.way == Way::Interval && !self.state.has(&self.channel, number) {
+            self.write(b"HTTP/1.1 304 Not Modified\r\n\r\n")?;
+            return Ok(true);
+        }
         let mut body = self.state.wait_for(&self.channel, number)?;
         match fault {
             Fault::Corrupt if number == at => body[20] ^= 1,

@@ -20,6 +20,8 @@ pub enum Way {
     Events,
     Frames,
     Poll,
+    /// As [`Way::Poll`], and answered at once.
+    Interval,
     Lines,
     Chunks,
     Parts,
@@ -76,6 +78,8 @@ impl Request {
             Way::Parts
         } else if self.target.starts_with("/lines") {
             Way::Lines
+        } else if self.target.starts_with("/interval") {
+            Way::Interval
         } else {
             Way::Poll
         }
@@ -95,7 +99,7 @@ impl Way {
                      Connection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
                 );
             }
-            Self::Poll => return String::new(),
+            Self::Poll | Self::Interval => return String::new(),
         };
         format!("HTTP/1.1 {rest}")
     }
@@ -110,7 +114,7 @@ impl Way {
             Self::Lines => (format!("1\r\nP\r\n{length:x}\r\n").into_bytes(), "\n\r\n"),
             Self::Parts => (b"\r\nContent-Type: text/plain\r\n\r\n".to_vec(), "\r\n--B"),
             Self::Frames => (frame_head(length), ""),
-            Self::Poll => {
+            Self::Poll | Self::Interval => {
                 let head = format!(
                     "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nEtag: {number}\r\n\
                      Last-Modified: Thu, 01 Jan 1970 00:00:05 GMT\r\n\r\n"
@@ -129,7 +133,7 @@ impl Way {
             Self::Chunks | Self::Lines => b"x\r\n",
             Self::Parts => b"x",
             Self::Frames => b"\xc1\x00",
-            Self::Poll => b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+            Self::Poll | Self::Interval => b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
         }
     }
 }

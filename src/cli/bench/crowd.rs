@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd},
 };
 
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,11 @@ use super::{
     faults::{Fault, Faults},
     hearing::Hearing,
     histogram::Histogram,
-    ledger::Ledger,
+    later::Later,
     payload::Mint,
-    reader::{Broken, Reader, Use},
+    reader::{Broken, Use},
     rounds::Rounds,
+    seat::Seat,
     target::Target,
     transport::Transport,
     watch::{self, Ready, Watch},
@@ -49,6 +50,8 @@ pub(super) struct Crowd {
     mint: Mint,
     watch: Watch,
     seats: Vec<Seat>,
+    /// Who is to ask later; none: nobody does.
+    later: Option<Later>,
     gathering_since: Option<u64>,
     buffer: Vec<u8>,
     reply: Vec<u8>,
@@ -70,29 +73,21 @@ pub(super) struct Heard {
     pub(super) gone: u32,
 }
 
-#[derive(Debug)]
-struct Seat {
-    /// None: it is gone.
-    fd: Option<OwnedFd>,
-    reader: Reader,
-    ledger: Ledger,
-    /// When it began to connect, until it is on.
-    since: Option<u64>,
-    asked: bool,
-    /// Something has come.
-    answered: bool,
-}
-
 /// One read, in bytes.
 const READ: usize = 64 << 10;
 /// Subscribers that are not on yet.
 const PENDING: u32 = 512;
+/// The key of the timer, which no seat has.
+const TIMER: u32 = u32::MAX;
 
 impl Crowd {
     pub(super) fn new(plan: Plan) -> io::Result<Self> {
+        let watch = Watch::new()?;
+        let asks_later = plan.transport == Transport::IntervalPoll;
         Ok(Self {
             mint: Mint::new(&plan.run, plan.bytes),
-            watch: Watch::new()?,
+            later: if asks_later { Some(Later::new(&watch, TIMER)?) } else { None },
+            watch,
             seats: Vec::with_capacity(usize::try_from(plan.count).unwrap_or_default()),
             gathering_since: None,
             buffer: vec![0; READ],
@@ -146,15 +141,7 @@ impl Crowd {
             Ok(fd) => (Some(fd), None),
             Err(error) => (None, Some(error)),
         };
-        let (reader, ledger) = (Reader::new(), Ledger::default());
-        self.seats.push(Seat {
-            fd,
-            reader,
-            ledger,
-            since: Some(begun),
-            asked: false,
-            answered: false,
-        });
+        self.seats.push(Seat::new(fd, begun));
         if let Some(error) = failed {
             self.give_up(number, Fault::Refused, &error.to_string());
         }
@@ -164,7 +151,11 @@ impl Crowd {
     pub(super) fn turn(&mut self) -> io::Result<bool> {
         let all = self.watch.wait(0)?;
         for ready in &all {
-            self.ready(*ready);
+            if ready.key == TIMER {
+                self.ask_again()?;
+            } else {
+                self.ready(*ready);
+            }
         }
         Ok(all.len() == watch::MOST)
     }
@@ -179,14 +170,24 @@ impl Crowd {
         }
     }
 
-    /// Sends the first request.
+    /// Asks for whom nothing was there a while ago.
+    fn ask_again(&mut self) -> io::Result<()> {
+        self.later.as_ref().map_or(Ok(()), Later::ticked)?;
+        while let Some(number) = self.later.as_mut().and_then(Later::next) {
+            self.ask(number);
+        }
+        Ok(())
+    }
+
+    /// Sends a request.
     fn ask(&mut self, number: u32) {
         let plan = &self.plan;
         let channel = self.mint.channel((plan.first + number) % plan.channels);
         self.reply.clear();
         let out = &mut self.reply;
-        plan.transport.write_request(out, &plan.target, &channel, &plan.headers, b"");
-        self.seats[number as usize].asked = true;
+        let seat = &mut self.seats[number as usize];
+        plan.transport.write_request(out, &plan.target, &channel, &plan.headers, &seat.cursor);
+        seat.asked = true;
         match self.send(number) {
             // Nothing more is known of it until there is a message.
             Ok(()) if self.plan.transport == Transport::LongPoll => {
@@ -231,9 +232,14 @@ impl Crowd {
             number: self.plan.first + number,
             now: clock::now(),
             reply: &mut self.reply,
+            cursor: &mut seat.cursor,
+            rests: false,
         };
         let used = Use::Listen(self.plan.transport);
         seat.reader.feed(&self.buffer[..length], used, &mut hearing)?;
+        if let (true, Some(later)) = (hearing.rests, &mut self.later) {
+            later.put(number);
+        }
         self.send(number)
     }
 

@@ -6,6 +6,7 @@ use super::{
     ledger::{Came, Ledger},
     payload::{self, Mint},
     reader::Hear,
+    transport::Transport,
 };
 use crate::websocket::{Opcode, encode_masked};
 
@@ -22,6 +23,10 @@ pub(super) struct Hearing<'a> {
     pub(super) now: u64,
     /// What is to be sent in return.
     pub(super) reply: &'a mut Vec<u8>,
+    /// The header lines that ask for what comes next, where it asks at intervals.
+    pub(super) cursor: &'a mut Box<[u8]>,
+    /// It is to ask later.
+    pub(super) rests: bool,
 }
 
 impl Hearing<'_> {
@@ -70,7 +75,14 @@ impl Hear for Hearing<'_> {
         }
     }
 
+    fn nothing(&mut self) {
+        self.rests = true;
+    }
+
     fn answered(&mut self, cursor: &[u8]) {
+        if self.plan.transport == Transport::IntervalPoll {
+            *self.cursor = cursor.into();
+        }
         let channel = self.mint.channel(self.channel());
         let Plan { transport, target, headers, .. } = self.plan;
         transport.write_request(self.reply, target, &channel, headers, cursor);

@@ -42,6 +42,8 @@ impl Hear for Answered {
     fn message(&mut self, _: &[u8]) {}
     fn ping(&mut self, _: &[u8]) {}
 
+    fn nothing(&mut self) {}
+
     fn answered(&mut self, _: &[u8]) {
         self.0 = true;
     }

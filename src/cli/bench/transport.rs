@@ -17,6 +17,8 @@ pub enum Transport {
     Ws,
     /// One request a message; the next with If-Modified-Since and If-None-Match
     LongPoll,
+    /// The same, answered at once: after 304 the next request is a second later
+    IntervalPoll,
     /// An endless response, a separator after each message
     Stream,
     /// An endless response, a chunk a message (TE: chunked)
@@ -38,11 +40,17 @@ impl Transport {
             Self::Sse => "sse",
             Self::Ws => "ws",
             Self::LongPoll => "long-poll",
+            Self::IntervalPoll => "interval-poll",
             Self::Stream => "stream",
             Self::Chunked => "chunked",
             Self::Raw => "raw",
             Self::Multipart => "multipart",
         }
+    }
+
+    /// Whether each message is an answer of its own.
+    pub(super) fn polls(self) -> bool {
+        matches!(self, Self::LongPoll | Self::IntervalPoll)
     }
 
     fn header_lines(self) -> &'static str {
@@ -53,7 +61,7 @@ impl Transport {
             }
             Self::Chunked => "TE: chunked\r\nConnection: TE\r\n",
             Self::Multipart => "Accept: multipart/mixed\r\n",
-            Self::LongPoll | Self::Stream | Self::Raw => "",
+            Self::LongPoll | Self::IntervalPoll | Self::Stream | Self::Raw => "",
         }
     }
 

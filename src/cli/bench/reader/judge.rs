@@ -11,6 +11,7 @@ pub(super) fn accept(head: &Head<'_>, used: Use) -> Result<(), Broken> {
     let wanted = match used {
         Use::Ask => (200..300).contains(&head.status),
         Use::Listen(Transport::Ws) => head.status == 101,
+        Use::Listen(Transport::IntervalPoll) => matches!(head.status, 200 | 304),
         Use::Listen(_) => head.status == 200,
     };
     if !wanted {

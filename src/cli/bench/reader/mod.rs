@@ -20,6 +20,16 @@ pub(super) enum Use {
     Ask,
 }
 
+impl Use {
+    /// Whether a response ends, and another request may follow.
+    fn ends(self) -> bool {
+        match self {
+            Self::Listen(transport) => transport.polls(),
+            Self::Ask => true,
+        }
+    }
+}
+
 /// Who is told what comes.
 pub(super) trait Hear {
     /// A subscriber is on, or an answer begins.
@@ -28,6 +38,8 @@ pub(super) trait Hear {
     fn message(&mut self, bytes: &[u8]);
     /// A response is over; `cursor` has the header lines that ask for what comes after it.
     fn answered(&mut self, cursor: &[u8]);
+    /// A response is over that has no message.
+    fn nothing(&mut self);
     /// A WebSocket ping, which wants its bytes back.
     fn ping(&mut self, bytes: &[u8]);
 }
@@ -76,6 +88,8 @@ pub(super) struct Reader {
     kept: Option<Box<[u8]>>,
     /// The server ends the connection with this answer.
     last: bool,
+    /// It has no message (304).
+    nothing: bool,
 }
 
 #[derive(Debug)]
@@ -93,7 +107,7 @@ const SEPARATOR: u8 = b'\n';
 
 impl Reader {
     pub(super) fn new() -> Self {
-        Self { stage: Stage::Head, rest: Vec::new(), kept: None, last: false }
+        Self { stage: Stage::Head, rest: Vec::new(), kept: None, last: false, nothing: false }
     }
 
     /// Takes what has come, and tells what is whole.
@@ -142,10 +156,11 @@ impl Reader {
         let connection = head.value("connection");
         self.last = connection.is_some_and(|value| value.eq_ignore_ascii_case("close"));
         self.kept = match used {
-            Use::Listen(Transport::LongPoll) => Some(judge::cursor(head).into()),
+            Use::Listen(transport) if transport.polls() => Some(judge::cursor(head).into()),
             Use::Listen(Transport::Multipart) => Some(judge::delimiter(head)?),
             Use::Listen(_) | Use::Ask => None,
         };
+        self.nothing = used == Use::Listen(Transport::IntervalPoll) && head.status == 304;
         let length = head.length()?;
         let what = match (used, &length) {
             (Use::Listen(Transport::Ws), _) => {
@@ -155,15 +170,12 @@ impl Reader {
             (Use::Listen(Transport::Chunked), Length::Sized(_) | Length::UntilClose) => {
                 "not chunked"
             }
-            (Use::Listen(Transport::LongPoll) | Use::Ask, Length::UntilClose) => {
-                "a response without a length"
-            }
-            (Use::Listen(Transport::LongPoll) | Use::Ask, _)
-            | (_, Length::Chunked | Length::UntilClose) => {
-                self.stage = Stage::Body(Body::new(&length));
+            (used, Length::UntilClose) if used.ends() => "a response without a length",
+            (used, Length::Sized(_)) if !used.ends() => "an endless response with a length",
+            (_, length) => {
+                self.stage = Stage::Body(Body::new(length));
                 return Ok(());
             }
-            (_, Length::Sized(_)) => "an endless response with a length",
         };
         Err(Broken::framing(what))
     }
@@ -214,10 +226,15 @@ impl Reader {
         used: Use,
         hear: &mut impl Hear,
     ) -> Result<usize, Broken> {
-        if let (Use::Listen(Transport::LongPoll) | Use::Ask, Mark::Body) = (used, mark) {
+        if used.ends() && mark == Mark::Body {
             self.stage = Stage::Head;
-            hear.message(bytes);
-            hear.answered(&self.kept.take().unwrap_or_default());
+            let kept = self.kept.take().unwrap_or_default();
+            if self.nothing {
+                hear.nothing();
+            } else {
+                hear.message(bytes);
+                hear.answered(&kept);
+            }
             return Ok(bytes.len());
         }
         if mark == Mark::Body {
@@ -238,7 +255,8 @@ impl Reader {
                     (length, false) => Ok(length),
                 }
             }
-            Use::Listen(Transport::Chunked | Transport::LongPoll) | Use::Ask => Ok(0),
+            Use::Listen(Transport::Chunked | Transport::LongPoll | Transport::IntervalPoll)
+            | Use::Ask => Ok(0),
         }
     }
 

@@ -5,6 +5,7 @@ use super::{super::transport::WEBSOCKET_ACCEPT, *};
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Heard {
     opened: usize,
+    nothing: usize,
     messages: Vec<String>,
     cursors: Vec<String>,
     pings: Vec<Vec<u8>>,
@@ -21,6 +22,10 @@ impl Hear for Heard {
 
     fn answered(&mut self, cursor: &[u8]) {
         self.cursors.push(String::from_utf8(cursor.to_vec()).unwrap());
+    }
+
+    fn nothing(&mut self) {
+        self.nothing += 1;
     }
 
     fn ping(&mut self, bytes: &[u8]) {
@@ -235,4 +240,18 @@ proptest! {
         // Not even a head.
         let _ = read(used, &[&bytes]);
     }
+}
+
+#[test]
+fn an_interval_poll_is_answered_with_a_message_or_with_none() {
+    let none = "HTTP/1.1 304 Not Modified\r\nEtag: 9\r\nContent-Length: 7\r\n\r\n";
+    let one = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nEtag: 1\r\n\r\na";
+    let empty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let used = Use::Listen(Transport::IntervalPoll);
+    let parts = [none, one, none, empty].map(str::as_bytes);
+    let (heard, result, reader) = read(used, &parts);
+    assert_eq!((result, heard.nothing, reader.is_idle()), (Ok(()), 2, true));
+    assert_eq!(heard.messages, ["a", ""]);
+    assert_eq!(heard.cursors, ["If-None-Match: 1\r\n", ""]);
+    assert_broken(Transport::IntervalPoll, "HTTP/1.1 204 No Content\r\n\r\n", "status 204");
 }

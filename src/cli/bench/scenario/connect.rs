@@ -246,5 +246,9 @@ impl Hear for Seen<'_> {
         self.answered = true;
     }
 
+    fn nothing(&mut self) {
+        self.answered = true;
+    }
+
     fn ping(&mut self, _: &[u8]) {}
 }
