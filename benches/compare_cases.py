@@ -25,6 +25,13 @@ class Case:
             words += ["--transport", self.transport]
         return words + list(self.more)
 
+    def command(self, binary, server, scale=1, more=()):
+        """The whole of it, for a server that runs."""
+        words = [*self.words(scale), *more, "--pub", server.publisher(), "--pid", str(server.pid)]
+        if self.listens:
+            words += ["--sub", server.subscriber(self.transport)]
+        return [binary, "bench", *words, "--json", "--quiet"]
+
     @staticmethod
     def faults(report):
         return {kind: number for kind, number in report["faults"].items() if kind not in ("checked", "unsure", "told")}

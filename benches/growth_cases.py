@@ -124,14 +124,11 @@ def kernel(sockets, rounds, processes=1):
 
 def subscribers(binary, scale):
     """One channel, more and more subscribers, and about as many deliveries to all of them each time."""
-    for many, messages in ((1000, 100), (3000, 33), (10_000, 10), (19_000, 5)):
-        many //= scale
-        figures, faults = hold(binary, many, 1, messages)
-        yield f"{many:,}", ({**figures, "a bare send, us": kernel(many, messages)}, faults)
-    each = -(-100_000 // scale // DAEMONS)
-    figures, faults = hold(binary, each, 1, 4, DAEMONS)
-    figures["a bare send, us"] = kernel(each, 4, DAEMONS)
-    yield f"{each * DAEMONS:,} of {DAEMONS} daemons", (figures, faults)
+    for many, messages, daemons in ((1000, 100, 1), (3000, 33, 1), (10_000, 10, 1), (19_000, 5, 1), (100_000, 4, DAEMONS)):
+        each = -(-many // scale // daemons)
+        figures, faults = hold(binary, each, 1, messages, daemons)
+        title = f"{each * daemons:,}" + (f" of {daemons} daemons" if daemons > 1 else "")
+        yield title, ({**figures, "a bare send, us": kernel(each, messages, daemons)}, faults)
 
 
 def publish(binary, channels):
@@ -186,6 +183,11 @@ def waiting(binary, scale):
         yield f"{body:,} bytes", (figures, faults)
 
 
+def kept(before, after):
+    """The fault of memory that does not come back, if that is so."""
+    return [f"{after - before:,} bytes are not given back"] if after > before + KEPT else []
+
+
 def wave(server, number, many):
     """Connections of one transport come, get a message and go: on one channel, or on one each that is never met again."""
     apart = number % 2 == 1
@@ -208,8 +210,7 @@ def churn(binary, scale):
                 if not server.wait(20, lambda: server.status()["channels"] == 0):
                     faults.append("channels stayed")
                 moments.append((f"after {(number + 1) * (WAVE // scale):,}", server.settled_memory()))
-    if moments[-1][1] > moments[0][1] + KEPT:
-        faults.append(f"{moments[-1][1] - moments[0][1]:,} bytes are not given back")
+    faults += kept(moments[0][1], moments[-1][1])
     for title, memory in moments:
         yield title, ({"memory, KiB": memory / 1024}, faults)
         faults = []
@@ -259,8 +260,7 @@ def idle(binary, count, method, body):
         if not server.wait(40, lambda: server.status()["channels"] == 0):
             faults.append("channels stayed")
         left = server.settled_memory()
-        if left > empty + KEPT:
-            faults.append(f"{left - empty:,} bytes are not given back")
+        faults += kept(empty, left)
     return {
         "a channel, B": (full - empty) / count,
         "before, KiB": empty / 1024,

@@ -11,9 +11,6 @@ const MISSED = 1 / 1000
 // Where one more tab is opened meanwhile; a tab that is not counted would miss every third message from then on.
 const MISSED_WHEN_OPENED = 1 / 20
 
-// So many a second are several between two polls.
-const ENOUGH = 150
-
 const SCRIPTS = ['node_modules/jquery/dist/jquery.js', 'pages/cursorless.js']
 
 const form = (message) => JSON.stringify({ messages: [message] })
@@ -33,8 +30,7 @@ const openTab = (site) => openStraight(site, SCRIPTS, '/get_messages/')
 
 async function publishAll(site, count, aSecond) {
   const rate = await atRate(count, aSecond, (n) => site.gateway.publish('5', form(n)))
-  // A machine that is busy publishes less than it is asked to.
-  assert.ok(rate > Math.min(aSecond * 0.8, ENOUGH), `only ${rate} a second were published`)
+  assert.ok(rate > aSecond * 0.8, `only ${rate} a second were published`)
 }
 
 /** Ends it, and what each tab got. */

@@ -83,10 +83,10 @@ const TIMER: u32 = u32::MAX;
 impl Crowd {
     pub(super) fn new(plan: Plan) -> io::Result<Self> {
         let watch = Watch::new()?;
-        let asks_later = plan.transport == Transport::IntervalPoll;
+        let at_intervals = plan.transport == Transport::IntervalPoll;
         Ok(Self {
             mint: Mint::new(&plan.run, plan.bytes),
-            later: if asks_later { Some(Later::new(&watch, TIMER)?) } else { None },
+            later: at_intervals.then(|| Later::new(&watch, TIMER)).transpose()?,
             watch,
             seats: Vec::with_capacity(usize::try_from(plan.count).unwrap_or_default()),
             gathering_since: None,

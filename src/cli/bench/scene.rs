@@ -10,7 +10,7 @@ use rustix::{
 
 use super::{
     beat::Beat,
-    clock::{SECOND, nanos, now},
+    clock::{nanos, now},
     crowd::Crowd,
     faults::Faults,
     fleet::{CrowdReport, State, Worker},
@@ -152,10 +152,9 @@ impl Scene {
 
     /// The same, and shows how much of it is over.
     pub(super) fn wait_for(&mut self, seconds: u32) -> io::Result<()> {
-        let (begin, time) = (now(), u64::from(seconds) * SECOND);
-        while now() - begin < time {
-            self.turn(Some(begin + time))?;
-            let (opened, over) = (self.state().opened, (now() - begin) / SECOND);
+        for over in 1..=seconds {
+            self.run_for(Duration::from_secs(1))?;
+            let opened = self.state().opened;
             let words = || format!("{over} of {seconds} seconds, {opened} subscribers are on");
             self.progress.show(words);
         }
